@@ -1,0 +1,66 @@
+"""Make an ESPnet model's output for an utterance independent of the utterances it is batched with.
+
+Three places in ESPnet and S3PRL let padding in, all found by comparing batch size 1 with 16:
+
+- S3PRL stretches the features to ``ceil(samples / hop)`` frames by repeating the last frame of the batch's longest
+  utterance; the shorter ones get zeros or half-padded frames there.
+- ESPnet's convolutional subsampling counts a frame as valid when the first frame under its kernel is.
+- ESPnet's Conformer convolves over the padding.
+"""
+
+import torch
+from espnet2.asr.espnet_model import ESPnetASRModel
+from espnet.nets.pytorch_backend.conformer.encoder_layer import EncoderLayer
+from torch import Tensor, nn
+
+RECEPTIVE_FIELD = 400  # samples under one frame: fbank's 25 ms window, and wav2vec 2.0's convolutions
+
+
+def isolate_utterances(model: ESPnetASRModel) -> None:
+    """Register the hooks that close the three places, for training and decoding alike."""
+    hop = getattr(model.frontend, "hop_length", None)
+    if hop:
+        model.frontend.register_forward_hook(_make_frontend_hook(hop))
+    convolutions = getattr(getattr(model.encoder, "embed", None), "conv", None)
+    if convolutions is not None:
+        model.encoder.embed.register_forward_hook(_make_subsampling_hook(convolutions))
+    for layer in model.encoder.modules():
+        if isinstance(layer, EncoderLayer) and layer.conv_module is not None:
+            _zero_padding_before(layer.conv_module.depthwise_conv, layer)
+
+
+def count_frames(num_samples: Tensor, hop: int) -> Tensor:
+    """Return how many frames an upstream computes from the samples alone, at least one."""
+    return torch.div(num_samples - RECEPTIVE_FIELD, hop, rounding_mode="floor").add(1).clamp(min=1)
+
+
+def _make_frontend_hook(hop: int):
+    def cut(_module: nn.Module, inputs: tuple[Tensor, Tensor], output: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        feats, lengths = output  # (B, T, D), (B,)
+        lengths = torch.minimum(lengths, count_frames(inputs[1], hop).to(lengths))
+        feats = feats[:, : int(lengths.max())]
+        outside = torch.arange(feats.shape[1], device=feats.device) >= lengths[:, None]
+        return feats.masked_fill(outside[..., None], 0.0), lengths
+
+    return cut
+
+
+def _make_subsampling_hook(convolutions: nn.Sequential):
+    shape = [(c.kernel_size[0], c.stride[0]) for c in convolutions if isinstance(c, nn.Conv2d)]
+
+    def count(_module: nn.Module, inputs: tuple[Tensor, Tensor], output: tuple):
+        xs, mask = output  # xs is (B, T', D), or that and its positions
+        if mask is None:
+            return output
+        lengths = inputs[1].sum(dim=-1)  # (B, 1) of the (B, 1, T) mask
+        for kernel_size, stride in shape:
+            lengths = torch.div(lengths - kernel_size, stride, rounding_mode="floor").add(1).clamp(min=1)
+        return xs, torch.arange(mask.shape[-1], device=mask.device) < lengths[..., None]
+
+    return count
+
+
+def _zero_padding_before(convolution: nn.Module, layer: EncoderLayer) -> None:
+    masks: list[Tensor] = []
+    layer.register_forward_pre_hook(lambda _module, inputs: masks.__setitem__(slice(None), [inputs[1]]))
+    convolution.register_forward_pre_hook(lambda _module, inputs: (inputs[0].masked_fill(~masks[0], 0.0),))

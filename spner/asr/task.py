@@ -1,0 +1,145 @@
+"""ESPnet's ASR task with the three things it lacks: word errors and entity F1 of the dev set, saves that a killed
+process cannot break, and a frozen feature encoder that costs nothing.
+"""
+
+import datetime
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from espnet2.asr.espnet_model import ESPnetASRModel
+from espnet2.tasks.asr import ASRTask
+from espnet2.train.trainer import Trainer
+
+from spner.asr.ctc import greedy_search
+from spner.asr.padding import isolate_utterances
+from spner.datatypes import Annotated
+from spner.files import atomic_path
+from spner.scoring.ner import MatchCounts, Pair, count_matches
+from spner.scoring.wer import ErrorCounts, count_errors
+from spner.tags import text_to_spans
+from spner.tokens import tokens_to_words
+
+# Whoever calls torch.load, ESPnet and S3PRL included, gets tensors and plain values only: a checkpoint from a
+# stranger runs no code. ESPnet's training state also holds the times and numbers of its reports.
+os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+torch.serialization.add_safe_globals(
+    [datetime.timedelta, np.dtype, np._core.multiarray.scalar, np.dtypes.Float64DType, np.dtypes.Float32DType]
+)
+
+
+class SpnerTrainer(Trainer):
+    """ESPnet's trainer; its dev pass also decodes, so that a checkpoint can be chosen on what users read."""
+
+    @classmethod
+    def run(cls, *args: Any, **kwargs: Any) -> None:
+        """Train; every file of the run appears under its name only when complete."""
+        plain_save = torch.save
+
+        def save(state: Any, path: Path) -> None:
+            with atomic_path(Path(path)) as temporary:
+                plain_save(state, temporary)
+
+        torch.save = save
+        try:
+            super().run(*args, **kwargs)
+        finally:
+            torch.save = plain_save
+
+    @classmethod
+    def resume(cls, checkpoint: Path, model: ESPnetASRModel, reporter: Any, **kwargs: Any) -> None:
+        """Take up an interrupted run at its last finished epoch."""
+        super().resume(checkpoint, model=model, reporter=reporter, **kwargs)
+        # ESPnet saves the training state first and the epoch's model after it; a kill can fall between the two.
+        epoch_model = Path(checkpoint).with_name(f"{reporter.get_epoch()}epoch.pth")
+        if not epoch_model.exists():
+            torch.save(model.state_dict(), epoch_model)
+
+    @classmethod
+    def train_one_epoch(cls, *args: Any, **kwargs: Any) -> bool:
+        """Train one epoch; ESPnet's ``use_amp`` knows CUDA only, on a CPU it is bfloat16 here."""
+        with _cpu_autocast(kwargs["options"]):
+            return super().train_one_epoch(*args, **kwargs)
+
+    @classmethod
+    @torch.no_grad()
+    def validate_one_epoch(
+        cls, model: torch.nn.Module, iterator: Any, reporter: Any, options: Any, distributed_option: Any
+    ) -> None:
+        """Report the dev set's loss (mean over utterances), untagged WER and entity F1, both over the whole set."""
+        module: ESPnetASRModel = getattr(model, "module", model)
+        module.eval()
+        device = next(module.parameters()).device
+        totals = torch.zeros(6, dtype=torch.float64)
+        for _utt_ids, batch in iterator:
+            batch = {name: value.to(device) for name, value in batch.items()}
+            with torch.autocast(device.type, torch.bfloat16, enabled=options.use_amp):
+                encoder_out, lengths = module.encode(batch["speech"], batch["speech_lengths"])
+                loss = module.ctc(encoder_out, lengths, batch["text"], batch["text_lengths"])
+                hyps = greedy_search(module.ctc.ctc_lo(encoder_out), lengths)
+            refs = [ids[:length].tolist() for ids, length in zip(batch["text"], batch["text_lengths"], strict=True)]
+            totals += torch.tensor([len(refs), float(loss) * len(refs), *_count(module.token_list, refs, hyps)])
+        if distributed_option.distributed:
+            totals = totals.to(device)
+            torch.distributed.all_reduce(totals)
+        num_utts, loss, errors, ref_words, matches, entities = totals.tolist()
+        wer, f1 = errors / max(ref_words, 1), 2 * matches / max(entities, 1)
+        reporter.register({"loss": loss / num_utts, "wer": wer, "f1": f1})
+        reporter.next()
+
+
+def _cpu_autocast(options: Any) -> torch.autocast:
+    return torch.autocast("cpu", torch.bfloat16, enabled=options.use_amp and options.ngpu == 0)
+
+
+def _count(token_list: list[str], refs: list[list[int]], hyps: list[list[int]]) -> list[float]:
+    """Return the batch's word errors, reference words, matched entities, and entities of both sides together."""
+
+    def read(ids: list[int]) -> Annotated:
+        return text_to_spans(tokens_to_words(token_list[i] for i in ids)).annotated
+
+    pairs = [Pair(ref=read(ref), hyp=read(hyp)) for ref, hyp in zip(refs, hyps, strict=True)]
+    errors = sum((count_errors(ref=pair.ref.words, hyp=pair.hyp.words) for pair in pairs), ErrorCounts())
+    found = sum(count_matches(pairs, matching="f1").values(), MatchCounts())
+    num_errors = errors.num_sub + errors.num_del + errors.num_ins
+    return [num_errors, errors.num_ref, found.tp, 2 * found.tp + found.fp + found.fn]
+
+
+class SpnerTask(ASRTask):
+    """ESPnet's ASR task with :class:`SpnerTrainer` and models whose utterances do not see each other."""
+
+    trainer = SpnerTrainer
+
+    @classmethod
+    def build_model(cls, args: Any) -> ESPnetASRModel:
+        """Build the model of an ESPnet configuration."""
+        model = super().build_model(args)
+        isolate_utterances(model)
+        prepare_upstream(model, args.freeze_param)
+        return model
+
+
+def prepare_upstream(model: ESPnetASRModel, freeze_param: list[str]) -> None:
+    """Make an S3PRL wav2vec 2.0 upstream trainable and, where ``freeze_param`` names it, its feature encoder free.
+
+    Hugging Face's feature encoder marks its input as requiring gradients and S3PRL's passes them on whatever
+    its parameters say, so ESPnet's ``freeze_param`` alone saves neither time nor memory.
+    """
+    upstream = getattr(getattr(getattr(model, "frontend", None), "upstream", None), "upstream", None)
+    speech_model = getattr(upstream, "model", None)
+    if speech_model is None:
+        return
+    if hasattr(speech_model, "config"):
+        # S3PRL asserts that every layer's output is there; layer drop leaves some out while training.
+        speech_model.config.layerdrop = 0.0
+    name = "frontend.upstream.upstream.model.feature_extractor"
+    if not any(name == frozen or name.startswith(f"{frozen}.") for frozen in freeze_param):
+        return
+    logging.info("the feature encoder is frozen and takes no part in the backward pass")
+    if hasattr(speech_model, "freeze_feature_encoder"):
+        speech_model.freeze_feature_encoder()
+    else:
+        speech_model.feature_grad_mult = 0.0

@@ -1,0 +1,180 @@
+"""Stage 4: an ESPnet configuration and a dump folder -> an ESPnet experiment folder."""
+
+import logging
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any, Sequence
+
+import torch
+import yaml
+
+from spner import paths
+from spner.errors import SpnerError, nearest
+from spner.files import atomic_text, fingerprint, locked, read_json, write_json
+from spner.provenance import collect_versions, git_commit
+from spner.tokens import ASR, BPE, E2E, read_token_list, require_symbols
+
+MERGED_CONFIG = "train_config.yaml"
+
+
+def train(data: Path, dump: Path, exp: Path, *, configs: Sequence[Path], settings: Sequence[str], ngpu: int | None) -> Path:
+    """Train with ESPnet's own trainer and return the checkpoint that decoding uses.
+
+    An interrupted training goes on at its last finished epoch; a finished one is not run again.
+
+    Args:
+        data: data folder of stage 1.
+        dump: ``dump/<tag>`` of stage 3.
+        exp: ``exp/<tag>``, made or continued.
+        configs: ESPnet YAML files; a later one overrides an earlier one key by key.
+        settings: ``key=value``, ``key.subkey=value``: overrides of single keys.
+        ngpu: graphics cards; None takes one where there is one.
+
+    Raises:
+        SpnerError: stage 3 has not finished, a bad configuration, or a training of another kind in ``exp``.
+    """
+    if not (dump / paths.TOKENS_CONFIG).exists():
+        raise SpnerError(f"{dump}: holds no finished token list and texts; stage 3 makes them")
+    tokens = read_json(dump / paths.TOKENS_CONFIG)
+    if tokens["system"] == E2E:
+        require_symbols(read_token_list(dump / paths.TOKEN_LIST), where=dump / paths.TOKEN_LIST)
+    config = merge_configs(configs, settings)
+    with locked(exp):
+        _refuse_other_training(exp, config, dump)
+        args = _make_args(config, tokens, data, dump, exp, ngpu)
+        checkpoint = exp / chosen_checkpoint(args.best_model_criterion)
+        if not (exp / paths.TRAINING).exists():
+            with atomic_text(exp / MERGED_CONFIG) as file:
+                yaml.safe_dump(config, file, allow_unicode=True, sort_keys=True)
+            _run(args)
+            record = {"commit": git_commit(), "versions": collect_versions(), "configs": [str(c) for c in configs],
+                      "settings": list(settings), "tokens": _identity(dump), "history": read_history(exp)}  # fmt: skip
+            write_json(exp / paths.TRAINING, record)
+    return checkpoint
+
+
+def merge_configs(configs: Sequence[Path], settings: Sequence[str]) -> dict[str, Any]:
+    """Return one configuration of several files and single settings, the later ones on top.
+
+    Raises:
+        SpnerError: a file is missing or is not a YAML mapping, or a setting is not ``key=value``.
+    """
+    merged: dict[str, Any] = {}
+    for path in configs:
+        try:
+            overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SpnerError(f"{path}: cannot be read ({error.strerror}); expected an ESPnet training YAML") from error
+        except yaml.YAMLError as error:
+            raise SpnerError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
+        if not isinstance(overlay, dict):
+            raise SpnerError(f"{path}: holds no keys (expected an ESPnet training YAML)")
+        _overlay(merged, overlay)
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not (key and equals):
+            raise SpnerError(f'--set "{setting}": expected key=value or key.subkey=value')
+        for name in reversed(key.split(".")):
+            value = {name: yaml.safe_load(value) if isinstance(value, str) else value}
+        _overlay(merged, value)
+    return merged
+
+
+def _overlay(base: dict[str, Any], overlay: dict[str, Any]) -> None:
+    for key, value in overlay.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _overlay(base[key], value)
+        else:
+            base[key] = value
+
+
+def chosen_checkpoint(best_model_criterion: Sequence[Sequence[str]]) -> str:
+    """Return the file of the averaged best epochs by the first criterion, as ESPnet names it."""
+    phase, key, _mode = best_model_criterion[0]
+    return f"{phase}.{key}.ave.pth"
+
+
+def _refuse_other_training(exp: Path, config: dict[str, Any], dump: Path) -> None:
+    """Refuse to continue, or to take as finished, a training with another configuration or other texts."""
+    found = exp / MERGED_CONFIG
+    if found.exists() and yaml.safe_load(found.read_text(encoding="utf-8")) != config:
+        raise SpnerError(f"{found}: a training with other settings is here; give another --tag, or remove {exp}")
+    if (exp / paths.TRAINING).exists() and read_json(exp / paths.TRAINING)["tokens"] != _identity(dump):
+        raise SpnerError(f"{exp}: was trained on other texts than {dump} holds now; give another --tag, or remove {exp}")
+    if (exp / paths.CONFIG).exists():
+        trained = yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))["token_list"]
+        if trained != read_token_list(dump / paths.TOKEN_LIST):
+            raise SpnerError(f"{exp / paths.CONFIG}: token list is not that of {dump}; give another --tag, or remove {exp}")
+
+
+def _identity(dump: Path) -> str:
+    return fingerprint([dump / paths.TOKEN_LIST, dump / paths.TRAIN / paths.TEXT, dump / paths.TRAIN / paths.SPEECH_SHAPE])
+
+
+def _make_args(
+    config: dict[str, Any], tokens: dict[str, Any], data: Path, dump: Path, exp: Path, ngpu: int | None
+) -> Namespace:
+    """Return ESPnet's arguments: the configuration, and what the recipe's folders decide."""
+    from spner.asr.task import SpnerTask
+
+    parser: ArgumentParser = SpnerTask.get_parser()
+    known = {action.dest for action in parser._actions}
+    unknown = [f'"{key}"{nearest(key, known)}' for key in config if key not in known]
+    if unknown:
+        raise SpnerError(f"training configuration: unknown keys {', '.join(unknown)}; ESPnet's names are expected")
+    parser.set_defaults(**config)
+    dev = paths.DEV if (dump / paths.DEV).exists() else paths.TEST
+    fixed = {
+        "output_dir": str(exp),
+        "token_list": str(dump / paths.TOKEN_LIST),
+        "token_type": tokens["token_type"],
+        "bpemodel": str(dump / paths.BPE_MODEL) if tokens["token_type"] == BPE else None,
+        "ngpu": ngpu if ngpu is not None else int(torch.cuda.is_available()),
+    }
+    for prefix, set_name in (("train", paths.TRAIN), ("valid", dev)):
+        fixed[f"{prefix}_data_path_and_name_and_type"] = [
+            (str(data / set_name / paths.WAV_SCP), "speech", "kaldi_ark"),
+            (str(dump / set_name / paths.TEXT), "text", "text"),
+        ]
+        fixed[f"{prefix}_shape_file"] = [str(dump / set_name / name) for name in (paths.SPEECH_SHAPE, paths.TEXT_SHAPE)]
+    args = parser.parse_args([])
+    vars(args).update(fixed)
+    if tokens["system"] != ASR:
+        args.non_linguistic_symbols = str(dump / paths.SYMBOLS)
+    return args
+
+
+def _run(args: Namespace) -> None:
+    from spner.asr.task import SpnerTask
+
+    steps = _count_steps(args)
+    if args.scheduler == "onecyclelr" and "total_steps" not in args.scheduler_conf:
+        args.scheduler_conf["total_steps"] = steps
+    SpnerTask.main(args)
+
+
+def _count_steps(args: Namespace) -> int:
+    """Return the optimiser steps of the whole training, and log how full its batches are."""
+    from espnet2.samplers.build_batch_sampler import build_batch_sampler
+
+    sampler = build_batch_sampler(
+        type=args.batch_type, batch_size=args.batch_size, batch_bins=args.batch_bins,
+        shape_files=args.train_shape_file, sort_in_batch=args.sort_in_batch, sort_batch=args.sort_batch,
+        drop_last=args.drop_last_iter, min_batch_size=1, fold_lengths=args.fold_length,
+    )  # fmt: skip
+    lengths = dict(line.split() for line in open(args.train_shape_file[0], encoding="utf-8"))
+    batches = [[int(lengths[utt_id]) for utt_id in batch] for batch in sampler]
+    filled, padded = sum(map(sum, batches)), sum(max(batch) * len(batch) for batch in batches)
+    logging.info(f"{len(batches)} batches of {padded / 16000 / len(batches):.1f} s, {1 - filled / padded:.1%} padding")
+    num_iters = args.num_iters_per_epoch or len(batches)
+    return args.max_epoch * (num_iters // args.accum_grad)
+
+
+def read_history(exp: Path) -> list[dict[str, float]]:
+    """Return what each finished epoch reported: ``epoch``, ``train_loss``, ``dev_loss``, ``dev_wer``, ``dev_f1``."""
+    stats = torch.load(exp / "checkpoint.pth", map_location="cpu", weights_only=True)["reporter"]["stats"]
+    return [
+        {"epoch": epoch, "train_loss": float(phases["train"]["loss"]), "dev_loss": float(phases["valid"]["loss"]),
+         "dev_wer": float(phases["valid"]["wer"]), "dev_f1": float(phases["valid"]["f1"])}  # fmt: skip
+        for epoch, phases in sorted(stats.items())
+    ]

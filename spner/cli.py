@@ -1,0 +1,190 @@
+"""Commands: parse, call one function, print."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spner import __version__
+from spner.errors import SpnerError, nearest
+from spner.paths import DEV, TEST
+
+# Rooms are imported inside the command that needs them: torch takes 3 s to import, ESPnet 17 s.
+
+FOLDER = click.Path(path_type=Path)
+SETTINGS = {"help_option_names": ["--help"], "show_default": True, "max_content_width": 120}
+
+
+@click.group(context_settings=SETTINGS)
+@click.version_option(__version__)
+def cli() -> None:
+    """Spoken named entity recognition: speech in, a transcript with its names marked out."""
+
+
+@cli.command("mini-corpus")
+@click.option("--lang", required=True, help="Language with a templates file, such as nl.")
+@click.option("--out", required=True, type=FOLDER, help="Corpus folder to make.")
+@click.option("--seed", default=1, type=int, help="Of all randomness.")
+@click.option("--num_train", default=900, type=int, help="Clips of train.")
+@click.option("--num_dev", default=80, type=int, help="Clips of dev.")
+@click.option("--num_test", default=150, type=int, help="Clips of test.")
+@click.option("--nj", default=2, type=click.IntRange(1), help="Processes.")
+def mini_corpus(lang: str, out: Path, seed: int, num_train: int, num_dev: int, num_test: int, nj: int) -> None:
+    """Make the embedded corpus: synthetic speech and gold entities in Common Voice's layout."""
+    from spner.corpora.mini import format_summary, make_mini_corpus
+
+    sizes = {"num_train": num_train, "num_dev": num_dev, "num_test": num_test}
+    click.echo(format_summary(make_mini_corpus(out, lang=lang, seed=seed, num_workers=nj, **sizes)))
+
+
+@cli.command("mini-text")
+@click.option("--lang", required=True, help="Language with a templates file, such as nl.")
+@click.option("--out", required=True, type=FOLDER, help="CoNLL column file to write.")
+@click.option("--seed", default=1, type=int, help="The embedded corpus's seed: it decides which names are shared.")
+@click.option("--num_sentences", default=4000, type=int, help="Sentences.")
+def mini_text(lang: str, out: Path, seed: int, num_sentences: int) -> None:
+    """Generate gold text to train a tagger for the embedded corpus; half of that corpus's names occur in it."""
+    from spner.corpora.tagger_text import write_tagger_text
+
+    write_tagger_text(out, lang, num_sentences=num_sentences, seed=seed)
+    click.echo(f"{out}: {num_sentences} sentences")
+
+
+@cli.command("data")
+@click.option("--corpus", required=True, type=FOLDER, help="Unpacked Common Voice release, the folder of one language.")
+@click.option("--lang", required=True, help="Language code; decides the normalisation.")
+@click.option("--out", required=True, type=FOLDER, help="Data folder to write.")
+@click.option("--max_broken", default=0.01, type=click.FloatRange(0, 1),
+              help="Share of a set's clips, 0 to 1, that may be missing or broken.")  # fmt: skip
+@click.option("--nj", default=2, type=click.IntRange(1), help="Processes that decode clips.")
+def data_command(corpus: Path, lang: str, out: Path, max_broken: float, nj: int) -> None:
+    """Stage 1: clean a corpus and write Kaldi data folders and the 16 kHz audio store."""
+    from spner.corpora.prepare import format_report, prepare_data
+
+    click.echo(format_report(prepare_data(corpus, out, lang=lang, max_broken=max_broken, num_workers=nj)))
+
+
+@cli.command("train-tagger")
+@click.option("--train", "train_files", required=True, multiple=True, type=FOLDER, help="CoNLL column file; repeatable.")
+@click.option("--dev", type=FOLDER, help="Chooses the epoch.")
+@click.option("--test", type=FOLDER, help="Scored once, at the end.")
+@click.option("--out", required=True, type=FOLDER, help="Tagger folder to make.")
+@click.option("--model", help="Hub name or folder to fine-tune; without it a small model is trained from nothing.")
+@click.option("--encoding", default="utf-8", help="Of the files, such as latin-1.")
+@click.option("--token_column", default=0, type=int, help="Column of the token, from 0; the tag is in the last.")
+@click.option("--epochs", type=click.IntRange(1), help="15 from nothing, 3 for fine-tuning.", show_default=False)
+@click.option("--learning_rate", type=float, help="1e-3 from nothing, 3e-5 for fine-tuning.", show_default=False)
+@click.option("--seed", default=0, type=int, help="Of all randomness.")
+def train_tagger_command(out: Path, train_files: tuple[Path, ...], **options: Any) -> None:
+    """Train a text tagger (PER, ORG, LOC) on CoNLL column files, IOB1 or IOB2, and print seqeval's scores."""
+    from spner.tagger.train import format_scores, train_tagger
+
+    scores = train_tagger(out, train=train_files, **options)
+    for set_name in (DEV, TEST):
+        if scores[set_name]:
+            click.echo(f"{set_name}: {format_scores(scores[set_name])}")
+
+
+@cli.command("annotate")
+@click.option("--tagger", required=True, help="Transformers token classifier: hub name or folder.")
+@click.option("--lang", required=True, help="Language code; decides the normalisation.")
+@click.option("--data", required=True, type=FOLDER, help="Data folder of stage 1.")
+def annotate_command(tagger: str, lang: str, data: Path) -> None:
+    """Stage 2: label the cased sentences and write the labels on the normalised words."""
+    from spner.tagger.annotate import annotate_data_dir
+    from spner.tagger.train import format_scores
+
+    for set_name, scores in annotate_data_dir(data, tagger=tagger, lang=lang).items():
+        click.echo(f"{set_name}: " + (f"against gold: {format_scores(scores)}" if scores else "annotated"))
+
+
+@cli.command("tokens")
+@click.option("--data", required=True, type=FOLDER, help="Data folder of stages 1 and 2.")
+@click.option("--out", required=True, type=FOLDER, help="Dump folder to write.")
+@click.option("--system", default="e2e", type=click.Choice(["e2e", "asr"]), help="asr leaves the entity symbols out.")
+@click.option("--token_type", default="char", type=click.Choice(["char", "bpe"]), help="bpe is SentencePiece.")
+@click.option("--vocab_size", type=int, help="Pieces, for bpe.")
+def tokens_command(data: Path, out: Path, system: str, token_type: str, vocab_size: int | None) -> None:
+    """Stage 3: make the token list, the texts to train on and ESPnet's shape files."""
+    from spner.tokens import make_tokens, read_token_list
+
+    make_tokens(data, out, system=system, token_type=token_type, vocab_size=vocab_size)
+    click.echo(f"{out}: {len(read_token_list(out / 'token_list'))} tokens")
+
+
+@cli.command("train")
+@click.option("--data", required=True, type=FOLDER, help="Data folder of stage 1.")
+@click.option("--dump", required=True, type=FOLDER, help="Dump folder of stage 3.")
+@click.option("--exp", required=True, type=FOLDER, help="Experiment folder to make or to continue.")
+@click.option("--config", "configs", required=True, multiple=True, type=FOLDER,
+              help="ESPnet training YAML; repeatable, later files override single keys.")  # fmt: skip
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one key; repeatable.")
+@click.option("--ngpu", type=click.IntRange(0), help="Graphics cards; one where there is one.", show_default=False)
+def train_command(data: Path, dump: Path, exp: Path, **options: Any) -> None:
+    """Stage 4: train with ESPnet; an interrupted training goes on at its last finished epoch."""
+    from spner.asr.train import train
+    from spner.experiment import plot_training
+
+    checkpoint = train(data, dump, exp, **options)
+    plot_training(exp)
+    click.echo(f"{checkpoint}: averaged from the best epochs on dev")
+
+
+@cli.command("decode")
+@click.option("--data", required=True, type=FOLDER, help="Data folder of stage 1.")
+@click.option("--exp", required=True, type=FOLDER, help="Experiment folder of stage 4.")
+@click.option("--sets", default=f"{DEV} {TEST}", help="Sets to decode.")
+@click.option("--batch_size", default=32, type=click.IntRange(1), help="Utterances in a batch at most.")
+@click.option("--device", default="auto", help="As torch names it; auto takes a GPU where there is one.")
+def decode_command(data: Path, exp: Path, sets: str, batch_size: int, device: str) -> None:
+    """Stage 5: greedy CTC search over the sets; writes text and entities as the references have them."""
+    from spner.asr.infer import decode_sets
+
+    decode_sets(data, exp, sets.split(), device=device, batch_size=batch_size)
+    click.echo(f"{exp / 'decode'}: {sets}")
+
+
+@cli.command("score")
+@click.option("--data", required=True, type=FOLDER, help="Data folder of stages 1 and 2.")
+@click.option("--exp", required=True, type=FOLDER, help="Experiment folder of stages 4 and 5.")
+@click.option("--sets", default=f"{DEV} {TEST}", help="Sets to score.")
+def score_command(data: Path, exp: Path, sets: str) -> None:
+    """Stage 6: score against the pseudo-labels, and against gold entities where there are some."""
+    from spner.experiment import score_experiment
+
+    click.echo(score_experiment(data, exp, sets.split()))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; a user's mistake ends in one line and exit code 2."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s: %(message)s", datefmt="%H:%M:%S")
+    try:
+        cli.main(arguments, prog_name="spner", standalone_mode=False)
+    except click.NoSuchOption as error:
+        _fail(f"{_command(error)}: no option {error.option_name}{nearest(error.option_name, _options(error))}")
+    except click.ClickException as error:
+        _fail(f"{_command(error)}: {error.format_message()}; see {_command(error)} --help")
+    except SpnerError as error:
+        _fail(str(error))
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; the same command takes the work up again", code=130)
+
+
+def _fail(message: str, *, code: int = 2) -> None:
+    print(f"spner: error: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _command(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "spner"
+
+
+def _options(error: click.UsageError) -> list[str]:
+    return [name for parameter in error.ctx.command.params for name in parameter.opts] if error.ctx else []
+
+

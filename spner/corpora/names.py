@@ -1,0 +1,166 @@
+"""Which names the embedded corpus mentions: pools drawn from a phrasebook, Faker and CLDR."""
+
+import random
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from spner.corpora.phrasebook import Phrasebook
+from spner.errors import SpnerError, nearest
+
+MAX_NAME_WORDS = 3
+"""Longer ones (``van Hoevel en van Zwindrecht``) are rare outside Faker."""
+
+
+@dataclass(frozen=True)
+class PoolSizes:
+    """How many different names the corpus mentions; fewer are easier to recognise.
+
+    Attributes:
+        persons: full names; a quarter is the phrasebook's, the others combine first names and surnames.
+        first_names: the first names they are combined from.
+        surnames: the surnames they are combined from, half of them the phrasebook's.
+        places: a third of them territories.
+        organisations: all of them the phrasebook's.
+    """
+
+    persons: int = 40
+    first_names: int = 12
+    surnames: int = 20
+    places: int = 30
+    organisations: int = 20
+
+
+DEFAULT_POOLS = PoolSizes()
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The names of one label: those the training set may mention, and those only dev and test mention, too."""
+
+    train: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name."""
+        return self.train + self.unseen
+
+
+def draw_pools(phrasebook: Phrasebook, sizes: PoolSizes, *, seed: int, unseen: float) -> dict[str, Pool]:
+    """Return each label's pool; the same arguments give the same pools.
+
+    Args:
+        phrasebook: the language's names; where it has too few, a pool is smaller than asked for.
+        sizes: names a pool.
+        seed: of the draw.
+        unseen: share of a pool, 0 to 1, that the training set never mentions.
+
+    Raises:
+        SpnerError: a label has no name that the training set may mention.
+    """
+    known, _ = _draw_names(phrasebook, sizes, seed)
+    pools = {}
+    for label, names in known.items():
+        num_unseen = round(unseen * len(names))
+        if num_unseen == len(names):
+            raise SpnerError(f"templates for {phrasebook.lang}: no {label} names for training (found {len(names)}, of "
+                             f"which {unseen:.0%} are kept from it); add names or lower the share")
+        pools[label] = Pool(tuple(names[num_unseen:]), tuple(names[:num_unseen]))
+    return pools
+
+
+def draw_tagger_pools(phrasebook: Phrasebook, sizes: PoolSizes, *, seed: int, overlap: float) -> dict[str, Pool]:
+    """Return the pools of the tagger's text: each as large as the corpus's, which it shares in part.
+
+    Args:
+        phrasebook: as for :func:`draw_pools`.
+        sizes: as for :func:`draw_pools`.
+        seed: the corpus's seed.
+        overlap: share of the corpus's names, 0 to 1, that the tagger's text mentions as well.
+    """
+    known, others = _draw_names(phrasebook, sizes, seed)
+    rng = random.Random(f"tagger names {seed}")
+    pools = {}
+    for label, names in known.items():
+        shared = rng.sample(names, round(overlap * len(names)))
+        pools[label] = Pool(tuple(shared + others[label][: len(names) - len(shared)]), ())
+    return pools
+
+
+def _draw_names(
+    phrasebook: Phrasebook, sizes: PoolSizes, seed: int
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return each label's names of the corpus, and the names that are left over; both in a random order."""
+    rng = random.Random(f"names {phrasebook.lang} {seed}")
+    persons, other_persons = _draw_persons(phrasebook, sizes, rng)
+    territories = _territory_names(phrasebook)
+    places, other_places = _split_off(phrasebook.places, sizes.places - sizes.places // 3, rng)
+    countries, other_countries = _split_off(territories, sizes.places // 3, rng)
+    organisations, other_organisations = _split_off(phrasebook.organisations, sizes.organisations, rng)
+    known = {"PER": persons, "ORG": organisations, "LOC": _shuffled(places + countries, rng)}
+    others = {"PER": other_persons, "ORG": other_organisations, "LOC": _shuffled(other_places + other_countries, rng)}
+    return known, others
+
+
+def _draw_persons(phrasebook: Phrasebook, sizes: PoolSizes, rng: random.Random) -> tuple[list[str], list[str]]:
+    """Return the corpus's persons and as many others, who mostly share neither first name nor surname with them."""
+    first_names, faker_surnames = _faker_names(phrasebook, sizes, rng)
+    known_firsts, other_firsts = _split_off(first_names, sizes.first_names, rng)
+    known_lasts, other_lasts = _split_off(phrasebook.surnames, sizes.surnames // 2, rng)
+    surnames = [name for name in faker_surnames if name not in phrasebook.surnames]
+    faker_lasts, other_faker_lasts = _split_off(surnames, sizes.surnames - len(known_lasts), rng)
+    known, others = _split_off(phrasebook.persons, sizes.persons // 4, rng)
+    known += _combine(known_firsts, known_lasts + faker_lasts, sizes.persons - len(known), rng)
+    others += _combine(other_firsts, other_lasts + other_faker_lasts, sizes.persons, rng)
+    taken = set(known)
+    return _shuffled(known, rng), _shuffled((name for name in others if name not in taken), rng)
+
+
+def _combine(first_names: list[str], surnames: list[str], num: int, rng: random.Random) -> list[str]:
+    pairs = [f"{first} {last}" for first in first_names for last in surnames]
+    return rng.sample(pairs, min(num, len(pairs)))
+
+
+def _faker_names(phrasebook: Phrasebook, sizes: PoolSizes, rng: random.Random) -> tuple[list[str], list[str]]:
+    """Return twice as many first names and surnames as the corpus needs, each once."""
+    from faker import Faker
+    from faker.config import AVAILABLE_LOCALES
+
+    if phrasebook.faker not in AVAILABLE_LOCALES:
+        raise SpnerError(f'templates for {phrasebook.lang}: Faker has no locale "{phrasebook.faker}"'
+                         f"{nearest(phrasebook.faker, AVAILABLE_LOCALES)}; correct the key faker")
+    faker = Faker(phrasebook.faker)
+    faker.seed_instance(rng.getrandbits(32))
+    drawn = []
+    for draw, num in ((faker.first_name, sizes.first_names), (faker.last_name, sizes.surnames)):
+        names = dict.fromkeys(unicodedata.normalize("NFC", draw()) for _ in range(20 * num))
+        drawn.append([name for name in names if len(name.split()) <= MAX_NAME_WORDS][: 2 * num])
+    return drawn[0], drawn[1]
+
+
+def _territory_names(phrasebook: Phrasebook) -> list[str]:
+    """Return CLDR's names of the phrasebook's territories, in its language."""
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        names = Locale.parse(phrasebook.lang).territories
+    except UnknownLocaleError as error:
+        raise SpnerError(f'--lang "{phrasebook.lang}": CLDR has no such language ({error})') from error
+    for code in phrasebook.territories:
+        if code not in names:
+            raise SpnerError(f'templates for {phrasebook.lang}: territory "{code}" is not in CLDR (expected ISO 3166 '
+                             "codes such as BE); correct the key territories")
+    return [unicodedata.normalize("NFC", names[code]) for code in phrasebook.territories]
+
+
+def _split_off(names: Iterable[str], num: int, rng: random.Random) -> tuple[list[str], list[str]]:
+    """Return ``num`` random names, or all if there are fewer, and the rest."""
+    shuffled = _shuffled(names, rng)
+    return shuffled[:num], shuffled[num:]
+
+
+def _shuffled(names: Iterable[str], rng: random.Random) -> list[str]:
+    names = list(names)
+    rng.shuffle(names)
+    return names

@@ -1,0 +1,189 @@
+"""Stage 1: a corpus -> cleaned Kaldi data folders and the audio store.
+
+Cleaning is the paper's (arXiv 2307.01310, section 4.1): duplicate sentences, silent clips, punctuation, foreign
+scripts. A sentence of the test set is a duplicate in dev and train, one of dev in train, so sets share none.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Iterable
+
+from spner import paths
+from spner.audio import StoredClip, clip_duration_s, store_clips
+from spner.corpora.common_voice import Table, list_sets, read_table
+from spner.datadir import read_entities, write_entities, write_sentences, write_table
+from spner.datatypes import Utterance
+from spner.errors import SpnerError
+from spner.files import atomic_text, fingerprint, locked, read_json, write_json
+from spner.parallel import map_processes
+from spner.textnorm import normalise
+
+RULES = ("ragged_row", "empty_sentence", "duplicate_sentence", "missing_clip", "broken_clip", "silent_clip")
+
+
+@dataclass
+class _Removed:
+    """Utterances and seconds that each rule removed from a set."""
+
+    num_utts: Counter[str] = field(default_factory=Counter)
+    duration_s: Counter[str] = field(default_factory=Counter)
+
+    def add(self, rule: str, duration_s: float) -> None:
+        self.num_utts[rule] += 1
+        self.duration_s[rule] += duration_s
+
+    def as_json(self) -> dict[str, dict[str, float]]:
+        return {r: {"utterances": self.num_utts[r], "hours": self.duration_s[r] / 3600} for r in RULES}
+
+
+@dataclass
+class _Set:
+    """A set on its way: what is left of its table, each utterance with its transcript."""
+
+    name: str
+    table: Table
+    text: dict[str, str] = field(default_factory=dict)
+    utterances: list[Utterance] = field(default_factory=list)
+    duplicates: list[Utterance] = field(default_factory=list)
+    empty: list[Utterance] = field(default_factory=list)
+
+
+def prepare_data(corpus: Path, out: Path, *, lang: str, max_broken: float, num_workers: int) -> dict[str, Any]:
+    """Prepare every set of a corpus and return the report, which also lies in ``<out>/report.json``.
+
+    Writes ``<out>/<set>/{wav.scp,text,utt2spk,spk2utt,utt2dur,sentences.jsonl}``, ``gold_entities.jsonl`` where the
+    corpus has one, ``<out>/audio/<set>/`` and ``<out>/broken_clips.tsv``. Finished work is not done again.
+
+    Args:
+        corpus: an unpacked Common Voice release of one language.
+        out: the data folder.
+        lang: language code; decides the normalisation.
+        max_broken: largest share of a set's clips, 0 to 1, that may be missing or broken.
+        num_workers: processes that decode clips.
+
+    Raises:
+        SpnerError: unusable corpus, another corpus in ``out``, or too many broken clips.
+    """
+    set_names = list_sets(corpus)
+    settings = {
+        "corpus": str(corpus),
+        "lang": lang,
+        "max_broken": max_broken,
+        "tables": fingerprint(corpus / f"{name}.tsv" for name in set_names),
+    }
+    with locked(out):
+        report_file = out / paths.REPORT
+        if report_file.exists():
+            report = read_json(report_file)
+            if report["settings"]["corpus"] != settings["corpus"]:
+                raise SpnerError(f'{out}: holds corpus {report["settings"]["corpus"]} (this one is {corpus}); '
+                                 "give another --out, or remove the folder")
+            if report["settings"] == settings:
+                return report
+            report_file.unlink()
+        sets = _remove_duplicates([_Set(name, read_table(corpus, name)) for name in set_names], lang)
+        synthetic = (corpus / "summary.json").exists() and bool(read_json(corpus / "summary.json").get("synthetic"))
+        broken: list[str] = []
+        report = {"settings": settings, "synthetic": synthetic, "sets": {}}
+        for one in sets:
+            report["sets"][one.name] = _write_set(one, corpus, out, broken, num_workers)
+        with atomic_text(out / paths.BROKEN_CLIPS) as file:
+            file.writelines(broken)
+        _refuse_broken(report["sets"], max_broken, out / paths.BROKEN_CLIPS)
+        write_json(report_file, report)
+    return report
+
+
+def _remove_duplicates(sets: list[_Set], lang: str) -> list[_Set]:
+    """Normalise, and keep of equal transcripts the first; test comes before dev, dev before train."""
+    seen: set[str] = set()
+    for one in reversed(sets):
+        one.empty += one.table.empty
+        for utterance in one.table.utterances:
+            text = normalise(utterance.sentence, lang)
+            if not text:
+                one.empty.append(utterance)
+            elif text in seen:
+                one.duplicates.append(utterance)
+            else:
+                seen.add(text)
+                one.text[utterance.utt_id] = text
+                one.utterances.append(utterance)
+    return sets
+
+
+def _write_set(one: _Set, corpus: Path, out: Path, broken: list[str], num_workers: int) -> dict[str, Any]:
+    """Store a set's clips, write its folder, append to ``broken``, and return its part of the report."""
+    removed = _Removed()
+    for _ in one.table.ragged_lines:
+        removed.add("ragged_row", 0.0)
+    clips = corpus / "clips"
+    for rule, utterances in (("empty_sentence", one.empty), ("duplicate_sentence", one.duplicates)):
+        files = [clips / utterance.clip for utterance in utterances]
+        for duration_s in map_processes(clip_duration_s, files, num_workers=1, what=f"{one.name}: {rule}"):
+            removed.add(rule, duration_s)
+    utterances = sorted(one.utterances, key=lambda utterance: utterance.utt_id)
+    store = out / paths.AUDIO_STORE / one.name
+    stored = store_clips(
+        store, [(u.utt_id, clips / u.clip) for u in utterances], num_workers=num_workers, what=f"{one.name}: clips"
+    )
+    kept: list[tuple[Utterance, StoredClip]] = []
+    for utterance, clip in zip(utterances, stored, strict=True):
+        if not clip.error:
+            kept.append((utterance, clip))
+            continue
+        rule = f"{clip.error.split(':')[0]}_clip"
+        removed.add(rule, clip.duration_s)
+        if rule != "silent_clip":
+            broken.append(f"{one.name}\t{utterance.utt_id}\t{clips / utterance.clip}\t{clip.error}\n")
+    _write_folder(out / one.name, kept, one.text, store)
+    _write_gold(corpus, out / one.name, {utterance.utt_id for utterance, _ in kept})
+    return {
+        "rows": len(one.table.utterances) + len(one.table.empty) + len(one.table.ragged_lines),
+        "kept": {"utterances": len(kept), "hours": sum(clip.duration_s for _, clip in kept) / 3600},
+        "removed": removed.as_json(),
+        "ragged_lines": list(one.table.ragged_lines),
+    }
+
+
+def _write_folder(folder: Path, kept: list[tuple[Utterance, StoredClip]], text: dict[str, str], store: Path) -> None:
+    utts_of: dict[str, list[str]] = {}
+    for utterance, _ in kept:
+        utts_of.setdefault(utterance.spk_id, []).append(utterance.utt_id)
+    write_table(folder / paths.UTT2SPK, {u.utt_id: u.spk_id for u, _ in kept})
+    write_table(folder / paths.SPK2UTT, {spk_id: " ".join(utt_ids) for spk_id, utt_ids in utts_of.items()})
+    write_table(folder / paths.UTT2DUR, {u.utt_id: f"{clip.duration_s:.7f}" for u, clip in kept})
+    write_sentences(folder / paths.SENTENCES, {u.utt_id: u.sentence for u, _ in kept})
+    write_table(folder / paths.WAV_SCP, {u.utt_id: str(store / clip.location) for u, clip in kept})
+    write_table(folder / paths.TEXT, {u.utt_id: text[u.utt_id] for u, _ in kept})
+
+
+def _write_gold(corpus: Path, folder: Path, utt_ids: set[str]) -> None:
+    """Hand on the corpus's own entities, where it has some, for the utterances that are kept."""
+    source = corpus / paths.GOLD_ENTITIES
+    if source.exists():
+        gold = read_entities(source, made_by="the corpus")
+        write_entities(folder / paths.GOLD_ENTITIES, {u: gold[u] for u in gold if u in utt_ids})
+
+
+def _refuse_broken(sets: dict[str, Any], max_broken: float, listed_in: Path) -> None:
+    for name, counts in sets.items():
+        num_broken = sum(counts["removed"][rule]["utterances"] for rule in ("missing_clip", "broken_clip"))
+        num_clips = counts["kept"]["utterances"] + counts["removed"]["silent_clip"]["utterances"] + num_broken
+        if num_broken > max_broken * num_clips:
+            raise SpnerError(f"{listed_in}: {num_broken} of {num_clips} clips of {name} are missing or broken (at most "
+                             f"{max_broken:.1%} may be); mend the corpus or raise --max_broken")
+
+
+def format_report(report: dict[str, Any]) -> str:
+    """Return the report as a table: utterances and hours that each rule removed, per set."""
+    rows: list[tuple[str, Iterable[dict[str, float]]]] = [
+        (rule, [counts["removed"][rule] for counts in report["sets"].values()]) for rule in RULES
+    ]
+    rows.append(("kept", [counts["kept"] for counts in report["sets"].values()]))
+    lines = ["".join([f"{'':20}", *(f"{name:>24}" for name in report["sets"])])]
+    for title, cells in rows:
+        lines.append(f"{title:20}" + "".join(f"{c['utterances']:>10} ({c['hours']:8.4f} h)" for c in cells))
+    return "\n".join(lines)
+

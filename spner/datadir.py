@@ -1,0 +1,108 @@
+"""Kaldi data folders: tables ``<utt_id> <value>`` in C order, sentences and entities as JSON lines."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from spner.datatypes import Annotated, Entity
+from spner.errors import SpnerError
+from spner.files import atomic_text, read_lines
+
+
+def write_table(path: Path, rows: dict[str, str]) -> None:
+    """Write ``<utt_id> <value>`` lines in C order (code points sort as UTF-8 bytes do)."""
+    with atomic_text(path) as file:
+        for utt_id in sorted(rows):
+            file.write(f"{utt_id} {rows[utt_id]}".rstrip() + "\n")
+
+
+def read_table(path: Path, *, made_by: str) -> dict[str, str]:
+    """Read ``<utt_id> <value>`` lines; a value may be empty.
+
+    Raises:
+        SpnerError: the file is missing or not UTF-8, a line is empty, or an utterance occurs twice.
+    """
+    rows: dict[str, str] = {}
+    for line_number, line in enumerate(read_lines(path, made_by=made_by), start=1):
+        utt_id, _, value = line.partition(" ")
+        if not utt_id:
+            raise SpnerError(f"{path}:{line_number}: no utterance id (expected <utt_id> <value>); rerun {made_by}")
+        _refuse_twice(utt_id, rows, path, line_number)
+        rows[utt_id] = value
+    return rows
+
+
+def write_sentences(path: Path, sentences: dict[str, str]) -> None:
+    """Write the cased, punctuated sentences as JSON lines, in C order of the utterance ids."""
+    with atomic_text(path) as file:
+        for utt_id in sorted(sentences):
+            file.write(_json({"utt_id": utt_id, "sentence": sentences[utt_id]}))
+
+
+def read_sentences(path: Path, *, made_by: str) -> dict[str, str]:
+    """Read what :func:`write_sentences` wrote."""
+    sentences: dict[str, str] = {}
+    for line_number, record in _records(path, made_by):
+        _require(record, {"utt_id": str, "sentence": str}, path, line_number)
+        _refuse_twice(record["utt_id"], sentences, path, line_number)
+        sentences[record["utt_id"]] = record["sentence"]
+    return sentences
+
+
+def write_entities(path: Path, annotated: dict[str, Annotated]) -> None:
+    """Write words and entities as JSON lines, in C order of the utterance ids."""
+    with atomic_text(path) as file:
+        for utt_id in sorted(annotated):
+            utterance = annotated[utt_id]
+            entities = [{"label": e.label, "start": e.start, "end": e.end} for e in utterance.entities]
+            file.write(_json({"utt_id": utt_id, "words": list(utterance.words), "entities": entities}))
+
+
+def read_entities(path: Path, *, made_by: str) -> dict[str, Annotated]:
+    """Read what :func:`write_entities` wrote; further keys of an entity are ignored.
+
+    Raises:
+        SpnerError: missing file, bad JSON, a missing key, words that are empty or hold spaces, entities that
+            overlap or lie outside the words, or an utterance that occurs twice; the message gives the line.
+    """
+    annotated: dict[str, Annotated] = {}
+    for line_number, record in _records(path, made_by):
+        _require(record, {"utt_id": str, "words": list, "entities": list}, path, line_number)
+        _refuse_twice(record["utt_id"], annotated, path, line_number)
+        words = record["words"]
+        if not all(isinstance(word, str) for word in words) or " ".join(words).split() != words:
+            raise SpnerError(f"{path}:{line_number}: words are {_json(words).strip()} "
+                             "(expected strings that are not empty and hold no spaces)")
+        for entity in record["entities"]:
+            _require(entity, {"label": str, "start": int, "end": int}, path, line_number)
+        try:
+            entities = tuple(sorted(Entity(e["start"], e["end"], e["label"]) for e in record["entities"]))
+            annotated[record["utt_id"]] = Annotated(tuple(words), entities)
+        except ValueError as error:
+            raise SpnerError(f"{path}:{line_number}: {error} (expected entities with label, start, end "
+                             "inside the words, without overlap)") from error
+    return annotated
+
+
+def _json(record: Any) -> str:
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+def _records(path: Path, made_by: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    for line_number, line in enumerate(read_lines(path, made_by=made_by), start=1):
+        try:
+            yield line_number, json.loads(line)
+        except ValueError as error:
+            raise SpnerError(f"{path}:{line_number}: is not JSON ({error}); one object a line is expected") from error
+
+
+def _require(record: Any, kinds: dict[str, type], path: Path, line_number: int) -> None:
+    for key, kind in kinds.items():
+        if not isinstance(record, dict) or not isinstance(record.get(key), kind):
+            raise SpnerError(f'{path}:{line_number}: no {kind.__name__} under "{key}" (expected {sorted(kinds)})')
+
+
+def _refuse_twice(utt_id: str, seen: Iterable[str], path: Path, line_number: int) -> None:
+    if utt_id in seen:
+        raise SpnerError(f'{path}:{line_number}: utterance "{utt_id}" occurs twice; utterance ids must be unique')

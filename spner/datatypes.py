@@ -1,0 +1,52 @@
+"""The few frozen records that the rooms hand to each other. None can be built wrong."""
+
+from dataclasses import dataclass
+
+LABELS = ("PER", "ORG", "LOC")
+"""Entity labels in the order in which they get token ids (paper, section 3)."""
+
+
+@dataclass(frozen=True, order=True)
+class Entity:
+    """A labelled half-open span ``[start, end)``, counted in words of the normalised transcript."""
+
+    start: int
+    end: int
+    label: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end:
+            raise ValueError(f"entity span [{self.start}, {self.end}) is not 0 <= start < end")
+        if not self.label:
+            raise ValueError("entity label is empty")
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """The words of one utterance and the entities on them, ordered and without overlap."""
+
+    words: tuple[str, ...]
+    entities: tuple[Entity, ...] = ()
+
+    def __post_init__(self) -> None:
+        end = 0
+        for entity in self.entities:
+            if entity.start < end:
+                raise ValueError(f"{entity} overlaps the entity before it, or is out of order")
+            end = entity.end
+        if end > len(self.words):
+            raise ValueError(f"{self.entities[-1]} ends after the last of {len(self.words)} words")
+
+    def phrase(self, entity: Entity) -> str:
+        """Return the entity's words, joined by single spaces."""
+        return " ".join(self.words[entity.start : entity.end])
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One row of a corpus: a clip and the cased, punctuated sentence read in it (NFC)."""
+
+    utt_id: str
+    spk_id: str
+    clip: str
+    sentence: str

@@ -1,0 +1,22 @@
+"""The one kind of error that is the user's to mend.
+
+Message order: where, what was found, what was expected, what to do::
+
+    data/dev/text:41: utt_id "nl_17" is not in wav.scp (expected one line per utterance); rerun stage 1
+
+``spner.cli`` turns a :class:`SpnerError` into that line and exit code 2, in one place.
+Every other exception is a defect of ours and keeps its traceback.
+"""
+
+from difflib import get_close_matches
+from typing import Iterable
+
+
+class SpnerError(Exception):
+    """Wrong input from outside: a file, an option, a model, a full disk."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean "x"?`` for the closest known name, else the empty string."""
+    close = get_close_matches(name, list(known), n=1)
+    return f'; did you mean "{close[0]}"?' if close else ""

@@ -1,0 +1,83 @@
+"""An experiment folder: its training curves and its scores."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spner import paths
+from spner.errors import SpnerError
+from spner.files import read_json, write_json
+from spner.report import Run, plot_curves, write_results
+from spner.scoring.score import format_table, score_folders
+
+
+def plot_training(exp: Path) -> None:
+    """Draw the curves of a finished training, the epochs that decoding averages marked."""
+    history = _read_training(exp)["history"]
+    plot_curves(history, exp / paths.CURVES, chosen=chosen_epochs(history, _read_config(exp)))
+
+
+def chosen_epochs(history: Sequence[dict[str, Any]], config: dict[str, Any]) -> list[int]:
+    """Return the epochs whose checkpoints ESPnet averages: the best by its first criterion, the earlier on a tie."""
+    _phase, key, mode = config["best_model_criterion"][0]
+    kept = config["keep_nbest_models"]
+    best = sorted(history, key=lambda record: record[f"dev_{key}"], reverse=mode == "max")
+    return sorted(record["epoch"] for record in best[: kept if isinstance(kept, int) else max(kept)])
+
+
+def score_experiment(data: Path, exp: Path, set_names: Sequence[str]) -> str:
+    """Score the decoded sets, write ``exp/score/<set>.json`` and ``exp/RESULTS.md``, and return tables to print.
+
+    Each set is scored against its pseudo-labels and, where the corpus has gold entities, against them
+    (``<set>_gold.json``).
+
+    Raises:
+        SpnerError: an earlier stage has not finished, or its files do not fit each other.
+    """
+    report = read_json(data / paths.REPORT)
+    tables = []
+    for set_name in set_names:
+        for gold in (False, True):
+            references = paths.GOLD_ENTITIES if gold else paths.ENTITIES
+            if gold and not (data / set_name / references).exists():
+                continue
+            scores = score_folders(
+                ref=data / set_name, hyp=paths.decode_dir(exp, set_name), ref_entities=references, gold=gold,
+                lang=report["settings"]["lang"],
+            )  # fmt: skip
+            write_json(paths.score_file(exp, set_name, gold=gold), scores)
+            tables.append(f"{set_name}, {'gold entities' if gold else 'pseudo-labels'}\n{format_table(scores)}")
+    write_results(exp, _describe(report, exp))
+    return "\n\n".join([*tables, f"{exp / paths.RESULTS}"])
+
+
+def _describe(report: dict[str, Any], exp: Path) -> Run:
+    training, config = _read_training(exp), _read_config(exp)
+    phase, key, mode = config["best_model_criterion"][0]
+    names = {"wer": "untagged WER", "f1": "entity F1"}
+    epochs = chosen_epochs(training["history"], config)
+    return Run(
+        lang=report["settings"]["lang"],
+        corpus=report["settings"]["corpus"],
+        synthetic=report["synthetic"],
+        system="e2e" if "</NE>" in config["token_list"] else "asr",
+        config=", ".join(Path(path).name for path in training["configs"]),
+        seed=config["seed"],
+        checkpoint=f"{phase}.{key}.ave.pth",
+        selection=f"mean of the epochs with the {'lowest' if mode == 'min' else 'highest'} dev {names.get(key, key)}: "
+        + ", ".join(map(str, epochs)),
+        commit=training["commit"],
+        versions=training["versions"],
+    )
+
+
+def _read_training(exp: Path) -> dict[str, Any]:
+    if not (exp / paths.TRAINING).exists():
+        raise SpnerError(f"{exp}: holds no finished training; stage 4 makes it")
+    return read_json(exp / paths.TRAINING)
+
+
+def _read_config(exp: Path) -> dict[str, Any]:
+    return yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))

@@ -1,0 +1,44 @@
+"""Every file name of the project, spelt once."""
+
+from pathlib import Path
+
+# A data folder (Kaldi's) and a decode folder share the names of transcripts and entities.
+WAV_SCP = "wav.scp"
+TEXT = "text"
+UTT2SPK = "utt2spk"
+SPK2UTT = "spk2utt"
+UTT2DUR = "utt2dur"
+SENTENCES = "sentences.jsonl"
+ENTITIES = "entities.jsonl"
+GOLD_ENTITIES = "gold_entities.jsonl"
+
+# What stage 1 says about its corpus.
+REPORT = "report.json"
+BROKEN_CLIPS = "broken_clips.tsv"
+AUDIO_STORE = "audio"
+
+# dump/<tag>
+TOKEN_LIST = "token_list"
+SPEECH_SHAPE = "speech_shape"
+TEXT_SHAPE = "text_shape"
+BPE_MODEL = "bpe.model"
+SYMBOLS = "symbols.txt"  # ESPnet's non_linguistic_symbols
+TOKENS_CONFIG = "tokens.json"
+
+# exp/<tag>
+CONFIG = "config.yaml"
+TRAINING = "train.json"  # written when the training has finished
+RESULTS = "RESULTS.md"
+CURVES = "curves.png"
+
+TRAIN, DEV, TEST = SETS = ("train", "dev", "test")
+
+
+def decode_dir(exp: Path, set_name: str) -> Path:
+    """Return the folder of a set's hypotheses."""
+    return exp / "decode" / set_name
+
+
+def score_file(exp: Path, set_name: str, *, gold: bool = False) -> Path:
+    """Return the file of a set's scores, against the gold entities or against the pseudo-labels."""
+    return exp / "score" / f"{set_name}{'_gold' if gold else ''}.json"

@@ -1,0 +1,40 @@
+"""Which code made a result: the commit of this checkout and the versions of the packages it ran on."""
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("espnet", "espnet-s3prl", "torch", "transformers")
+
+
+def collect_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide a score; "not installed" where one is missing."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+
+
+def git_commit(folder: Path = Path(__file__).parent) -> str | None:
+    """Return the full hash of the commit that ``folder`` is checked out from, with ``-dirty`` when files differ.
+
+    None outside a git checkout, before the first commit, without git, and for a folder that git does not
+    track: an installed copy inside somebody else's repository is not that repository's commit.
+    """
+    if not _git(folder, "ls-files", "."):
+        return None
+    return _git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Return what git prints, stripped; None where git is missing or fails."""
+    try:
+        answer = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return answer.stdout.strip()

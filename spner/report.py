@@ -1,0 +1,171 @@
+"""What a person looks at: scores -> ``RESULTS.md``, a training history -> ``curves.png``."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spner.errors import SpnerError
+from spner.files import atomic_path, atomic_text, read_json
+from spner.paths import DEV, RESULTS, TEST, TRAIN, score_file
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Blue, orange and green of Okabe and Ito 2008: told apart with any colour vision, and by shape as well.
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+
+GOLD_NOTE = "the references are true entities (gold)."
+PSEUDO_NOTE = "the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy."
+SYNTHETIC_NOTE = "The speech is synthetic (eSpeak NG): these scores say nothing about recorded speech."
+
+
+@dataclass(frozen=True)
+class Run:
+    """What made the scores of one experiment."""
+
+    lang: str
+    corpus: str
+    synthetic: bool
+    system: str
+    config: str
+    """Path of the training configuration."""
+    seed: int
+    checkpoint: str
+    """File name of the decoded checkpoint."""
+    selection: str
+    """How the checkpoint was chosen."""
+    commit: str | None
+    versions: Mapping[str, str]
+
+
+def write_results(exp: Path, run: Run) -> Path:
+    """Write ``exp/<tag>/RESULTS.md`` from every ``exp/<tag>/score/*.json`` and return its path.
+
+    Raises:
+        SpnerError: there is no score yet, or a file there holds no scores.
+    """
+    rows = _read_rows(exp)
+    lines = [f"# Results of {exp.name}", ""]
+    lines += [f"**{SYNTHETIC_NOTE}**", ""] if run.synthetic else []
+    lines += [
+        "| set (references) | utterances | WER | CER | EER | F1 (P / R) | label-F1 |",
+        "|---|---|---|---|---|---|---|",
+        *(f"| {row.name} | {' | '.join(row.cells)} |" for row in rows),
+        "",
+        "Rates are fractions: lower is better for WER, CER and EER, higher for F1 (P precision, R recall).",
+        "",
+        *(f"- {row.name}: {GOLD_NOTE if row.gold else PSEUDO_NOTE}" for row in rows),
+        "",
+        *_run_table(run),
+    ]
+    with atomic_text(exp / RESULTS) as file:
+        file.write("\n".join(lines) + "\n")
+    return exp / RESULTS
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One scored set; rows sort with test, dev and train first, and with pseudo-labels before gold."""
+
+    set_name: str
+    gold: bool
+    cells: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.set_name} ({'gold' if self.gold else 'pseudo-labels'})"
+
+    @property
+    def place(self) -> tuple[int, str, bool]:
+        known = (TEST, DEV, TRAIN)
+        return (known.index(self.set_name) if self.set_name in known else len(known), self.set_name, self.gold)
+
+
+def _read_rows(exp: Path) -> list[_Row]:
+    folder = score_file(exp, TEST).parent
+    rows = [_read_row(file) for file in folder.glob("*.json")]
+    if not rows:
+        raise SpnerError(f"{folder}: holds no scores (expected one JSON file a scored set); run stage 6")
+    return sorted(rows, key=lambda row: row.place)
+
+
+def _read_row(file: Path) -> _Row:
+    scores = read_json(file)
+    try:
+        f1, gold = scores["f1"]["micro"], scores["gold"]
+        cells = (
+            str(scores["num_utts"]),
+            *(_rate(scores[key]["rate"]) for key in ("wer", "cer", "eer")),
+            f"{_rate(f1['f1'])} ({_rate(f1['precision'])} / {_rate(f1['recall'])})",
+            _rate(scores["label_f1"]["micro"]["f1"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise SpnerError(f"{file}: holds no scores (no {error}, which stage 6 writes); rerun stage 6") from error
+    return _Row(file.stem.removesuffix("_gold") if gold else file.stem, gold, cells)
+
+
+def _run_table(run: Run) -> list[str]:
+    facts = {
+        "language": run.lang,
+        "corpus": run.corpus,
+        "system": run.system,
+        "configuration": f"`{run.config}`",
+        "seed": str(run.seed),
+        "checkpoint": f"`{run.checkpoint}`: {run.selection}",
+        "commit": run.commit or "not in a git checkout",
+        "versions": ", ".join(f"{name} {version}" for name, version in run.versions.items()),
+    }
+    return ["| made with | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())]
+
+
+def _rate(rate: float | None) -> str:
+    return "-" if rate is None else f"{rate:.3f}"
+
+
+def plot_curves(history: Sequence[Mapping[str, Any]], out: Path, *, chosen: Collection[int] = ()) -> None:
+    """Draw loss, dev WER and dev F1 by epoch as a PNG; the same history gives the same bytes.
+
+    Args:
+        history: one record an epoch: ``epoch``, ``train_loss``, ``dev_loss`` and, as fractions or None where the
+            epoch was not scored, ``dev_wer`` and ``dev_f1``.
+        out: the picture.
+        chosen: the epochs whose checkpoints are decoded, one or several averaged; they are marked.
+    """
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    with matplotlib.rc_context({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(8, 7), dpi=120, layout="constrained")
+        FigureCanvasAgg(figure)
+        loss_axes, score_axes = figure.subplots(2, 1, sharex=True)
+        _plot_series(loss_axes, history, {"train_loss": ("train", BLUE, "o"), "dev_loss": ("dev", ORANGE, "s")})
+        _plot_series(score_axes, history, {"dev_wer": ("dev WER", ORANGE, "s"), "dev_f1": ("dev F1", GREEN, "^")})
+        for axes in (loss_axes, score_axes):
+            _mark_epochs(axes, chosen)
+            axes.grid(axis="y", color="0.9")
+            axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        loss_axes.set_ylabel("CTC loss per utterance")
+        loss_axes.set_ylim(bottom=0)
+        score_axes.set(ylabel="WER, F1 (fractions)", xlabel="epoch", ylim=(0, max(1.02, score_axes.get_ylim()[1])))
+        score_axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        with atomic_path(out) as temporary:
+            figure.savefig(temporary, format="png", metadata={"Software": None})
+
+
+def _plot_series(
+    axes: "Axes", history: Sequence[Mapping[str, Any]], series: Mapping[str, tuple[str, str, str]]
+) -> None:
+    """Draw each key of the records (key -> name, colour, marker); epochs without a value leave no point."""
+    for key, (name, colour, marker) in series.items():
+        points = [(record["epoch"], record[key]) for record in history if record[key] is not None]
+        epochs, values = [epoch for epoch, _ in points], [value for _, value in points]
+        axes.plot(epochs, values, color=colour, marker=marker, markersize=4, label=name)
+
+
+def _mark_epochs(axes: "Axes", epochs: Collection[int]) -> None:
+    for number, epoch in enumerate(sorted(epochs)):
+        axes.axvspan(epoch - 0.5, epoch + 0.5, color="0.88", zorder=0, linewidth=0,
+                     label="decoded epochs" if number == 0 else None)  # fmt: skip

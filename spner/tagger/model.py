@@ -1,0 +1,292 @@
+"""A transformers token classifier, from words to BIO tags.
+
+Words are encoded one by one and a sentence is the row of their subwords, as in CoNLL training with words given
+ready-made: a word's tag is that of its first subword. Character offsets of the tokenizer, which differ between
+SentencePiece, byte-level and WordPiece tokenizers in what they do with the space before a word, play no part.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from spner.datatypes import LABELS
+from spner.errors import SpnerError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+BIO_TAGS = ("O", *(f"{prefix}-{label}" for label in LABELS for prefix in "BI"))
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "sentencepiece.bpe.model",
+    "spiece.model",
+    "spm.model",
+    "vocab.txt",
+    "vocab.json",
+)
+MAX_TOKENS = 512
+"""Subwords of one window at most, whatever the model takes: the models we name are trained up to here."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Consecutive words of one sentence that fit the model at once.
+
+    Attributes:
+        sentence: index of the sentence.
+        first_word: index of the window's first word in it.
+        pieces: each word's subword ids; a word the tokenizer deletes has none.
+    """
+
+    sentence: int
+    first_word: int
+    pieces: tuple[tuple[int, ...], ...]
+
+    @property
+    def num_pieces(self) -> int:
+        """Number of subwords without the special tokens."""
+        return sum(map(len, self.pieces))
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Words to subword ids through a transformers tokenizer; each distinct word is encoded once."""
+
+    tokenizer: Any
+    prefix: tuple[int, ...]
+    suffix: tuple[int, ...]
+    max_pieces: int
+    cache: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def encode(self, words: Iterable[str]) -> None:
+        """Encode the words that are new."""
+        new = [word for word in dict.fromkeys(words) if word not in self.cache]
+        if new:
+            encoded = self.tokenizer([[word] for word in new], is_split_into_words=True, add_special_tokens=False)
+            self.cache.update(zip(new, map(tuple, encoded["input_ids"]), strict=True))
+
+    def pieces(self, words: Sequence[str]) -> list[tuple[int, ...]]:
+        """Return each word's subword ids; a word too long for any window keeps its first ones."""
+        self.encode(words)
+        return [self.cache[word][: self.max_pieces] for word in words]
+
+    def windows(self, sentence: int, pieces: Sequence[tuple[int, ...]]) -> Iterator[Window]:
+        """Split a sentence between words so that every window fits the model."""
+        first, length = 0, 0
+        for position, word in enumerate(pieces):
+            if length + len(word) > self.max_pieces:
+                yield Window(sentence, first, tuple(pieces[first:position]))
+                first, length = position, 0
+            length += len(word)
+        if length:
+            yield Window(sentence, first, tuple(pieces[first:]))
+
+    def pad(self, windows: Sequence[Window]) -> tuple["Tensor", "Tensor", list[list[int | None]]]:
+        """Return a batch and where each word begins in it.
+
+        Returns:
+            input_ids: (B, T) int64, padded on the right.
+            attention_mask: (B, T) int64, 1 where there is a token.
+            first: each window's column of each word's first subword, None for a word without any.
+        """
+        import torch
+
+        width = max(window.num_pieces for window in windows) + len(self.prefix) + len(self.suffix)
+        input_ids = torch.full((len(windows), width), self.tokenizer.pad_token_id or 0)
+        attention_mask = torch.zeros_like(input_ids)
+        first: list[list[int | None]] = []
+        for row, window in enumerate(windows):
+            ids, columns = list(self.prefix), []
+            for word in window.pieces:
+                columns.append(len(ids) if word else None)
+                ids += word
+            ids += self.suffix
+            input_ids[row, : len(ids)] = torch.tensor(ids)
+            attention_mask[row, : len(ids)] = 1
+            first.append(columns)
+        return input_ids, attention_mask, first
+
+
+def make_encoder(tokenizer: Any, config: Any) -> Encoder:
+    """Return the encoder of a fast tokenizer, with the special tokens it puts around a sentence."""
+    probe = tokenizer(["a"], is_split_into_words=True, return_special_tokens_mask=True)
+    ids, special = probe["input_ids"], probe["special_tokens_mask"]
+    num_prefix = special.index(0)
+    num_suffix = special[::-1].index(0)
+    # RoBERTa counts positions from pad_token_id + 1, so two of its max_position_embeddings are never used.
+    positions = getattr(config, "max_position_embeddings", None)
+    limit = min(MAX_TOKENS, tokenizer.model_max_length, positions - 2 if positions and positions > 0 else MAX_TOKENS)
+    return Encoder(
+        tokenizer,
+        tuple(ids[:num_prefix]),
+        tuple(ids[len(ids) - num_suffix :]),
+        limit - num_prefix - num_suffix,
+    )
+
+
+def batches(windows: Sequence[Window], batch_tokens: int) -> Iterator[list[Window]]:
+    """Group neighbouring windows; a batch, padding included, has at most ``batch_tokens`` subwords, or one window."""
+    batch: list[Window] = []
+    longest = 0
+    for window in windows:
+        longest = max(longest, window.num_pieces)
+        if batch and longest * (len(batch) + 1) > batch_tokens:
+            yield batch
+            batch, longest = [], window.num_pieces
+        batch.append(window)
+    if batch:
+        yield batch
+
+
+@dataclass(frozen=True)
+class Tagger:
+    """A token classifier with its encoder, ready on a device."""
+
+    model: "nn.Module"
+    encoder: Encoder
+    tags: tuple[str, ...]
+
+    def predict(
+        self, sentences: Sequence[Sequence[str]], *, batch_tokens: int, progress: str | None = None
+    ) -> list[list[str]]:
+        """Return one BIO tag a word.
+
+        Windows go through the model longest first: too large a batch fails at once, and padding is least.
+
+        Args:
+            sentences: the words of each; no words give no tags.
+            batch_tokens: subwords of a batch, padding included.
+            progress: what the progress bar says; none without it.
+        """
+        import torch
+
+        self.encoder.encode(word for words in sentences for word in words)
+        bio = [["O"] * len(words) for words in sentences]
+        windows = [w for i, words in enumerate(sentences) for w in self.encoder.windows(i, self.encoder.pieces(words))]
+        windows.sort(key=lambda window: -window.num_pieces)
+        device = next(self.model.parameters()).device
+        self.model.eval()
+        with torch.inference_mode(), tqdm(total=len(windows), desc=progress, disable=None if progress else True) as bar:
+            for batch in batches(windows, batch_tokens):
+                input_ids, attention_mask, first = self.encoder.pad(batch)
+                logits = self.model(input_ids=input_ids.to(device), attention_mask=attention_mask.to(device)).logits
+                best = logits.argmax(-1).tolist()  # (B, T)
+                for window, columns, ids in zip(batch, first, best, strict=True):
+                    tags = ["O" if column is None else self.tags[ids[column]] for column in columns]
+                    bio[window.sentence][window.first_word : window.first_word + len(tags)] = tags
+                bar.update(len(batch))
+        return bio
+
+
+def load_tagger(name: str, *, device: str = "auto") -> Tagger:
+    """Load a trained token classifier.
+
+    Args:
+        name: hub name, or a local folder.
+        device: as torch names it; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        SpnerError: there is no such model, it has no (fast) tokenizer or no trained classifier,
+            or its labels are not CoNLL's.
+    """
+    from transformers import AutoModelForTokenClassification
+
+    quiet_transformers()
+    tokenizer = load_tokenizer(name)
+    model, info = from_pretrained(AutoModelForTokenClassification, name, output_loading_info=True)
+    if info["missing_keys"]:
+        raise SpnerError(f"{name}: has no weights for {sorted(info['missing_keys'])} (expected a trained token "
+                         "classifier); train one with spner train-tagger")
+    tags = tuple(model.config.id2label[index] for index in range(model.config.num_labels))
+    _require_conll_tags(name, tags)
+    return Tagger(model.to(choose_device(device)).eval(), make_encoder(tokenizer, model.config), tags)
+
+
+def load_tokenizer(name: str) -> Any:
+    """Load the fast tokenizer of a model.
+
+    Raises:
+        SpnerError: the model cannot be had, or it comes without a tokenizer.
+    """
+    from transformers import AutoTokenizer
+
+    folder = Path(name)
+    # AutoTokenizer makes an empty tokenizer of such a folder, which tags every word by its absence.
+    if folder.is_dir() and not any((folder / file).is_file() for file in TOKENIZER_FILES):
+        raise SpnerError(f"{name}: has no tokenizer (expected one of {', '.join(TOKENIZER_FILES)}); "
+                         "save the model's tokenizer into the folder")
+    tokenizer = from_pretrained(AutoTokenizer, name, add_prefix_space=True)
+    if not tokenizer.is_fast:
+        raise SpnerError(f"{name}: its tokenizer has no fast form (expected tokenizer.json); convert it first")
+    return tokenizer
+
+
+def from_pretrained(auto_class: Any, name: str, **options: Any) -> Any:
+    """Call ``auto_class.from_pretrained`` without running foreign code.
+
+    What lies in a folder or in the hub's cache is taken as it is; the hub is asked only for what is missing, so that
+    a rerun needs no network and sees the same weights.
+
+    Raises:
+        SpnerError: the model cannot be had, or is broken.
+    """
+    from safetensors import SafetensorError
+
+    options["trust_remote_code"] = False
+    is_local = _is_local(name)
+    try:
+        try:
+            return auto_class.from_pretrained(name, local_files_only=True, **options)
+        except OSError:
+            if is_local:
+                raise
+            return auto_class.from_pretrained(name, **options)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        if is_local:
+            raise SpnerError(f"{name}: transformers cannot load it ({reason}); give a token classifier") from error
+        raise SpnerError(f"{name}: no such folder, and not to be had from the Hugging Face hub ({reason}); download it "
+                         "on a connected machine and set HF_HOME, or give a local folder") from error
+
+
+def _is_local(name: str) -> bool:
+    """Whether the name means a folder; a hub name is ``<owner>/<model>`` with no folder ``<owner>`` here.
+
+    Raises:
+        SpnerError: it means a folder that is not there.
+    """
+    path = Path(name)
+    if path.is_dir():
+        return True
+    parts = path.parts
+    if path.is_absolute() or name.startswith(".") or len(parts) > 2 or (len(parts) == 2 and path.parent.is_dir()):
+        raise SpnerError(f"{name}: no such folder (expected a tagger); train it with spner train-tagger, "
+                         "or give the name of a model on the Hugging Face hub")
+    return False
+
+
+def choose_device(device: str) -> str:
+    """Return the device to use; ``auto`` is a GPU where there is one."""
+    import torch
+
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def quiet_transformers() -> None:
+    """Let transformers report only errors: its notices about unused weights and optional packages mislead here."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def _require_conll_tags(name: str, tags: Sequence[str]) -> None:
+    known = all(tag == "O" or re.fullmatch(r"[BI]-\S+", tag) for tag in tags)
+    if not known or not set(BIO_TAGS[1:]) & set(tags):
+        raise SpnerError(f"{name}: labels {', '.join(tags)} (expected O and B-/I- with some of {', '.join(LABELS)}); "
+                         "give a tagger trained on CoNLL-style labels")

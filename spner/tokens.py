@@ -1,0 +1,162 @@
+"""Stage 3: transcripts and entities -> token list, the texts to train on, and ESPnet's shape files.
+
+A token list is ESPnet's: ``<blank>``, ``<unk>``, the entity symbols, the other tokens, ``<sos/eos>``. Entity symbols
+are reserved: ``<PER>`` is one token, whatever the token type, and never part of a word.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, Iterable, Sequence
+
+from spner import paths
+from spner.audio import SAMPLE_RATE_HZ
+from spner.datadir import read_entities, read_table, write_table
+from spner.datatypes import Annotated
+from spner.errors import SpnerError
+from spner.files import atomic_path, atomic_text, fingerprint, locked, read_json, read_lines, write_json
+from spner.tags import entity_symbols, spans_to_text
+
+BLANK, UNKNOWN, SPACE, SOS_EOS = "<blank>", "<unk>", "<space>", "<sos/eos>"
+PIECE_SPACE = "▁"  # SentencePiece's mark of a word's begin
+E2E, ASR = SYSTEMS = ("e2e", "asr")
+CHAR, BPE = TOKEN_TYPES = ("char", "bpe")
+_SPACING = str.maketrans({PIECE_SPACE: " "})
+
+
+class Tokenizer:
+    """Text -> tokens, as ESPnet's own tokenizers cut it when it trains; and tokens -> text."""
+
+    def __init__(self, token_type: str, *, symbols: Sequence[str], bpe_model: Path | None = None) -> None:
+        self._symbols = frozenset(symbols)
+        self._pieces = None
+        if token_type == BPE:
+            from sentencepiece import SentencePieceProcessor
+
+            self._pieces = SentencePieceProcessor(model_file=str(bpe_model))
+
+    def text_to_tokens(self, text: str) -> list[str]:
+        """Return the tokens of a (tagged) transcript."""
+        if self._pieces is not None:
+            return self._pieces.encode(text, out_type=str)
+        tokens: list[str] = []
+        for word in text.split(" "):
+            tokens += [word] if word in self._symbols else list(word)
+            tokens.append(SPACE)
+        return tokens[:-1]
+
+
+def tokens_to_words(tokens: Iterable[str]) -> list[str]:
+    """Return words and entity symbols of a token sequence, each symbol a word of its own, whatever was decoded."""
+    pieces = (" " if token == SPACE else f" {token} " if token.startswith("<") else token for token in tokens)
+    return "".join(pieces).translate(_SPACING).split()
+
+
+def read_token_list(path: Path) -> list[str]:
+    """Read a token list, one token a line."""
+    return list(read_lines(path, made_by="stage 3"))
+
+
+def require_symbols(token_list: Sequence[str], *, where: Path) -> None:
+    """Raise SpnerError unless the token list holds every entity symbol once."""
+    for symbol in entity_symbols():
+        if token_list.count(symbol) != 1:
+            raise SpnerError(f"{where}: entity symbol {symbol} stands there {token_list.count(symbol)} times (expected "
+                             "once); rerun stage 3 with --system e2e")
+
+
+def make_tokens(
+    data: Path, out: Path, *, system: str = E2E, token_type: str = CHAR, vocab_size: int | None = None
+) -> dict[str, Any]:
+    """Write the token list, and for every set the text to train on and the shape files; return the settings.
+
+    Args:
+        data: data folder of stages 1 and 2; ``train`` gives the token list.
+        out: ``dump/<tag>``: ``token_list``, ``<set>/{text,speech_shape,text_shape}`` and, for ``bpe``, ``bpe.model``.
+        system: ``e2e`` marks the entities in the texts; ``asr`` leaves the symbols out.
+        token_type: ``char`` or ``bpe``.
+        vocab_size: tokens in the list, for ``bpe`` only.
+
+    Raises:
+        SpnerError: stage 1 or 2 has not finished, or ``vocab_size`` does not fit.
+    """
+    if (token_type == BPE) != (vocab_size is not None):
+        raise SpnerError("--vocab_size: is for --token_type bpe, which needs it; characters are counted from the text")
+    set_names = list(read_json(data / paths.REPORT)["sets"]) if (data / paths.REPORT).exists() else []
+    if paths.TRAIN not in set_names:
+        raise SpnerError(f"{data}: holds no finished train set; stage 1 makes it")
+    used = [paths.TEXT, paths.UTT2DUR, *([paths.ENTITIES] if system == E2E else [])]
+    for missing in (data / s / name for s in set_names for name in used if not (data / s / name).exists()):
+        raise SpnerError(f"{missing}: is missing; stage {2 if missing.name == paths.ENTITIES else 1} makes it")
+    settings = {
+        "system": system,
+        "token_type": token_type,
+        "vocab_size": vocab_size,
+        "sets": set_names,
+        "inputs": fingerprint(data / s / name for s in set_names for name in used),
+    }
+    with locked(out):
+        record = out / paths.TOKENS_CONFIG
+        if record.exists() and read_json(record) == settings:
+            return settings
+        record.unlink(missing_ok=True)
+        texts = {s: _read_texts(data / s, system) for s in set_names}
+        symbols = entity_symbols() if system == E2E else []
+        if token_type == BPE:
+            _train_pieces(texts[paths.TRAIN].values(), out / paths.BPE_MODEL, vocab_size, symbols)
+        tokenizer = Tokenizer(token_type, symbols=symbols, bpe_model=out / paths.BPE_MODEL)
+        with atomic_text(out / paths.SYMBOLS) as file:
+            file.writelines(f"{symbol}\n" for symbol in symbols)
+        num_tokens = _write_token_list(out / paths.TOKEN_LIST, tokenizer, texts[paths.TRAIN].values(), symbols)
+        for set_name in set_names:
+            _write_set(data / set_name, out / set_name, texts[set_name], tokenizer, num_tokens)
+        write_json(record, settings)
+    return settings
+
+
+def _read_texts(folder: Path, system: str) -> dict[str, str]:
+    """Return each utterance's text to train on."""
+    text = read_table(folder / paths.TEXT, made_by="stage 1")
+    if system == ASR:
+        return text
+    annotated: dict[str, Annotated] = read_entities(folder / paths.ENTITIES, made_by="stage 2")
+    for utt_id in text:
+        if utt_id not in annotated or " ".join(annotated[utt_id].words) != text[utt_id]:
+            raise SpnerError(f'{folder / paths.ENTITIES}: words of utterance "{utt_id}" are not those of '
+                             f"{folder / paths.TEXT}; rerun stage 2")
+    return {utt_id: spans_to_text(annotated[utt_id]) for utt_id in text}
+
+
+def _train_pieces(texts: Iterable[str], model_file: Path, vocab_size: int, symbols: Sequence[str]) -> None:
+    """Train a SentencePiece unigram model in which each entity symbol is one piece."""
+    import sentencepiece
+
+    try:
+        with atomic_path(model_file) as temporary, open(temporary, "wb") as file:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts), model_writer=file, vocab_size=vocab_size, character_coverage=1.0,
+                user_defined_symbols=list(symbols), num_threads=1, minloglevel=2,
+            )  # fmt: skip
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].rsplit("] ", 1)[-1]
+        raise SpnerError(f"--vocab_size {vocab_size}: SentencePiece cannot make it from this text ({reason})") from error
+
+
+def _write_token_list(path: Path, tokenizer: Tokenizer, texts: Iterable[str], symbols: Sequence[str]) -> int:
+    """Write the token list, most frequent tokens first; return its length."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(tokenizer.text_to_tokens(text))
+    reserved = [BLANK, UNKNOWN, *symbols]
+    by_count = sorted(counts.keys() - {*reserved}, key=lambda token: (-counts[token], token))
+    token_list = [*reserved, *by_count, SOS_EOS]
+    with atomic_text(path) as file:
+        file.writelines(f"{token}\n" for token in token_list)
+    return len(token_list)
+
+
+def _write_set(data: Path, dump: Path, texts: dict[str, str], tokenizer: Tokenizer, num_tokens: int) -> None:
+    utt2dur = read_table(data / paths.UTT2DUR, made_by="stage 1")
+    write_table(dump / paths.TEXT, texts)
+    write_table(dump / paths.SPEECH_SHAPE, {u: str(round(float(utt2dur[u]) * SAMPLE_RATE_HZ)) for u in texts})
+    lengths = {utt_id: len(tokenizer.text_to_tokens(text)) for utt_id, text in texts.items()}
+    write_table(dump / paths.TEXT_SHAPE, {utt_id: f"{length},{num_tokens}" for utt_id, length in lengths.items()})

@@ -1,0 +1,154 @@
+"""Sentences -> words for the tagger -> labels on normalised words, with a tagger that needs no model."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from spner import paths
+from spner.datadir import read_entities, write_entities, write_sentences
+from spner.datatypes import Annotated, Entity
+from spner.errors import SpnerError
+from spner.tagger import annotate as room
+from spner.tagger.annotate import annotate_data_dir, split_words, tag_sentences
+from spner.textnorm import normalise
+
+
+class Lexicon:
+    """A tagger that looks every word up; what is not listed is O."""
+
+    def __init__(self, **tags: str) -> None:
+        self.tags = {word.replace("_", "-"): tag for word, tag in tags.items()}
+        self.num_calls = 0
+
+    def predict(self, sentences: Sequence[Sequence[str]], **options: object) -> list[list[str]]:
+        self.num_calls += 1
+        return [[self.tags.get(word, "O") for word in words] for words in sentences]
+
+
+@pytest.mark.parametrize(
+    ("lang", "sentence", "words"),
+    [
+        ("nl", "Angela reist, zegt ze.", "Angela reist , zegt ze ."),
+        ("nl", "'s-Hertogenbosch en 't Hof in '98", "'s-Hertogenbosch en 't Hof in '98"),
+        ("nl", "(Noord-Holland) 3,5%!", "( Noord-Holland ) 3,5 % !"),
+        ("nl", "J. Jansen, U.S.A. en/of A2.", "J. Jansen , U.S.A. en / of A2 ."),
+        ("nl", "„Ja”, 'nee' - foto's", "„ Ja ” , ' nee ' - foto's"),
+        ("nl", "Merkel's", "Merkel's"),
+        ("en", "Merkel's isn't the Joneses'", "Merkel 's isn't the Joneses '"),
+        ("en", "'s", "'s"),
+        ("de", "Москва, 東京。", "Москва , 東京 。"),
+        ("nl", " \t ", ""),
+    ],
+)
+def test_split_words(lang: str, sentence: str, words: str) -> None:
+    spans = list(split_words(sentence, lang))
+    assert " ".join(sentence[start:end] for start, end in spans) == words
+    assert "".join(sentence[start:end] for start, end in spans) == "".join(sentence.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "lang", "sentence", "tags", "found"),
+    [
+        ("hyphen", "nl", "In Noord-Holland.", {"Noord_Holland": "B-LOC"}, [("LOC", "noord holland")]),
+        ("IOB1 begin", "nl", "Angela Merkel slaapt", {"Angela": "I-PER", "Merkel": "I-PER"}, [("PER", "angela merkel")]),
+        ("English clitic", "en", "Angela's dog", {"Angela": "B-PER"}, [("PER", "angela's")]),
+        ("Dutch clitic", "nl", "Merkel's hond", {"Merkel's": "B-PER"}, [("PER", "merkels")]),
+        ("elision", "nl", "In 's-Hertogenbosch!", {"'s_Hertogenbosch": "B-LOC"}, [("LOC", "s hertogenbosch")]),
+        ("digits", "nl", "Op de A2 naar Ajax", {"A2": "B-LOC", "Ajax": "B-ORG"}, [("LOC", "a2"), ("ORG", "ajax")]),
+        ("adjacent", "nl", "Jan Piet", {"Jan": "B-PER", "Piet": "B-PER"}, [("PER", "jan"), ("PER", "piet")]),
+        ("adjacent, other label", "nl", "Ajax, Parijs", {"Ajax": "I-ORG", "Parijs": "I-LOC"},
+         [("ORG", "ajax"), ("LOC", "parijs")]),
+        ("initials", "nl", "J. Jansen zei", {"J.": "B-PER", "Jansen": "I-PER"}, [("PER", "j jansen")]),
+        ("other script", "nl", "In Москва is het", {"Москва": "B-LOC"}, [("LOC", "moskva")]),
+        ("MISC", "nl", "De Nederlandse Jan", {"Nederlandse": "B-MISC", "Jan": "B-PER"}, [("PER", "jan")]),
+        ("punctuation alone", "nl", "Wat ?!", {"?": "B-PER", "!": "I-PER"}, []),
+        ("empty", "nl", "", {}, []),
+    ],
+)  # fmt: skip
+def test_labels_reach_the_normalised_words(
+    name: str, lang: str, sentence: str, tags: dict[str, str], found: list[tuple[str, str]]
+) -> None:
+    annotated = tag_sentences(Lexicon(**tags), {"u": sentence}, lang=lang)["u"]
+    assert [(entity.label, annotated.phrase(entity)) for entity in annotated.entities] == found, name
+    assert " ".join(annotated.words) == normalise(sentence, lang)
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of two sets, and a lexicon in place of the taggers ``one`` and ``two``."""
+    taggers = {"one": Lexicon(Jan="B-PER", Parijs="B-LOC"), "two": Lexicon(Jan="B-ORG")}
+    monkeypatch.setattr(room, "load_tagger", lambda name, device: taggers[name])
+    for name in ("dev", "test"):
+        write_sentences(tmp_path / name / paths.SENTENCES, {f"{name}_1": "Jan belt.", f"{name}_2": "Naar Parijs!"})
+    (tmp_path / "audio").mkdir()
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_every_set_is_annotated(data: Path) -> None:
+    assert annotate_data_dir(data, tagger="one", lang="nl") == {"dev": None, "test": None}
+    annotated = read_entities(data / "dev" / paths.ENTITIES, made_by="the test")
+    assert annotated == {
+        "dev_1": Annotated(("jan", "belt"), (Entity(0, 1, "PER"),)),
+        "dev_2": Annotated(("naar", "parijs"), (Entity(1, 2, "LOC"),)),
+    }
+
+
+def test_finished_sets_are_left_alone_until_something_changes(data: Path) -> None:
+    annotate_data_dir(data, tagger="one", lang="nl")
+    entities = data / "dev" / paths.ENTITIES
+    entities.write_text("by hand\n", encoding="utf-8")
+    annotate_data_dir(data, tagger="one", lang="nl")
+    assert entities.read_text(encoding="utf-8") == "by hand\n"
+    write_sentences(data / "dev" / paths.SENTENCES, {"dev_1": "Jan!"})
+    annotate_data_dir(data, tagger="one", lang="nl")
+    assert list(read_entities(entities, made_by="the test")) == ["dev_1"]
+    annotate_data_dir(data, tagger="two", lang="nl")
+    assert read_entities(entities, made_by="the test")["dev_1"].entities == (Entity(0, 1, "ORG"),)
+
+
+@pytest.mark.parametrize("broken_call", ["write_entities", "write_json"])
+def test_an_interrupted_run_gives_the_files_of_an_undisturbed_one(
+    data: Path, monkeypatch: pytest.MonkeyPatch, broken_call: str
+) -> None:
+    annotate_data_dir(data, tagger="one", lang="nl")
+    undisturbed = contents(data)
+    holder = room.datadir if broken_call == "write_entities" else room
+
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(holder, broken_call, killed)
+        annotate_data_dir(data, tagger="two", lang="nl")
+    annotate_data_dir(data, tagger="one", lang="nl")
+    assert contents(data) == undisturbed
+
+
+def test_gold_is_compared(data: Path) -> None:
+    gold = {
+        "dev_1": Annotated(("jan", "belt"), (Entity(0, 1, "PER"),)),
+        "dev_2": Annotated(("naar", "parijs"), (Entity(1, 2, "ORG"),)),
+    }
+    write_entities(data / "dev" / paths.GOLD_ENTITIES, gold)
+    scores = annotate_data_dir(data, tagger="one", lang="nl")
+    assert scores["test"] is None
+    assert scores["dev"]["micro"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
+    assert scores["dev"]["PER"]["f1"] == 1.0
+    assert json.loads(json.dumps(scores)) == scores
+
+
+def test_gold_on_other_words_is_refused(data: Path) -> None:
+    write_entities(data / "dev" / paths.GOLD_ENTITIES, {"dev_1": Annotated(("jan",))})
+    with pytest.raises(SpnerError, match=r"gold_entities.jsonl: its words are not those of entities.jsonl"):
+        annotate_data_dir(data, tagger="one", lang="nl")
+
+
+def test_stage_1_comes_first(tmp_path: Path) -> None:
+    with pytest.raises(SpnerError, match=r"no set with sentences.jsonl .*stage 1"):
+        annotate_data_dir(tmp_path, tagger="one", lang="nl")

@@ -1,0 +1,158 @@
+"""Training a tagger: scores, mention swapping, and tiny runs that must learn, repeat and leave nothing half-made."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spner.datatypes import Annotated, Entity
+from spner.errors import SpnerError
+from spner.files import read_json
+from spner.tagger import train as room
+from spner.tagger.train import score, swap_mentions, train_tagger
+
+PERSONS = ("Jan", "Piet", "Angela Merkel", "Kees de Vries", "Anna")
+PLACES = ("Parijs", "Den Haag", "Berlijn", "Noord-Holland")
+
+
+def test_score_by_hand() -> None:
+    words = ("a", "b", "c", "d")
+    ref = [Annotated(words, (Entity(0, 2, "PER"), Entity(2, 3, "LOC"))), Annotated(words)]
+    hyp = [Annotated(words, (Entity(0, 1, "PER"), Entity(2, 3, "LOC"))), Annotated(words, (Entity(1, 2, "LOC"),))]
+    scores = score(ref=ref, hyp=hyp)
+    assert list(scores) == ["LOC", "PER", "micro"]
+    assert scores["micro"] == {"precision": 1 / 3, "recall": 1 / 2, "f1": 0.4, "support": 2}
+    assert scores["LOC"] == {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "support": 1}
+    assert scores["PER"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
+    assert score(ref=hyp, hyp=ref)["micro"]["precision"] == 1 / 2
+
+
+def test_score_counts_adjacent_entities_of_one_label() -> None:
+    two = [Annotated(("a", "b"), (Entity(0, 1, "PER"), Entity(1, 2, "PER")))]
+    one = [Annotated(("a", "b"), (Entity(0, 2, "PER"),))]
+    assert score(ref=two, hyp=two)["micro"]["support"] == 2
+    assert score(ref=two, hyp=one)["micro"]["f1"] == 0.0
+
+
+def test_score_without_any_entity() -> None:
+    nothing = [Annotated(("a",))]
+    assert score(ref=nothing, hyp=nothing) == {"micro": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}}
+
+
+def test_swapped_mentions_keep_their_labels_and_the_words_around() -> None:
+    sentence = Annotated(("In", "Den", "Haag", "Jan", "!"), (Entity(1, 3, "LOC"), Entity(3, 4, "PER")))
+    mentions = {"LOC": [("Oss",)], "PER": [("Kees", "de", "Vries")]}
+    assert swap_mentions(sentence, mentions, 1.0, random.Random(0)) == Annotated(
+        ("In", "Oss", "Kees", "de", "Vries", "!"), (Entity(1, 2, "LOC"), Entity(2, 5, "PER"))
+    )
+    assert swap_mentions(sentence, mentions, 0.0, random.Random(0)) == sentence
+
+
+def write_conll(path: Path, *, num_sentences: int, seed: int) -> Path:
+    """Write sentences whose names tell by their place: a person before the verb, a place after ``in``."""
+    rng = random.Random(seed)
+    with open(path, "w", encoding="utf-8") as file:
+        for _ in range(num_sentences):
+            person, place = rng.choice(PERSONS).split(), rng.choice(PLACES).split()
+            file.write("".join(f"{word} {'I' if i else 'B'}-PER\n" for i, word in enumerate(person)))
+            file.write("woont O\nin O\n")
+            file.write("".join(f"{word} {'I' if i else 'B'}-LOC\n" for i, word in enumerate(place)) + ". O\n\n")
+    return path
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that trains in seconds."""
+    full = room.small_config
+
+    def tiny_config(tokenizer: Any) -> Any:
+        config = full(tokenizer)
+        config.hidden_size, config.intermediate_size, config.num_hidden_layers = 64, 64, 2
+        return config
+
+    monkeypatch.setattr(room, "small_config", tiny_config)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[str, Any]:
+    return {
+        "train": [write_conll(tmp_path / "train", num_sentences=150, seed=1)],
+        "dev": write_conll(tmp_path / "dev", num_sentences=20, seed=2),
+        "test": write_conll(tmp_path / "test", num_sentences=20, seed=3),
+        "epochs": 5,
+        "num_threads": 1,
+        "batch_tokens": 256,
+        "learning_rate": 3e-3,
+        "device": "cpu",
+    }
+
+
+@pytest.mark.espnet
+def test_a_tagger_from_nothing_learns_and_repeats(small: None, files: dict[str, Any], tmp_path: Path) -> None:
+    from spner.tagger.annotate import annotate
+
+    scores = train_tagger(tmp_path / "a", **files)
+    assert scores["test"]["micro"]["f1"] > 0.95
+    assert read_json(tmp_path / "a" / "scores.json") == scores
+    train_tagger(tmp_path / "b", **files)
+    for name in ("model.safetensors", "tokenizer.json", "config.json", "scores.json", "train.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+    train_tagger(tmp_path / "c", **files, seed=1)
+    weights = [(tmp_path / run / "model.safetensors").read_bytes() for run in "ac"]
+    assert weights[0] != weights[1]
+
+    sentences = {f"{i:02}": f"Angela Merkel woont in {place}." for i, place in enumerate(PLACES * 5)}
+    one, many = (annotate(sentences, tagger=str(tmp_path / "a"), lang="nl", batch_tokens=b) for b in (1, 256))
+    assert one == many
+    assert [(e.label, one["00"].phrase(e)) for e in one["00"].entities] == [("PER", "angela merkel"), ("LOC", "parijs")]
+
+
+@pytest.mark.espnet
+def test_a_finished_run_is_not_done_again(
+    small: None, files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files["epochs"] = 1
+    scores = train_tagger(tmp_path / "out", **files)
+    with monkeypatch.context() as patch:
+        patch.setattr(room, "_make_tagger", None)
+        assert train_tagger(tmp_path / "out", **files) == scores
+    train_tagger(tmp_path / "out", **files | {"epochs": 2})
+    assert read_json(tmp_path / "out" / "train.json")["recipe"]["epochs"] == 2
+
+
+@pytest.mark.espnet
+def test_a_killed_run_leaves_nothing(
+    small: None, files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(room, "write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train_tagger(tmp_path / "out", **files | {"epochs": 1})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dev", "test", "train"]
+
+
+@pytest.mark.espnet
+def test_a_checkpoint_is_fine_tuned(xlmr: Path, files: dict[str, Any], tmp_path: Path) -> None:
+    from spner.tagger.model import load_tagger
+
+    scores = train_tagger(tmp_path / "out", **files | {"learning_rate": 0.02, "epochs": 15}, model=str(xlmr))
+    assert scores["dev"]["micro"]["f1"] > 0.5
+    assert load_tagger(str(tmp_path / "out")).tags == ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
+
+
+def test_a_folder_of_somebody_else_is_not_replaced(files: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("years", encoding="utf-8")
+    with pytest.raises(SpnerError, match="out: is there already and was not made by spner train-tagger"):
+        train_tagger(tmp_path / "out", **files)
+    assert (tmp_path / "out" / "thesis.txt").read_text(encoding="utf-8") == "years"
+
+
+def test_a_mistake_in_a_file_stops_before_any_training(files: dict[str, Any], tmp_path: Path) -> None:
+    files["dev"].write_text("Jan\n", encoding="utf-8")
+    with pytest.raises(SpnerError, match=r"dev:1: 1 column"):
+        train_tagger(tmp_path / "out", **files)
+    assert not (tmp_path / "out").exists()

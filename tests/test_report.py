@@ -1,0 +1,137 @@
+"""RESULTS.md exactly, and the curves as a picture with the same bytes every time."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spner.errors import SpnerError
+from spner.files import write_json
+from spner.paths import CURVES, RESULTS, score_file
+from spner.report import Run, plot_curves, write_results
+
+RUN = Run(
+    lang="nl",
+    corpus="mini",
+    synthetic=True,
+    system="e2e",
+    config="conf/train_mini.yaml",
+    seed=1,
+    checkpoint="valid.f1.ave_3best.pth",
+    selection="mean of the 3 epochs with the best dev F1",
+    commit="0123abc",
+    versions={"python": "3.11.7", "torch": "2.11.0"},
+)
+
+
+def scores(*, gold: bool, eer: float | None = 0.25) -> dict[str, Any]:
+    micro = {"precision": 2 / 3, "recall": 0.5, "f1": 4 / 7, "tp": 2, "fp": 1, "fn": 2}
+    return {
+        "num_utts": 120, "gold": gold, "wer": {"rate": 0.15384}, "cer": {"rate": 0.0006}, "eer": {"rate": eer},
+        "f1": {"micro": micro}, "label_f1": {"micro": micro | {"f1": 1.0}},
+    }  # fmt: skip
+
+
+def test_results_are_exact(tmp_path: Path) -> None:
+    exp = tmp_path / "mini_e2e"
+    write_json(score_file(exp, "dev"), scores(gold=False, eer=None))
+    write_json(score_file(exp, "test", gold=True), scores(gold=True))
+    write_json(score_file(exp, "test"), scores(gold=False))
+    write_json(score_file(exp, "another", gold=True), scores(gold=True))
+    assert write_results(exp, RUN) == exp / RESULTS
+    assert (exp / RESULTS).read_text() == """\
+# Results of mini_e2e
+
+**The speech is synthetic (eSpeak NG): these scores say nothing about recorded speech.**
+
+| set (references) | utterances | WER | CER | EER | F1 (P / R) | label-F1 |
+|---|---|---|---|---|---|---|
+| test (pseudo-labels) | 120 | 0.154 | 0.001 | 0.250 | 0.571 (0.667 / 0.500) | 1.000 |
+| test (gold) | 120 | 0.154 | 0.001 | 0.250 | 0.571 (0.667 / 0.500) | 1.000 |
+| dev (pseudo-labels) | 120 | 0.154 | 0.001 | - | 0.571 (0.667 / 0.500) | 1.000 |
+| another (gold) | 120 | 0.154 | 0.001 | 0.250 | 0.571 (0.667 / 0.500) | 1.000 |
+
+Rates are fractions: lower is better for WER, CER and EER, higher for F1 (P precision, R recall).
+
+- test (pseudo-labels): the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy.
+- test (gold): the references are true entities (gold).
+- dev (pseudo-labels): the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy.
+- another (gold): the references are true entities (gold).
+
+| made with | |
+|---|---|
+| language | nl |
+| corpus | mini |
+| system | e2e |
+| configuration | `conf/train_mini.yaml` |
+| seed | 1 |
+| checkpoint | `valid.f1.ave_3best.pth`: mean of the 3 epochs with the best dev F1 |
+| commit | 0123abc |
+| versions | python 3.11.7, torch 2.11.0 |
+"""  # noqa: E501
+
+
+def test_recorded_speech_is_not_called_synthetic_and_no_commit_is_said(tmp_path: Path) -> None:
+    write_json(score_file(tmp_path, "test"), scores(gold=False))
+    results = write_results(tmp_path, replace(RUN, synthetic=False, commit=None)).read_text()
+    assert "synthetic" not in results
+    assert "| commit | not in a git checkout |" in results
+
+
+def test_no_scores_yet(tmp_path: Path) -> None:
+    with pytest.raises(SpnerError) as error:
+        write_results(tmp_path, RUN)
+    assert str(error.value) == (
+        f"{tmp_path / 'score'}: holds no scores (expected one JSON file a scored set); run stage 6"
+    )
+    assert not (tmp_path / RESULTS).exists()
+
+
+def test_file_that_holds_no_scores(tmp_path: Path) -> None:
+    write_json(score_file(tmp_path, "test"), {"gold": True})
+    with pytest.raises(SpnerError) as error:
+        write_results(tmp_path, RUN)
+    assert str(error.value) == (
+        f"{tmp_path / 'score' / 'test.json'}: holds no scores (no 'f1', which stage 6 writes); rerun stage 6"
+    )
+
+
+HISTORY = [
+    {"epoch": epoch, "train_loss": 50 / epoch, "dev_loss": 60 / epoch, "dev_wer": None if epoch < 3 else 1.4 / epoch,
+     "dev_f1": None if epoch < 3 else 1 - 1 / epoch} for epoch in range(1, 9)
+]  # fmt: skip
+
+
+def pixels(path: Path) -> Any:
+    return pytest.importorskip("matplotlib.image").imread(path)
+
+
+def test_curves_are_a_picture_with_the_same_bytes_every_time(tmp_path: Path) -> None:
+    plot_curves(HISTORY, tmp_path / CURVES, chosen=[6, 8])
+    plot_curves(HISTORY, tmp_path / "again.png", chosen=[8, 6])
+    assert (tmp_path / CURVES).read_bytes() == (tmp_path / "again.png").read_bytes()
+    assert pixels(tmp_path / CURVES).shape[:2] == (840, 960)
+    assert b"Software" not in (tmp_path / CURVES).read_bytes()
+
+
+@pytest.mark.parametrize("key", ["train_loss", "dev_loss", "dev_wer", "dev_f1"])
+def test_every_series_is_drawn(tmp_path: Path, key: str) -> None:
+    plot_curves(HISTORY, tmp_path / "all.png")
+    plot_curves([record | {key: None} for record in HISTORY], tmp_path / "less.png")
+    assert (pixels(tmp_path / "all.png") != pixels(tmp_path / "less.png")).any()
+
+
+def test_chosen_epochs_are_marked(tmp_path: Path) -> None:
+    pictures = []
+    for chosen in ((), (6,), (8,)):
+        plot_curves(HISTORY, tmp_path / "curves.png", chosen=chosen)
+        pictures.append((tmp_path / "curves.png").read_bytes())
+    assert len(set(pictures)) == 3
+
+
+def test_matplotlib_is_imported_only_to_draw() -> None:
+    code = "import sys, spner.report, spner.scoring.score; sys.exit(bool({'matplotlib', 'torch'} & {*sys.modules}))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
