@@ -13,7 +13,7 @@ REQUIREMENTS = [
     'espnet==202511; python_version < "3.12"',
     'espnet==202611; python_version >= "3.12"',
     # The extra espnet[asr] less ctc-segmentation, which exists only as C source and which we never call:
-    # so 3.12 and later need no compiler.
+    # so Python 3.12 needs no compiler.
     "editdistance==0.8.*",
     "opt-einsum==3.*",
     # The maintained fork: the original calls torchaudio.set_audio_backend, which is gone.

@@ -7,9 +7,10 @@ a shard with its JSON is complete, and is used again as long as it holds the sam
 import hashlib
 import io
 import math
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Iterator, Sequence
 
 import kaldiio
 import numpy as np
@@ -17,7 +18,7 @@ import soundfile
 import soxr
 
 from spner.errors import SpnerError
-from spner.files import atomic_path, read_json, write_json
+from spner.files import atomic_path, fingerprint, read_json, write_json
 from spner.parallel import map_processes
 
 SAMPLE_RATE_HZ = 16_000
@@ -60,10 +61,16 @@ def read_clip(path: Path | str) -> np.ndarray:
     try:
         waveform, rate_hz = soundfile.read(str(path), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError) as error:
-        raise ClipError(f"broken: {str(error).rsplit(': ', 1)[-1]}") from error
+        reason = str(error).rsplit(": ", 1)[-1]
+        # So libsndfile calls an MP3 without a single frame.
+        no_audio = reason.startswith("File does not exist")
+        raise ClipError(f"broken: {'no audio in it' if no_audio else reason}") from error
     if not len(waveform):
         raise ClipError("broken: no samples")
-    return soxr.resample(waveform.mean(axis=1), rate_hz, SAMPLE_RATE_HZ)
+    if not np.isfinite(waveform).all():
+        raise ClipError("broken: samples that are not finite")
+    # A resampled loud clip overshoots; FLAC could not hold it.
+    return np.clip(soxr.resample(waveform.mean(axis=1), rate_hz, SAMPLE_RATE_HZ), -1, 1)
 
 
 def store_clips(store: Path, clips: Sequence[tuple[str, Path]], *, num_workers: int, what: str) -> Iterator[StoredClip]:
@@ -90,9 +97,9 @@ class _Shard:
     clips: tuple[tuple[str, Path], ...]
 
     def identity(self) -> str:
-        """Return a digest of what goes in: ids, clip names and sizes."""
-        parts = ((utt_id, path.name, path.stat().st_size if path.exists() else -1) for utt_id, path in self.clips)
-        return hashlib.sha256(repr(list(parts)).encode()).hexdigest()
+        """Return a digest of what goes in: ids, clip names and contents."""
+        parts = [(utt_id, path.name, fingerprint([path]) if path.is_file() else "") for utt_id, path in self.clips]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _store_shard(shard: _Shard) -> list[StoredClip]:
@@ -141,7 +148,7 @@ def read_stored(location: str) -> np.ndarray:
                 raise ValueError("no audio record begins at that offset")
             file.seek(int(offset))
             rate_hz, waveform = kaldiio.matio.read_kaldi(file, load_kwargs={"dtype": "float32"})
-    except (ClipError, OSError, ValueError, RuntimeError) as error:
+    except (ClipError, OSError, ValueError, RuntimeError, struct.error) as error:
         raise SpnerError(f"{location}: no audio can be read there ({error}); rerun stage 1") from error
     if rate_hz != SAMPLE_RATE_HZ:
         raise SpnerError(f"{location}: is at {rate_hz} Hz (expected {SAMPLE_RATE_HZ}); rerun stage 1")

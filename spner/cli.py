@@ -1,7 +1,9 @@
 """Commands: parse, call one function, print."""
 
 import logging
+import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ FOLDER = click.Path(path_type=Path)
 SETTINGS = {"help_option_names": ["--help"], "show_default": True, "max_content_width": 120}
 
 
-@click.group(context_settings=SETTINGS)
+@click.group(context_settings=SETTINGS, no_args_is_help=False)
 @click.version_option(__version__)
 def cli() -> None:
     """Spoken named entity recognition: speech in, a transcript with its names marked out."""
@@ -67,7 +69,8 @@ def data_command(corpus: Path, lang: str, out: Path, max_broken: float, nj: int)
 
 
 @cli.command("train-tagger")
-@click.option("--train", "train_files", required=True, multiple=True, type=FOLDER, help="CoNLL column file; repeatable.")
+@click.option("--train", "train_files", required=True, multiple=True, type=FOLDER,
+              help="CoNLL column file; repeatable.")  # fmt: skip
 @click.option("--dev", type=FOLDER, help="Chooses the epoch.")
 @click.option("--test", type=FOLDER, help="Scored once, at the end.")
 @click.option("--out", required=True, type=FOLDER, help="Tagger folder to make.")
@@ -88,15 +91,15 @@ def train_tagger_command(out: Path, train_files: tuple[Path, ...], **options: An
 
 
 @cli.command("annotate")
-@click.option("--tagger", required=True, help="Transformers token classifier: hub name or folder.")
+@click.option("--tagger", help="Transformers token classifier, hub name or folder; nl, de and en have a default.")
 @click.option("--lang", required=True, help="Language code; decides the normalisation.")
 @click.option("--data", required=True, type=FOLDER, help="Data folder of stage 1.")
-def annotate_command(tagger: str, lang: str, data: Path) -> None:
+def annotate_command(tagger: str | None, lang: str, data: Path) -> None:
     """Stage 2: label the cased sentences and write the labels on the normalised words."""
-    from spner.tagger.annotate import annotate_data_dir
+    from spner.tagger.annotate import annotate_data_dir, default_tagger
     from spner.tagger.train import format_scores
 
-    for set_name, scores in annotate_data_dir(data, tagger=tagger, lang=lang).items():
+    for set_name, scores in annotate_data_dir(data, tagger=tagger or default_tagger(lang), lang=lang).items():
         click.echo(f"{set_name}: " + (f"against gold: {format_scores(scores)}" if scores else "annotated"))
 
 
@@ -159,23 +162,35 @@ def score_command(data: Path, exp: Path, sets: str) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; a user's mistake ends in one line and exit code 2."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s: %(message)s", datefmt="%H:%M:%S")
+    _set_up_logging()
     try:
         cli.main(arguments, prog_name="spner", standalone_mode=False)
     except click.NoSuchOption as error:
         _fail(f"{_command(error)}: no option {error.option_name}{nearest(error.option_name, _options(error))}")
     except click.ClickException as error:
-        _fail(f"{_command(error)}: {error.format_message()}; see {_command(error)} --help")
+        _fail(f"{_command(error)}: {error.format_message().rstrip('.')}; see {_command(error)} --help")
     except SpnerError as error:
         _fail(str(error))
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted; the same command takes the work up again", code=130)
 
 
+def _set_up_logging() -> None:
+    """Show our own messages and everybody's warnings; the file that SPNER_LOG names gets ESPnet's messages, too."""
+    screen = logging.StreamHandler()
+    screen.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    screen.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith("spner"))
+    handlers: list[logging.Handler] = [screen]
+    if os.environ.get("SPNER_LOG"):
+        handlers.append(logging.FileHandler(os.environ["SPNER_LOG"], encoding="utf-8"))
+        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=handlers)
+    # Deprecations inside ESPnet, S3PRL and torch are nothing a user can mend.
+    warnings.simplefilter("ignore", FutureWarning)
+
+
 def _fail(message: str, *, code: int = 2) -> None:
-    print(f"spner: error: {message}", file=sys.stderr)
+    logging.error("spner: error: %s", message)
     sys.exit(code)
 
 

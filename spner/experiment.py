@@ -36,6 +36,8 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str]) -> str:
     Raises:
         SpnerError: an earlier stage has not finished, or its files do not fit each other.
     """
+    if not (data / paths.REPORT).exists():
+        raise SpnerError(f"{data}: holds no finished data; stage 1 makes it")
     report = read_json(data / paths.REPORT)
     tables = []
     for set_name in set_names:

@@ -3,18 +3,19 @@
 import os
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Callable, Iterator, Sequence, TypeVar
+from typing import TypeVar
 
-from tqdm import tqdm
+from spner.progress import Progress
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 def map_processes(
-    function: Callable[[Item], Result], items: Sequence[Item], *, num_workers: int, what: str, unit: str = "it"
+    function: Callable[[Item], Result], items: Sequence[Item], *, num_workers: int, what: str, unit: str
 ) -> Iterator[Result]:
     """Yield ``function(item)`` for each item, in order, computed by ``num_workers`` processes.
 
@@ -28,8 +29,7 @@ def map_processes(
         what: the bar's title.
         unit: what one item is.
     """
-    progress = tqdm(total=len(items), desc=what, unit=unit, disable=None)
-    with progress:
+    with Progress(len(items), what=what, unit=unit) as progress:
         if num_workers == 1 or len(items) < 2:
             for item in items:
                 yield function(item)

@@ -94,9 +94,7 @@ def normalise_words(sentence: str, lang: str) -> list[Word]:
 def _keeps(sentence: str, position: int, lang: str) -> bool:
     """Whether the apostrophe stays: the language keeps it and it stands between two letters or digits."""
     beside = (sentence[position - 1 : position], sentence[position + 1 : position + 2])
-    return lang in KEEPS_APOSTROPHE and all(
-        char and char not in APOSTROPHES and _normalise_char(char, lang).isalnum() for char in beside
-    )
+    return lang in KEEPS_APOSTROPHE and all(char and _normalise_char(char, lang).isalnum() for char in beside)
 
 
 @functools.lru_cache(maxsize=131072)

@@ -5,8 +5,9 @@ are reserved: ``<PER>`` is one token, whatever the token type, and never part of
 """
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Iterable, Sequence
+from typing import Any
 
 from spner import paths
 from spner.audio import SAMPLE_RATE_HZ
@@ -28,16 +29,22 @@ class Tokenizer:
 
     def __init__(self, token_type: str, *, symbols: Sequence[str], bpe_model: Path | None = None) -> None:
         self._symbols = frozenset(symbols)
-        self._pieces = None
+        self._model = None
         if token_type == BPE:
             from sentencepiece import SentencePieceProcessor
 
-            self._pieces = SentencePieceProcessor(model_file=str(bpe_model))
+            self._model = SentencePieceProcessor(model_file=str(bpe_model))
+
+    def pieces(self) -> list[str]:
+        """Return SentencePiece's own pieces, symbols among them; none for characters, which texts alone tell."""
+        model = self._model
+        ids = range(model.get_piece_size() if model else 0)
+        return [model.id_to_piece(i) for i in ids if not model.is_control(i) and not model.is_unknown(i)]
 
     def text_to_tokens(self, text: str) -> list[str]:
         """Return the tokens of a (tagged) transcript."""
-        if self._pieces is not None:
-            return self._pieces.encode(text, out_type=str)
+        if self._model is not None:
+            return self._model.encode(text, out_type=str)
         tokens: list[str] = []
         for word in text.split(" "):
             tokens += [word] if word in self._symbols else list(word)
@@ -135,15 +142,18 @@ def _train_pieces(texts: Iterable[str], model_file: Path, vocab_size: int, symbo
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=iter(texts), model_writer=file, vocab_size=vocab_size, character_coverage=1.0,
                 user_defined_symbols=list(symbols), num_threads=1, minloglevel=2,
+                normalization_rule_name="identity",  # the texts are normalised; NFKC would change their words
             )  # fmt: skip
     except RuntimeError as error:
-        reason = str(error).splitlines()[-1].rsplit("] ", 1)[-1]
-        raise SpnerError(f"--vocab_size {vocab_size}: SentencePiece cannot make it from this text ({reason})") from error
+        reason = str(error).splitlines()[-1].rsplit("] ", 1)[-1].rstrip(".")
+        raise SpnerError(f"--vocab_size {vocab_size}: SentencePiece cannot make it from this text ({reason}); "
+                         "give another size") from error
 
 
 def _write_token_list(path: Path, tokenizer: Tokenizer, texts: Iterable[str], symbols: Sequence[str]) -> int:
     """Write the token list, most frequent tokens first; return its length."""
-    counts: Counter[str] = Counter()
+    # Every piece of the model: dev and test may be cut into some that train never is.
+    counts: Counter[str] = Counter(dict.fromkeys(tokenizer.pieces(), 0))
     for text in texts:
         counts.update(tokenizer.text_to_tokens(text))
     reserved = [BLANK, UNKNOWN, *symbols]

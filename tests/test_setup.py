@@ -32,12 +32,13 @@ case "$*" in
 -m\\ pip\\ --version)
     [[ ! -e "${here}/no_pip" ]] ;;
 -m\\ pip*)
-    echo "pip ${*:3}" >> "${FAKE_LOG}"
+    (IFS="|"; echo "pip|${*:3}") >> "${FAKE_LOG}"
+    echo "pip talks"
     sleep "${FAKE_PIP_S:-0}"
     exit "${FAKE_PIP_CODE:-0}" ;;
 esac
 """
-BOUND = "pip install pip<26.3"
+BOUND = "pip|install|pip<26.3"
 
 
 class Checkout:
@@ -96,7 +97,7 @@ class Checkout:
 
     @property
     def full_install(self) -> list[str]:
-        return [BOUND, f"pip install --editable {self.root}[dev]"]
+        return [BOUND, f"pip|install|--editable|{self.root}[dev]"]
 
 
 @pytest.fixture
@@ -135,6 +136,14 @@ def test_a_failed_install_is_reported_and_taken_up_again(checkout: Checkout) -> 
     out, _ = checkout.run()
     assert out == f"{checkout.venv}/bin\n"
     assert checkout.calls() == checkout.full_install
+
+
+@pytest.mark.parametrize(("version", "needed"), [("3.11", True), ("3.12", False), ("3.13", True)])
+def test_a_failure_without_a_compiler_says_so_where_one_is_needed(
+    checkout: Checkout, version: str, needed: bool
+) -> None:
+    _, err = checkout.run(code=2, FAKE_PIP_CODE="1", FAKE_VERSION=version)
+    assert (f"no C++ compiler, which Python {version} needs" in err) == needed
 
 
 def test_a_killed_install_is_taken_up_again(checkout: Checkout) -> None:
@@ -249,7 +258,7 @@ def test_an_unusable_python_is_refused_in_one_line(
 def test_torch_comes_first_from_the_index_that_is_named(checkout: Checkout) -> None:
     first, second = "https://example.org/cpu", "https://example.org/other"
     checkout.run(TORCH_INDEX_URL=first)
-    torch_first = f"pip install --index-url {first} torch==2.11.* torchaudio==2.11.*"
+    torch_first = f"pip|install|--index-url|{first}|torch==2.11.*|torchaudio==2.11.*"
     assert checkout.calls() == ["venv 3.11", BOUND, torch_first, checkout.full_install[1]]
     checkout.run(TORCH_INDEX_URL=first)
     checkout.run()
@@ -260,10 +269,11 @@ def test_torch_comes_first_from_the_index_that_is_named(checkout: Checkout) -> N
 
 
 def test_an_interrupted_install_keeps_to_its_index(checkout: Checkout) -> None:
-    checkout.run(code=2, TORCH_INDEX_URL="https://example.org/cpu", FAKE_PIP_CODE="1")
+    index = "https://example.org/cpu"
+    checkout.run(code=2, TORCH_INDEX_URL=index, FAKE_PIP_CODE="1")
     checkout.calls()
     checkout.run()
-    assert "pip install --index-url https://example.org/cpu torch==2.11.* torchaudio==2.11.*" in checkout.calls()
+    assert f"pip|install|--index-url|{index}|torch==2.11.*|torchaudio==2.11.*" in checkout.calls()
 
 
 @pytest.mark.parametrize("variable", ["VIRTUAL_ENV", "CONDA_PREFIX"])

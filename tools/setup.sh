@@ -66,7 +66,7 @@ use_finished_venv() {
 
 find_python() {
     local name
-    # On 3.12 and later every requirement is a wheel or pure Python; on 3.11 pyworld needs a C++ compiler.
+    # 3.12 comes first: it needs no compiler. On 3.11 pyworld and on 3.13 editdistance are built from C++.
     for name in python3.12 python3.13 python3.11 python3; do
         if ask "${name}" version > /dev/null 2>&1; then
             echo "${name}"
@@ -124,8 +124,8 @@ explain_failure() {
     for folder in "${venv}" "${TMPDIR:-/tmp}"; do
         say "free disk space at ${folder}: $(df -Pk "${folder}" | awk 'NR == 2 { print int($4 / 1024) }') MB"
     done
-    if [[ "${version}" == 3.11 ]] && ! command -v c++ g++ clang++ > /dev/null; then
-        say "there is no C++ compiler, which Python 3.11 needs here: install g++, or take Python 3.12"
+    if [[ "${version}" != 3.12 ]] && ! command -v c++ g++ clang++ > /dev/null; then
+        say "there is no C++ compiler, which Python ${version} needs here: install g++, or take Python 3.12"
     fi
     exit 2
 }
@@ -146,12 +146,12 @@ use_finished_venv
 # Open for appending because some network file systems lock only writable files; nothing is written.
 exec 9>> "${root}/setup.py"
 ask "${python}" lock 9
+SECONDS=0
 use_finished_venv
 make_venv
 write_stamp unfinished
 checksum="$(cksum < "${root}/setup.py")"
 discard_half_installed
-SECONDS=0
 install || explain_failure
 write_stamp "${checksum}"
 say "ready after ${SECONDS} s; to use it in this shell: source .venv/bin/activate"

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 import yaml
 from espnet2.asr.espnet_model import ESPnetASRModel
-from tqdm import tqdm
 
 from spner import paths
 from spner.asr.ctc import greedy_search
@@ -20,6 +19,7 @@ from spner.audio import SAMPLE_RATE_HZ, read_stored
 from spner.datadir import read_table, write_entities, write_table
 from spner.errors import SpnerError
 from spner.files import fingerprint, locked, read_json, write_json
+from spner.progress import Progress
 from spner.tags import CLOSE, text_to_spans
 from spner.tokens import require_symbols, tokens_to_words
 
@@ -128,7 +128,7 @@ def _decode(recogniser: Recogniser, folder: Path, *, batch_size: int, what: str)
     durations_s = {u: float(d) for u, d in read_table(folder / paths.UTT2DUR, made_by="stage 1").items()}
     batches = list(make_batches(durations_s, batch_size=batch_size, max_batch_s=MAX_BATCH_S))
     hyps: dict[str, list[str]] = {}
-    with ThreadPoolExecutor(1) as reader, tqdm(total=len(wav_scp), desc=what, unit="utt", disable=None) as progress:
+    with ThreadPoolExecutor(1) as reader, Progress(len(wav_scp), what=what, unit="utterances") as progress:
 
         def read(batch: list[str]) -> list[np.ndarray]:
             return [read_stored(wav_scp[utt_id]) for utt_id in batch]

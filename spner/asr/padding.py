@@ -10,7 +10,6 @@ Three places in ESPnet and S3PRL let padding in, all found by comparing batch si
 
 import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
-from espnet.nets.pytorch_backend.conformer.encoder_layer import EncoderLayer
 from torch import Tensor, nn
 
 RECEPTIVE_FIELD = 400  # samples under one frame: fbank's 25 ms window, and wav2vec 2.0's convolutions
@@ -21,12 +20,15 @@ def isolate_utterances(model: ESPnetASRModel) -> None:
     hop = getattr(model.frontend, "hop_length", None)
     if hop:
         model.frontend.register_forward_hook(_make_frontend_hook(hop))
+    if model.encoder is None:
+        return
     convolutions = getattr(getattr(model.encoder, "embed", None), "conv", None)
     if convolutions is not None:
         model.encoder.embed.register_forward_hook(_make_subsampling_hook(convolutions))
     for layer in model.encoder.modules():
-        if isinstance(layer, EncoderLayer) and layer.conv_module is not None:
-            _zero_padding_before(layer.conv_module.depthwise_conv, layer)
+        convolution = getattr(getattr(layer, "conv_module", None), "depthwise_conv", None)
+        if convolution is not None:
+            _zero_padding_before(convolution, layer)
 
 
 def count_frames(num_samples: Tensor, hop: int) -> Tensor:
@@ -60,7 +62,7 @@ def _make_subsampling_hook(convolutions: nn.Sequential):
     return count
 
 
-def _zero_padding_before(convolution: nn.Module, layer: EncoderLayer) -> None:
+def _zero_padding_before(convolution: nn.Module, layer: nn.Module) -> None:
     masks: list[Tensor] = []
     layer.register_forward_pre_hook(lambda _module, inputs: masks.__setitem__(slice(None), [inputs[1]]))
     convolution.register_forward_pre_hook(lambda _module, inputs: (inputs[0].masked_fill(~masks[0], 0.0),))

@@ -5,6 +5,7 @@ process cannot break, and a frozen feature encoder that costs nothing.
 import datetime
 import logging
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
 torch.serialization.add_safe_globals(
     [datetime.timedelta, np.dtype, np._core.multiarray.scalar, np.dtypes.Float64DType, np.dtypes.Float32DType]
 )
+
+log = logging.getLogger(__name__)
 
 
 class SpnerTrainer(Trainer):
@@ -60,9 +63,9 @@ class SpnerTrainer(Trainer):
 
     @classmethod
     def train_one_epoch(cls, *args: Any, **kwargs: Any) -> bool:
-        """Train one epoch; ESPnet's ``use_amp`` knows CUDA only, on a CPU it is bfloat16 here."""
-        with _cpu_autocast(kwargs["options"]):
-            return super().train_one_epoch(*args, **kwargs)
+        """Train one epoch, and remember when it began."""
+        cls._began = time.monotonic()
+        return super().train_one_epoch(*args, **kwargs)
 
     @classmethod
     @torch.no_grad()
@@ -76,10 +79,10 @@ class SpnerTrainer(Trainer):
         totals = torch.zeros(6, dtype=torch.float64)
         for _utt_ids, batch in iterator:
             batch = {name: value.to(device) for name, value in batch.items()}
-            with torch.autocast(device.type, torch.bfloat16, enabled=options.use_amp):
-                encoder_out, lengths = module.encode(batch["speech"], batch["speech_lengths"])
-                loss = module.ctc(encoder_out, lengths, batch["text"], batch["text_lengths"])
-                hyps = greedy_search(module.ctc.ctc_lo(encoder_out), lengths)
+            # Full precision, as in decoding: the numbers that choose a checkpoint are those that users get.
+            encoder_out, lengths = module.encode(batch["speech"], batch["speech_lengths"])
+            loss = module.ctc(encoder_out, lengths, batch["text"], batch["text_lengths"])
+            hyps = greedy_search(module.ctc.ctc_lo(encoder_out), lengths)
             refs = [ids[:length].tolist() for ids, length in zip(batch["text"], batch["text_lengths"], strict=True)]
             totals += torch.tensor([len(refs), float(loss) * len(refs), *_count(module.token_list, refs, hyps)])
         if distributed_option.distributed:
@@ -89,10 +92,10 @@ class SpnerTrainer(Trainer):
         wer, f1 = errors / max(ref_words, 1), 2 * matches / max(entities, 1)
         reporter.register({"loss": loss / num_utts, "wer": wer, "f1": f1})
         reporter.next()
-
-
-def _cpu_autocast(options: Any) -> torch.autocast:
-    return torch.autocast("cpu", torch.bfloat16, enabled=options.use_amp and options.ngpu == 0)
+        log.info(
+            "epoch %d of %d in %.0f s: dev loss %.2f, WER %.3f, entity F1 %.3f",
+            reporter.get_epoch(), options.max_epoch, time.monotonic() - cls._began, loss / num_utts, wer, f1,
+        )  # fmt: skip
 
 
 def _count(token_list: list[str], refs: list[list[int]], hyps: list[list[int]]) -> list[float]:
@@ -119,6 +122,10 @@ class SpnerTask(ASRTask):
         model = super().build_model(args)
         isolate_utterances(model)
         prepare_upstream(model, args.freeze_param)
+        if args.use_amp and args.ngpu == 0:
+            # ESPnet's use_amp knows CUDA only. Each forward pass enters autocast anew: a context around several steps
+            # would keep the cast weights of the first, as ESPnet's own inner context switches the cache on.
+            model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
         return model
 
 
@@ -138,7 +145,7 @@ def prepare_upstream(model: ESPnetASRModel, freeze_param: list[str]) -> None:
     name = "frontend.upstream.upstream.model.feature_extractor"
     if not any(name == frozen or name.startswith(f"{frozen}.") for frozen in freeze_param):
         return
-    logging.info("the feature encoder is frozen and takes no part in the backward pass")
+    log.info("the feature encoder is frozen and takes no part in the backward pass")
     if hasattr(speech_model, "freeze_feature_encoder"):
         speech_model.freeze_feature_encoder()
     else:

@@ -9,10 +9,13 @@ import torch
 import yaml
 
 from spner import paths
+from spner.audio import SAMPLE_RATE_HZ
 from spner.errors import SpnerError, nearest
 from spner.files import atomic_text, fingerprint, locked, read_json, write_json
 from spner.provenance import collect_versions, git_commit
 from spner.tokens import ASR, BPE, E2E, read_token_list, require_symbols
+
+log = logging.getLogger(__name__)
 
 MERGED_CONFIG = "train_config.yaml"
 
@@ -41,7 +44,7 @@ def train(data: Path, dump: Path, exp: Path, *, configs: Sequence[Path], setting
     config = merge_configs(configs, settings)
     with locked(exp):
         _refuse_other_training(exp, config, dump)
-        args = _make_args(config, tokens, data, dump, exp, ngpu)
+        args = make_args(config, data, dump, exp, ngpu=ngpu)
         checkpoint = exp / chosen_checkpoint(args.best_model_criterion)
         if not (exp / paths.TRAINING).exists():
             with atomic_text(exp / MERGED_CONFIG) as file:
@@ -111,12 +114,11 @@ def _identity(dump: Path) -> str:
     return fingerprint([dump / paths.TOKEN_LIST, dump / paths.TRAIN / paths.TEXT, dump / paths.TRAIN / paths.SPEECH_SHAPE])
 
 
-def _make_args(
-    config: dict[str, Any], tokens: dict[str, Any], data: Path, dump: Path, exp: Path, ngpu: int | None
-) -> Namespace:
-    """Return ESPnet's arguments: the configuration, and what the recipe's folders decide."""
+def make_args(config: dict[str, Any], data: Path, dump: Path, exp: Path, *, ngpu: int | None) -> Namespace:
+    """Return ESPnet's arguments: the configuration, and what the recipe's folders decide; see :func:`train`."""
     from spner.asr.task import SpnerTask
 
+    tokens = read_json(dump / paths.TOKENS_CONFIG)
     parser: ArgumentParser = SpnerTask.get_parser()
     known = {action.dest for action in parser._actions}
     unknown = [f'"{key}"{nearest(key, known)}' for key in config if key not in known]
@@ -129,6 +131,7 @@ def _make_args(
         "token_list": str(dump / paths.TOKEN_LIST),
         "token_type": tokens["token_type"],
         "bpemodel": str(dump / paths.BPE_MODEL) if tokens["token_type"] == BPE else None,
+        "resume": True,
         "ngpu": ngpu if ngpu is not None else int(torch.cuda.is_available()),
     }
     for prefix, set_name in (("train", paths.TRAIN), ("valid", dev)):
@@ -165,7 +168,8 @@ def _count_steps(args: Namespace) -> int:
     lengths = dict(line.split() for line in open(args.train_shape_file[0], encoding="utf-8"))
     batches = [[int(lengths[utt_id]) for utt_id in batch] for batch in sampler]
     filled, padded = sum(map(sum, batches)), sum(max(batch) * len(batch) for batch in batches)
-    logging.info(f"{len(batches)} batches of {padded / 16000 / len(batches):.1f} s, {1 - filled / padded:.1%} padding")
+    mean_s = padded / SAMPLE_RATE_HZ / len(batches)
+    log.info("%d batches of %.1f s on average, %.1f %% padding", len(batches), mean_s, 100 * (1 - filled / padded))
     num_iters = args.num_iters_per_epoch or len(batches)
     return args.max_epoch * (num_iters // args.accum_grad)
 

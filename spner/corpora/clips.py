@@ -48,6 +48,9 @@ class Sound:
     def __post_init__(self) -> None:
         if not 1 <= self.num_speakers <= len(VARIANTS):
             raise SpnerError(f"--num_speakers {self.num_speakers}: expected 1 to {len(VARIANTS)}")
+        slowest, fastest = self.rate_wpm
+        if not 100 <= slowest <= fastest <= 400:
+            raise SpnerError(f"speaking rate {slowest} to {fastest} words a minute: expected slowest first, 100 to 400")
 
 
 DEFAULT_SOUND = Sound()

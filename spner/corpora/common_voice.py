@@ -9,6 +9,7 @@ Fields are literal: there is no quoting. Real releases hold stray quote characte
 silently joins rows.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +42,17 @@ def make_utt_id(client_id: str, path: str) -> str:
 
     16 of the 128 hexadecimal digits tell a million speakers apart (chance of a collision 3e-8).
     """
-    return f"{make_spk_id(client_id)}-{Path(path).stem}".replace(" ", "_")
+    return f"{make_spk_id(client_id)}-{_without_space(Path(path).stem)}"
 
 
 def make_spk_id(client_id: str) -> str:
     """Return the speaker id, ``unknown`` where the release names none."""
-    return client_id[:16] or "unknown"
+    return _without_space(client_id[:16]) or "unknown"
+
+
+def _without_space(name: str) -> str:
+    """Replace white space of every kind: it would end an id in Kaldi's tables."""
+    return re.sub(r"\s", "_", name)
 
 
 def list_sets(corpus: Path) -> list[str]:
@@ -104,7 +110,7 @@ def _find_column(table: Path, header: list[str], name: str) -> int:
 
 
 def _make_utterance(table: Path, line_number: int, client_id: str, path: str, sentence: str) -> Utterance:
-    if not path or path != Path(path).name:
+    if path in ("", "..") or path != Path(path).name:
         raise SpnerError(f'{table}:{line_number}: clip "{path}" is not a plain file name inside clips/')
     sentence = unicodedata.normalize("NFC", sentence).strip()
     return Utterance(make_utt_id(client_id, path), make_spk_id(client_id), path, sentence)

@@ -104,7 +104,7 @@ def _draw_names(
 
 
 def _draw_persons(phrasebook: Phrasebook, sizes: PoolSizes, rng: random.Random) -> tuple[list[str], list[str]]:
-    """Return the corpus's persons and as many others, who mostly share neither first name nor surname with them."""
+    """Return the corpus's persons and as many others, who share neither first name nor surname with them."""
     first_names, faker_surnames = _faker_names(phrasebook, sizes, rng)
     known_firsts, other_firsts = _split_off(first_names, sizes.first_names, rng)
     known_lasts, other_lasts = _split_off(phrasebook.surnames, sizes.surnames // 2, rng)
@@ -113,8 +113,7 @@ def _draw_persons(phrasebook: Phrasebook, sizes: PoolSizes, rng: random.Random) 
     known, others = _split_off(phrasebook.persons, sizes.persons // 4, rng)
     known += _combine(known_firsts, known_lasts + faker_lasts, sizes.persons - len(known), rng)
     others += _combine(other_firsts, other_lasts + other_faker_lasts, sizes.persons, rng)
-    taken = set(known)
-    return _shuffled(known, rng), _shuffled((name for name in others if name not in taken), rng)
+    return _shuffled(known, rng), _shuffled(others, rng)
 
 
 def _combine(first_names: list[str], surnames: list[str], num: int, rng: random.Random) -> list[str]:

@@ -5,9 +5,10 @@ scripts. A sentence of the test set is a duplicate in dev and train, one of dev 
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterable
+from typing import Any
 
 from spner import paths
 from spner.audio import StoredClip, clip_duration_s, store_clips
@@ -19,6 +20,7 @@ from spner.files import atomic_text, fingerprint, locked, read_json, write_json
 from spner.parallel import map_processes
 from spner.textnorm import normalise
 
+SUMMARY = "summary.json"  # the embedded corpus's: it says that the speech is synthetic
 RULES = ("ragged_row", "empty_sentence", "duplicate_sentence", "missing_clip", "broken_clip", "silent_clip")
 
 
@@ -66,11 +68,12 @@ def prepare_data(corpus: Path, out: Path, *, lang: str, max_broken: float, num_w
         SpnerError: unusable corpus, another corpus in ``out``, or too many broken clips.
     """
     set_names = list_sets(corpus)
+    inputs = [*(f"{name}.tsv" for name in set_names), paths.GOLD_ENTITIES, SUMMARY]
     settings = {
         "corpus": str(corpus),
         "lang": lang,
         "max_broken": max_broken,
-        "tables": fingerprint(corpus / f"{name}.tsv" for name in set_names),
+        "inputs": {name: fingerprint([corpus / name]) for name in inputs if (corpus / name).exists()},
     }
     with locked(out):
         report_file = out / paths.REPORT
@@ -83,9 +86,9 @@ def prepare_data(corpus: Path, out: Path, *, lang: str, max_broken: float, num_w
                 return report
             report_file.unlink()
         sets = _remove_duplicates([_Set(name, read_table(corpus, name)) for name in set_names], lang)
-        synthetic = (corpus / "summary.json").exists() and bool(read_json(corpus / "summary.json").get("synthetic"))
+        summary = read_json(corpus / SUMMARY) if SUMMARY in settings["inputs"] else {}
         broken: list[str] = []
-        report = {"settings": settings, "synthetic": synthetic, "sets": {}}
+        report = {"settings": settings, "synthetic": bool(summary.get("synthetic")), "sets": {}}
         for one in sets:
             report["sets"][one.name] = _write_set(one, corpus, out, broken, num_workers)
         with atomic_text(out / paths.BROKEN_CLIPS) as file:
@@ -121,7 +124,9 @@ def _write_set(one: _Set, corpus: Path, out: Path, broken: list[str], num_worker
     clips = corpus / "clips"
     for rule, utterances in (("empty_sentence", one.empty), ("duplicate_sentence", one.duplicates)):
         files = [clips / utterance.clip for utterance in utterances]
-        for duration_s in map_processes(clip_duration_s, files, num_workers=1, what=f"{one.name}: {rule}"):
+        for duration_s in map_processes(
+            clip_duration_s, files, num_workers=1, what=f"{one.name}: {rule}", unit="clip"
+        ):
             removed.add(rule, duration_s)
     utterances = sorted(one.utterances, key=lambda utterance: utterance.utt_id)
     store = out / paths.AUDIO_STORE / one.name
@@ -182,7 +187,7 @@ def format_report(report: dict[str, Any]) -> str:
         (rule, [counts["removed"][rule] for counts in report["sets"].values()]) for rule in RULES
     ]
     rows.append(("kept", [counts["kept"] for counts in report["sets"].values()]))
-    lines = ["".join([f"{'':20}", *(f"{name:>24}" for name in report["sets"])])]
+    lines = ["".join([f"{'':20}", *(f"{name:>23}" for name in report["sets"])])]
     for title, cells in rows:
         lines.append(f"{title:20}" + "".join(f"{c['utterances']:>10} ({c['hours']:8.4f} h)" for c in cells))
     return "\n".join(lines)

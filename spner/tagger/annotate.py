@@ -16,7 +16,7 @@ from spner import datadir, paths
 from spner.datatypes import LABELS, Annotated
 from spner.errors import SpnerError
 from spner.files import fingerprint, locked, read_json, write_json
-from spner.tagger.model import Tagger, load_tagger
+from spner.tagger.model import BATCH_TOKENS, Tagger, fingerprint_model, load_tagger
 from spner.tagger.train import score
 from spner.tags import bio_to_spans
 from spner.textnorm import project
@@ -27,7 +27,6 @@ DEFAULT_TAGGERS = {
     "de": "FacebookAI/xlm-roberta-large-finetuned-conll03-german",
     "en": "FacebookAI/xlm-roberta-large-finetuned-conll03-english",
 }
-BATCH_TOKENS = 4096
 # A run of characters that are not always a word of their own, or one that is.
 CHUNK = re.compile(r"""[^\s"“”„«»‹›()\[\]{}…/;!?–—]+|\S""")
 INITIALS = re.compile(r"(?:[^\W\d_]\.)+")
@@ -35,6 +34,18 @@ INITIALS = re.compile(r"(?:[^\W\d_]\.)+")
 ELISION = re.compile(r"['’](?:[A-Za-z]\b|\d\d)")
 ENGLISH_CLITIC = re.compile(r"['’](?:s|S|re|ve|ll|d|m)$")
 log = logging.getLogger(__name__)
+
+
+def default_tagger(lang: str) -> str:
+    """Return the hub name of a language's default tagger.
+
+    Raises:
+        SpnerError: the language has none.
+    """
+    if lang not in DEFAULT_TAGGERS:
+        raise SpnerError(f'lang "{lang}" has no default tagger (only {", ".join(DEFAULT_TAGGERS)} have one); '
+                         "give --tagger, or train one with spner train-tagger")
+    return DEFAULT_TAGGERS[lang]
 
 
 def split_words(sentence: str, lang: str) -> Iterator[tuple[int, int]]:
@@ -81,7 +92,7 @@ def tag_sentences(
     """Do :func:`annotate` with a tagger that is loaded already."""
     offsets = [list(split_words(sentence, lang)) for sentence in sentences.values()]
     words = [[s[a:b] for a, b in spans] for s, spans in zip(sentences.values(), offsets, strict=True)]
-    bio = tagger.predict(words, batch_tokens=batch_tokens, progress="annotate")
+    bio = tagger.predict(words, batch_tokens=batch_tokens)
     annotated: dict[str, Annotated] = {}
     dropped: Counter[str] = Counter()
     for (utt_id, sentence), spans, tags in zip(sentences.items(), offsets, bio, strict=True):
@@ -111,7 +122,7 @@ def annotate_data_dir(
     if not folders:
         raise SpnerError(f"{data}: no set with {paths.SENTENCES} in it (expected {', '.join(paths.SETS)}); "
                          "run stage 1 (spner data)")
-    weights = _tagger_fingerprint(tagger)
+    weights = fingerprint_model(tagger)
     loaded: Tagger | None = None
     scores: dict[str, dict[str, Any] | None] = {}
     with locked(data):
@@ -140,12 +151,6 @@ def _annotate_set(folder: Path, tagger: Tagger, record: dict[str, Any], *, lang:
 def _is_annotated(folder: Path, record: dict[str, Any]) -> bool:
     done = folder / ANNOTATE_RECORD
     return done.is_file() and (folder / paths.ENTITIES).is_file() and read_json(done) == record
-
-
-def _tagger_fingerprint(tagger: str) -> str | None:
-    """Return a fingerprint of a local tagger's files; None for one on the hub."""
-    files = sorted(path for path in Path(tagger).glob("*") if path.is_file() and not path.name.startswith("."))
-    return fingerprint(files) if files else None
 
 
 def _score_against_gold(folder: Path) -> dict[str, Any] | None:

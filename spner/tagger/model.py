@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
 from spner.datatypes import LABELS
 from spner.errors import SpnerError
+from spner.files import fingerprint
+from spner.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -31,6 +31,9 @@ TOKENIZER_FILES = (
 )
 MAX_TOKENS = 512
 """Subwords of one window at most, whatever the model takes: the models we name are trained up to here."""
+
+BATCH_TOKENS = 4096
+"""Subwords of a batch that is tagged, padding included."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +154,7 @@ class Tagger:
     encoder: Encoder
     tags: tuple[str, ...]
 
-    def predict(
-        self, sentences: Sequence[Sequence[str]], *, batch_tokens: int, progress: str | None = None
-    ) -> list[list[str]]:
+    def predict(self, sentences: Sequence[Sequence[str]], *, batch_tokens: int) -> list[list[str]]:
         """Return one BIO tag a word.
 
         Windows go through the model longest first: too large a batch fails at once, and padding is least.
@@ -161,7 +162,6 @@ class Tagger:
         Args:
             sentences: the words of each; no words give no tags.
             batch_tokens: subwords of a batch, padding included.
-            progress: what the progress bar says; none without it.
         """
         import torch
 
@@ -171,7 +171,7 @@ class Tagger:
         windows.sort(key=lambda window: -window.num_pieces)
         device = next(self.model.parameters()).device
         self.model.eval()
-        with torch.inference_mode(), tqdm(total=len(windows), desc=progress, disable=None if progress else True) as bar:
+        with torch.inference_mode(), Progress(len(windows), what="tag", unit="sentences") as progress:
             for batch in batches(windows, batch_tokens):
                 input_ids, attention_mask, first = self.encoder.pad(batch)
                 logits = self.model(input_ids=input_ids.to(device), attention_mask=attention_mask.to(device)).logits
@@ -179,7 +179,7 @@ class Tagger:
                 for window, columns, ids in zip(batch, first, best, strict=True):
                     tags = ["O" if column is None else self.tags[ids[column]] for column in columns]
                     bio[window.sentence][window.first_word : window.first_word + len(tags)] = tags
-                bar.update(len(batch))
+                progress.update(len(batch))
         return bio
 
 
@@ -268,6 +268,12 @@ def _is_local(name: str) -> bool:
         raise SpnerError(f"{name}: no such folder (expected a tagger); train it with spner train-tagger, "
                          "or give the name of a model on the Hugging Face hub")
     return False
+
+
+def fingerprint_model(name: str) -> str | None:
+    """Return a fingerprint of a local folder's files; None for a hub name."""
+    files = sorted(path for path in Path(name).glob("*") if path.is_file() and not path.name.startswith("."))
+    return fingerprint(files) if files else None
 
 
 def choose_device(device: str) -> str:

@@ -68,9 +68,9 @@ def small_config(tokenizer: Any) -> Any:
 
     return DebertaV2Config(
         vocab_size=len(tokenizer),
-        hidden_size=256,
-        intermediate_size=512,
-        num_hidden_layers=4,
+        hidden_size=192,
+        intermediate_size=384,
+        num_hidden_layers=3,
         num_attention_heads=4,
         max_position_embeddings=512,
         type_vocab_size=0,

@@ -174,6 +174,13 @@ def _mentions(sentence: Any) -> list[tuple[str, str]]:
     return [(label, sentence.text[start:end]) for start, end, label in sentence.spans]
 
 
+def test_no_sentence_names_anything_twice() -> None:
+    rows = draw_rows(read_phrasebook("nl"), {"train": 900, "dev": 1, "test": 1}, DEFAULT_POOLS, seed=1, unseen=0.15)
+    mentions = [_mentions(row.sentence) for row in rows["train"]]
+    assert sum(len(found) > len({label for label, _ in found}) for found in mentions) > 50
+    assert all(len(set(found)) == len(found) for found in mentions)
+
+
 def test_test_and_dev_do_not_depend_on_the_size_of_train() -> None:
     phrasebook = read_phrasebook("de")
     small = draw_rows(phrasebook, {"train": 20, "dev": 9, "test": 30}, DEFAULT_POOLS, seed=1, unseen=0.15)
@@ -269,6 +276,11 @@ def _few_sentences(folder: Path) -> Any:
 def test_speakers_are_limited(num_speakers: int) -> None:
     with pytest.raises(SpnerError, match=f"--num_speakers {num_speakers}: expected 1 to 12"):
         Sound(num_speakers=num_speakers)
+
+
+def test_speaking_rates_are_limited() -> None:
+    with pytest.raises(SpnerError, match="speaking rate 180 to 150 words a minute: expected slowest first"):
+        Sound(rate_wpm=(180, 150))
 
 
 def test_a_templates_file_is_all_that_a_further_language_needs(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 # Labels of the CoNLL models on the hub: no B-PER, so entities of persons begin with I-.
 TAGS = ("B-LOC", "B-MISC", "B-ORG", "I-LOC", "I-MISC", "I-ORG", "I-PER", "O")
 PIECES = {
-    "▁Angela": "I-PER", "▁Merk": "I-PER", "el": "B-ORG", "▁Noord": "B-LOC", "-": "O", "Holland": "O", "▁Berlin": "I-LOC",
-    "▁Neder": "B-MISC", "▁": "O", "'": "O", "s": "O",
+    "▁Angela": "I-PER", "▁Merk": "I-PER", "el": "B-ORG", "▁Noord": "B-LOC", "-": "O", "Holland": "O",
+    "▁Berlin": "I-LOC", "▁Neder": "B-MISC", "▁": "O", "'": "O", "s": "O",
 }  # fmt: skip
 MAX_POSITIONS = 26
 

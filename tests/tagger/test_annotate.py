@@ -11,7 +11,7 @@ from spner.datadir import read_entities, write_entities, write_sentences
 from spner.datatypes import Annotated, Entity
 from spner.errors import SpnerError
 from spner.tagger import annotate as room
-from spner.tagger.annotate import annotate_data_dir, split_words, tag_sentences
+from spner.tagger.annotate import annotate_data_dir, default_tagger, split_words, tag_sentences
 from spner.textnorm import normalise
 
 
@@ -22,7 +22,7 @@ class Lexicon:
         self.tags = {word.replace("_", "-"): tag for word, tag in tags.items()}
         self.num_calls = 0
 
-    def predict(self, sentences: Sequence[Sequence[str]], **options: object) -> list[list[str]]:
+    def predict(self, sentences: Sequence[Sequence[str]], *, batch_tokens: int) -> list[list[str]]:
         self.num_calls += 1
         return [[self.tags.get(word, "O") for word in words] for words in sentences]
 
@@ -52,7 +52,7 @@ def test_split_words(lang: str, sentence: str, words: str) -> None:
     ("name", "lang", "sentence", "tags", "found"),
     [
         ("hyphen", "nl", "In Noord-Holland.", {"Noord_Holland": "B-LOC"}, [("LOC", "noord holland")]),
-        ("IOB1 begin", "nl", "Angela Merkel slaapt", {"Angela": "I-PER", "Merkel": "I-PER"}, [("PER", "angela merkel")]),
+        ("IOB1", "nl", "Angela Merkel slaapt", {"Angela": "I-PER", "Merkel": "I-PER"}, [("PER", "angela merkel")]),
         ("English clitic", "en", "Angela's dog", {"Angela": "B-PER"}, [("PER", "angela's")]),
         ("Dutch clitic", "nl", "Merkel's hond", {"Merkel's": "B-PER"}, [("PER", "merkels")]),
         ("elision", "nl", "In 's-Hertogenbosch!", {"'s_Hertogenbosch": "B-LOC"}, [("LOC", "s hertogenbosch")]),
@@ -132,13 +132,13 @@ def test_an_interrupted_run_gives_the_files_of_an_undisturbed_one(
 
 def test_gold_is_compared(data: Path) -> None:
     gold = {
-        "dev_1": Annotated(("jan", "belt"), (Entity(0, 1, "PER"),)),
-        "dev_2": Annotated(("naar", "parijs"), (Entity(1, 2, "ORG"),)),
+        "dev_1": Annotated(("jan", "belt"), (Entity(0, 1, "PER"), Entity(1, 2, "ORG"))),
+        "dev_2": Annotated(("naar", "parijs"), (Entity(0, 1, "ORG"), Entity(1, 2, "ORG"))),
     }
     write_entities(data / "dev" / paths.GOLD_ENTITIES, gold)
     scores = annotate_data_dir(data, tagger="one", lang="nl")
     assert scores["test"] is None
-    assert scores["dev"]["micro"] == {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}
+    assert scores["dev"]["micro"] == {"precision": 1 / 2, "recall": 1 / 4, "f1": pytest.approx(1 / 3), "support": 4}
     assert scores["dev"]["PER"]["f1"] == 1.0
     assert json.loads(json.dumps(scores)) == scores
 
@@ -147,6 +147,12 @@ def test_gold_on_other_words_is_refused(data: Path) -> None:
     write_entities(data / "dev" / paths.GOLD_ENTITIES, {"dev_1": Annotated(("jan",))})
     with pytest.raises(SpnerError, match=r"gold_entities.jsonl: its words are not those of entities.jsonl"):
         annotate_data_dir(data, tagger="one", lang="nl")
+
+
+def test_default_tagger() -> None:
+    assert default_tagger("nl").endswith("conll02-dutch")
+    with pytest.raises(SpnerError, match=r'lang "fy" has no default tagger \(only nl, de, en have one\)'):
+        default_tagger("fy")
 
 
 def test_stage_1_comes_first(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Training a tagger: scores, mention swapping, and tiny runs that must learn, repeat and leave nothing half-made."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from spner.datatypes import Annotated, Entity
 from spner.errors import SpnerError
 from spner.files import read_json
 from spner.tagger import train as room
-from spner.tagger.train import score, swap_mentions, train_tagger
+from spner.tagger.train import format_scores, score, train_tagger
+from spner.tagger.trainer import swap_mentions
 
 PERSONS = ("Jan", "Piet", "Angela Merkel", "Kees de Vries", "Anna")
 PLACES = ("Parijs", "Den Haag", "Berlijn", "Noord-Holland")
@@ -38,6 +40,13 @@ def test_score_counts_adjacent_entities_of_one_label() -> None:
 def test_score_without_any_entity() -> None:
     nothing = [Annotated(("a",))]
     assert score(ref=nothing, hyp=nothing) == {"micro": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}}
+
+
+def test_scores_print_on_one_line() -> None:
+    row = {"precision": 0.7, "recall": 0.726, "f1": 0.713, "support": 3}
+    line = "F1 71.3 (precision 70.0, recall 72.6)"
+    assert format_scores({"LOC": row | {"f1": 0.75}, "PER": row, "micro": row}) == f"{line}; PER 71.3, LOC 75.0"
+    assert format_scores({"micro": row}) == line
 
 
 def test_swapped_mentions_keep_their_labels_and_the_words_around() -> None:
@@ -106,6 +115,18 @@ def test_a_tagger_from_nothing_learns_and_repeats(small: None, files: dict[str, 
     one, many = (annotate(sentences, tagger=str(tmp_path / "a"), lang="nl", batch_tokens=b) for b in (1, 256))
     assert one == many
     assert [(e.label, one["00"].phrase(e)) for e in one["00"].entities] == [("PER", "angela merkel"), ("LOC", "parijs")]
+
+
+@pytest.mark.espnet
+def test_what_is_kept_are_averaged_weights(
+    small: None, files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files["epochs"] = 1
+    train_tagger(tmp_path / "average", **files)
+    monkeypatch.setattr(room, "FROM_NOTHING", replace(room.FROM_NOTHING, average=0.0))
+    train_tagger(tmp_path / "last", **files)
+    weights = [(tmp_path / run / "model.safetensors").read_bytes() for run in ("average", "last")]
+    assert weights[0] != weights[1]
 
 
 @pytest.mark.espnet

@@ -1,0 +1,52 @@
+"""A model's output for an utterance does not depend on the utterances it is batched with."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.asr.conftest import Prepared
+
+pytestmark = pytest.mark.espnet
+
+
+def assert_isolated(model) -> None:
+    """Encode utterances of unlike lengths, some near the edges of a frame, together and alone."""
+    import torch
+
+    torch.manual_seed(0)
+    waveforms = [torch.randn(n) * 0.1 for n in (3200, 16000, 16001, 16159, 23456, 40000)]
+    lengths = torch.tensor([len(waveform) for waveform in waveforms])
+    speech = torch.nn.utils.rnn.pad_sequence(waveforms, batch_first=True)
+    model.eval()
+    with torch.no_grad():
+        together, num_frames = model.encode(speech, lengths)
+        for row, waveform in enumerate(waveforms):
+            alone, (frames,) = model.encode(waveform[None], lengths[row : row + 1])
+            assert frames == num_frames[row]
+            assert torch.allclose(alone[0, :frames], together[row, :frames], atol=1e-4)
+
+
+def build_model(prepared: Prepared, repo_root: Path, *settings: str):
+    from spner.asr.task import SpnerTask
+    from spner.asr.train import make_args, merge_configs
+
+    config = merge_configs([repo_root / "conf" / "train_mini.yaml"], list(settings))
+    return SpnerTask.build_model(make_args(config, prepared.data, prepared.dump, Path("unused"), ngpu=0))
+
+
+@pytest.mark.parametrize("input_layer", ["conv2d", "conv2d2", "conv2d6", "linear"])
+def test_conformer(prepared: Prepared, repo_root: Path, input_layer: str) -> None:
+    assert_isolated(build_model(prepared, repo_root, f"encoder_conf.input_layer={input_layer}"))
+
+
+def test_transformer(prepared: Prepared, repo_root: Path) -> None:
+    conf = "{output_size: 64, attention_heads: 4, linear_units: 128, num_blocks: 2, input_layer: conv2d}"
+    model = build_model(prepared, repo_root, "encoder=transformer", "encoder_conf=null", f"encoder_conf={conf}")
+    assert_isolated(model)
+
+
+def test_without_the_hooks_batch_mates_do_leak(prepared: Prepared, repo_root: Path, monkeypatch) -> None:
+    """The test above can fail: ESPnet's model as it is does."""
+    monkeypatch.setattr("spner.asr.task.isolate_utterances", lambda model: None)
+    with pytest.raises(AssertionError):
+        assert_isolated(build_model(prepared, repo_root))

@@ -1,0 +1,156 @@
+"""The S3PRL tier: conf/train_xlsr.yaml with a tiny upstream, trained, killed, taken up again and decoded.
+
+XLS-R differs from what is tested here by its weights: its checkpoint has S3PRL's converted format, and its Hugging
+Face twin the other one.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from spner import paths
+from spner.errors import SpnerError
+from tests.asr.conftest import Prepared
+from tests.asr.upstreams import HIDDEN, make_hugging_face_upstream, make_s3prl_upstream
+
+pytestmark = pytest.mark.espnet
+
+UPSTREAMS = {"hugging_face": make_hugging_face_upstream, "s3prl": make_s3prl_upstream}
+EPOCHS = 3
+
+
+@pytest.fixture(scope="module", params=UPSTREAMS)
+def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What differs from conf/train_xlsr.yaml: the upstream, and sizes for a CPU."""
+    upstream = UPSTREAMS[request.param](tmp_path_factory.mktemp("upstream") / "tiny")
+    return [
+        f"frontend_conf={json.dumps({'frontend_conf': upstream, 'multilayer_feature': False})}",
+        f"max_epoch={EPOCHS}", "batch_bins=160000", "num_workers=0", "optim_conf.lr=0.001", "scheduler_conf.max_lr=0.001",
+    ]  # fmt: skip
+
+
+def train_command(prepared: Prepared, exp: Path, repo_root: Path, settings: list[str]) -> list[str]:
+    command = [sys.executable, "-m", "spner", "train", "--data", prepared.data, "--dump", prepared.dump, "--exp", exp]
+    command += ["--config", repo_root / "conf" / "train_xlsr.yaml", "--ngpu", "0"]
+    return [*map(str, command), *(part for setting in settings for part in ("--set", setting))]
+
+
+def model_state(exp: Path) -> dict:
+    import torch
+
+    return torch.load(exp / "valid.wer.ave.pth", weights_only=True)
+
+
+@pytest.fixture(scope="module")
+def trained(prepared: Prepared, settings: list[str], tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
+    """An undisturbed training."""
+    exp = tmp_path_factory.mktemp("exp") / "undisturbed"
+    subprocess.run(train_command(prepared, exp, repo_root, settings), check=True)
+    return exp
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
+    prepared: Prepared, settings: list[str], trained: Path, tmp_path: Path, repo_root: Path
+) -> None:
+    import torch
+
+    command, exp = train_command(prepared, tmp_path / "exp", repo_root, settings), tmp_path / "exp"
+    process = subprocess.Popen(command, start_new_session=True)
+    while not (exp / "1epoch.pth").exists():
+        assert process.poll() is None, "the training ended before it could be killed"
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (exp / paths.TRAINING).exists()
+
+    again = subprocess.run(command, check=True, capture_output=True, text=True)
+
+    assert "epoch 1 of" not in again.stderr
+    assert f"epoch {EPOCHS} of {EPOCHS}" in again.stderr
+    expected, found = model_state(trained), model_state(exp)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert (exp / paths.CURVES).read_bytes() == (trained / paths.CURVES).read_bytes()
+
+
+def test_training_moves_the_transformer_and_leaves_the_feature_encoder(trained: Path) -> None:
+    import torch
+
+    from spner.asr.infer import load_recogniser
+    from spner.asr.task import SpnerTask
+    from argparse import Namespace
+
+    args = Namespace(**yaml.safe_load((trained / paths.CONFIG).read_text(encoding="utf-8")))
+    before = SpnerTask.build_model(args).frontend.state_dict()
+    after = load_recogniser(trained, device="cpu").model.frontend.state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert not [name for name in moved if "feature_extractor" in name]
+    assert [name for name in moved if "encoder.layers" in name]
+
+
+def test_the_frozen_feature_encoder_takes_no_part_in_the_backward_pass(trained: Path) -> None:
+    import torch
+
+    from spner.asr.infer import load_recogniser
+
+    model = load_recogniser(trained, device="cpu").model.train()
+    outputs = []
+    encoder = model.frontend.upstream.upstream.model.feature_extractor
+    encoder.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
+    features, _ = model.encode(torch.randn(2, 16000), torch.tensor([16000, 12000]))
+    assert features.requires_grad and features.shape[-1] == HIDDEN
+    assert not outputs[0].requires_grad, "a gradient would flow through the frozen convolutions"
+
+
+def test_an_unfrozen_feature_encoder_does_learn(prepared: Prepared, settings: list[str], repo_root: Path) -> None:
+    import torch
+
+    from spner.asr.train import make_args, merge_configs
+
+    config = merge_configs([repo_root / "conf" / "train_xlsr.yaml"], [*settings, "freeze_param=[]"])
+    from spner.asr.task import SpnerTask
+
+    model = SpnerTask.build_model(make_args(config, prepared.data, prepared.dump, Path("unused"), ngpu=0)).train()
+    features, _ = model.encode(torch.randn(2, 16000), torch.tensor([16000, 12000]))
+    features.sum().backward()
+    assert all(p.grad is not None for p in model.frontend.upstream.upstream.model.feature_extractor.parameters())
+
+
+def test_an_utterance_is_encoded_alike_alone_and_in_a_batch(trained: Path) -> None:
+    from spner.asr.infer import load_recogniser
+    from tests.asr.test_padding import assert_isolated
+
+    assert_isolated(load_recogniser(trained, device="cpu").model)
+
+
+def test_hypotheses_are_the_same_for_batch_sizes_1_and_16(prepared: Prepared, trained: Path) -> None:
+    from spner.asr.infer import RECORD, decode_sets
+
+    texts = []
+    for batch_size in (1, 16):
+        (paths.decode_dir(trained, "test") / RECORD).unlink(missing_ok=True)
+        decode_sets(prepared.data, trained, ["test"], device="cpu", batch_size=batch_size)
+        texts.append((paths.decode_dir(trained, "test") / paths.TEXT).read_bytes())
+    assert texts[0] == texts[1]
+    assert len(texts[0].splitlines()) == 20
+
+
+def test_a_checkpoint_that_does_not_fit_its_token_list_is_refused(trained: Path, tmp_path: Path) -> None:
+    import shutil
+
+    from spner.asr.infer import load_recogniser
+
+    exp = shutil.copytree(trained, tmp_path / "exp", symlinks=True)
+    config = yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))
+    config["token_list"].append("extra")
+    (exp / paths.CONFIG).write_text(yaml.safe_dump(config), encoding="utf-8")
+    with pytest.raises(SpnerError, match=r"valid\.wer\.ave\.pth: writes \d+ tokens, but the token list"):
+        load_recogniser(exp, device="cpu")

@@ -1,0 +1,368 @@
+"""Each cleaning rule on a hand-made corpus, and a stage 1 that is whole or not there."""
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import kaldiio
+import numpy as np
+import pytest
+import soundfile
+
+from spner import paths
+from spner.audio import read_stored
+from spner.corpora.prepare import RULES, format_report, prepare_data
+from spner.datadir import read_entities, read_sentences, read_table, write_entities
+from spner.datatypes import Annotated, Entity
+from spner.errors import SpnerError
+
+RATE_HZ = 16_000
+BROKEN = b"no audio"
+Row = tuple[str, str, str, float | None | bytes]  # speaker, clip, sentence, seconds | missing | broken content
+
+
+def sound(duration_s: float, *, amplitude: float = 0.3) -> np.ndarray:
+    return amplitude * np.sin(np.arange(round(duration_s * RATE_HZ)) / 10)
+
+
+def write_corpus(folder: Path, sets: dict[str, list[Row]]) -> Path:
+    """Write tables and clips; a clip of negative length is as long, and silent."""
+    (folder / "clips").mkdir(parents=True)
+    for name, rows in sets.items():
+        lines = ["client_id\tpath\tsentence\tlocale\n"]
+        for spk_id, clip, sentence, content in rows:
+            lines.append(f"{spk_id}\t{clip}\t{sentence}\tnl\n")
+            if isinstance(content, bytes):
+                (folder / "clips" / clip).write_bytes(content)
+            elif content is not None:
+                waveform = sound(abs(content), amplitude=0.3 if content > 0 else 0.0005)
+                soundfile.write(folder / "clips" / clip, waveform, RATE_HZ)
+        (folder / f"{name}.tsv").write_text("".join(lines), encoding="utf-8")
+    return folder
+
+
+def prepare(corpus: Path, out: Path, **options: Any) -> dict[str, Any]:
+    return prepare_data(corpus, out, **{"lang": "nl", "max_broken": 1.0, "num_workers": 1, **options})
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def refusal(corpus: Path, out: Path, **options: Any) -> str:
+    with pytest.raises(SpnerError) as error:
+        prepare(corpus, out, **options)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def good_rows(num_rows: int) -> list[Row]:
+    return [(f"spk{n % 3}", f"{n:03d}.wav", f"Zin nummer {n}.", 0.05) for n in range(num_rows)]
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """One utterance for every rule; seconds are powers of two, so that sums tell which were counted."""
+    return write_corpus(
+        tmp_path / "corpus é 1",
+        {
+            "train": [
+                ("bert", "a.wav", "Angela Merkel reist.", 0.25),
+                ("anna", "b.wav", "Een eerste zin!", 0.5),
+                ("anna", "c.wav", "een EERSTE zin", 1.0),  # equal once normalised
+                ("anna", "d.wav", "Ook in test.", 2.0),
+                ("anna", "e.wav", "Ook in dev.", 0.125),
+                ("bert", "f.wav", "", 0.0625),
+                ("bert", "g.wav", "?!", 0.0625),  # nothing is left of it
+                ("bert", "h.wav", "Deze is stil.", -0.5),
+                ("bert", "i.wav", "Deze is weg.", None),
+                ("bert", "j.wav", "Deze is stuk.", BROKEN),
+            ],
+            "dev": [("carl", "k.wav", "Ook in dev?", 0.25), ("carl", "l.wav", "Ook in test?", 0.5)],
+            "test": [("dora", "m.wav", "ook in test", 0.25), ("Dora", "n.wav", "Naar Den Haag.", 0.5)],
+        },
+    )
+
+
+def removed(report: dict[str, Any], set_name: str) -> dict[str, tuple[int, float]]:
+    """Return utterances and seconds by rule, where there are any."""
+    counts = report["sets"][set_name]["removed"]
+    assert list(counts) == list(RULES)
+    return {r: (c["utterances"], round(3600 * c["hours"], 6)) for r, c in counts.items() if c["utterances"]}
+
+
+def test_each_rule_removes_what_it_should(corpus: Path, tmp_path: Path) -> None:
+    with open(corpus / "train.tsv", "a", encoding="utf-8") as file:
+        file.write("too\tfew\n")
+    report = prepare(corpus, tmp_path / "data")
+    assert removed(report, "train") == {
+        "ragged_row": (1, 0),
+        "empty_sentence": (2, 0.125),
+        "duplicate_sentence": (3, 1.0 + 2.0 + 0.125),
+        "missing_clip": (1, 0),
+        "broken_clip": (1, 0),
+        "silent_clip": (1, 0.5),
+    }
+    assert removed(report, "dev") == {"duplicate_sentence": (1, 0.5)}
+    assert removed(report, "test") == {}
+    kept = {name: s["kept"] for name, s in report["sets"].items()}
+    assert {name: k["utterances"] for name, k in kept.items()} == {"train": 2, "dev": 1, "test": 2}
+    assert {name: round(3600 * k["hours"], 6) for name, k in kept.items()} == {"train": 0.75, "dev": 0.25, "test": 0.75}
+    assert [s["rows"] for s in report["sets"].values()] == [11, 2, 2]
+    assert report["sets"]["train"]["ragged_lines"] == [12]
+    for counts in report["sets"].values():
+        assert counts["rows"] == counts["kept"]["utterances"] + sum(r["utterances"] for r in counts["removed"].values())
+    assert json.loads((tmp_path / "data" / "report.json").read_text()) == report
+
+
+def test_files_of_a_set(corpus: Path, tmp_path: Path) -> None:
+    prepare(corpus, tmp_path / "data")
+    train = tmp_path / "data" / "train"
+    assert (train / "text").read_text() == "anna-b een eerste zin\nbert-a angela merkel reist\n"
+    assert (train / "utt2spk").read_text() == "anna-b anna\nbert-a bert\n"
+    assert (train / "spk2utt").read_text() == "anna anna-b\nbert bert-a\n"
+    assert (train / "utt2dur").read_text() == "anna-b 0.5000000\nbert-a 0.2500000\n"
+    assert read_sentences(train / "sentences.jsonl", made_by="stage 1") == {
+        "anna-b": "Een eerste zin!",
+        "bert-a": "Angela Merkel reist.",
+    }
+    for utt_id, location in read_table(train / "wav.scp", made_by="stage 1").items():
+        clip = corpus / "clips" / f"{utt_id.split('-')[1]}.wav"
+        np.testing.assert_allclose(read_stored(location), soundfile.read(clip)[0], atol=1e-4)
+
+
+def test_tables_are_in_c_order(corpus: Path, tmp_path: Path) -> None:
+    """``Dora`` comes before ``dora``, as bytes do and no locale does."""
+    prepare(corpus, tmp_path / "data")
+    for name in ("wav.scp", "text", "utt2spk", "spk2utt", "utt2dur"):
+        keys = [line.split(b" ")[0] for line in (tmp_path / "data" / "test" / name).read_bytes().splitlines()]
+        assert keys == sorted(keys) and keys[0].startswith(b"Dora") and len(keys) == 2
+
+
+def test_utterances_of_a_speaker_are_in_c_order(tmp_path: Path) -> None:
+    rows: list[Row] = [("s", f"{name}.wav", f"Zin {n}.", 0.05) for n, name in enumerate("bBaéz")]
+    prepare(write_corpus(tmp_path / "corpus", {"train": rows}), tmp_path / "data")
+    assert (tmp_path / "data" / "train" / "spk2utt").read_text() == "s s-B s-a s-b s-z s-é\n"
+
+
+def test_sentence_of_test_is_removed_from_dev_and_train(corpus: Path, tmp_path: Path) -> None:
+    prepare(corpus, tmp_path / "data")
+    texts = {name: set(read_table(tmp_path / "data" / name / "text", made_by="").values()) for name in paths.SETS}
+    assert "ook in test" in texts["test"] and "ook in dev" in texts["dev"]
+    assert not (texts["train"] & texts["dev"] | texts["train"] & texts["test"] | texts["dev"] & texts["test"])
+
+
+def test_gold_entities_of_kept_utterances_are_handed_on(corpus: Path, tmp_path: Path) -> None:
+    gold = {
+        "bert-a": Annotated(("angela", "merkel", "reist"), (Entity(0, 2, "PER"),)),
+        "bert-h": Annotated(("deze", "is", "stil")),
+        "Dora-n": Annotated(("naar", "den", "haag"), (Entity(1, 3, "LOC"),)),
+    }
+    write_entities(corpus / paths.GOLD_ENTITIES, gold)
+    prepare(corpus, tmp_path / "data")
+    found = {
+        name: read_entities(tmp_path / "data" / name / paths.GOLD_ENTITIES, made_by="stage 1") for name in paths.SETS
+    }
+    assert found == {"train": {"bert-a": gold["bert-a"]}, "dev": {}, "test": {"Dora-n": gold["Dora-n"]}}
+
+
+def test_corpus_without_gold_gives_none(corpus: Path, tmp_path: Path) -> None:
+    assert prepare(corpus, tmp_path / "data")["synthetic"] is False
+    assert not list((tmp_path / "data").rglob(paths.GOLD_ENTITIES))
+
+
+def test_changed_gold_is_handed_on_anew(corpus: Path, tmp_path: Path) -> None:
+    words = ("angela", "merkel", "reist")
+    for entities in ((), (Entity(0, 2, "PER"),)):
+        write_entities(corpus / paths.GOLD_ENTITIES, {"bert-a": Annotated(words, entities)})
+        prepare(corpus, tmp_path / "data")
+        found = read_entities(tmp_path / "data" / "train" / paths.GOLD_ENTITIES, made_by="stage 1")
+        assert found == {"bert-a": Annotated(words, entities)}
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_summary_tells_synthetic_speech(corpus: Path, tmp_path: Path, synthetic: bool) -> None:
+    (corpus / "summary.json").write_text(json.dumps({"synthetic": synthetic}))
+    assert prepare(corpus, tmp_path / "data")["synthetic"] is synthetic
+
+
+def test_language_decides_the_normalisation(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus", {"train": [("s", "a.wav", "Don't go.", 0.1)]})
+    for lang, text in (("nl", "dont go"), ("en", "don't go")):
+        prepare(corpus, tmp_path / lang, lang=lang)
+        assert (tmp_path / lang / "train" / "text").read_text() == f"s-a {text}\n"
+
+
+def test_report_as_a_table(corpus: Path, tmp_path: Path) -> None:
+    lines = format_report(prepare(corpus, tmp_path / "data")).splitlines()
+    assert [line.split()[0] for line in lines] == ["train", *RULES, "kept"]
+    assert lines[3].split() == "duplicate_sentence 3 ( 0.0009 h) 1 ( 0.0001 h) 0 ( 0.0000 h)".split()
+    assert lines[-1].split() == "kept 2 ( 0.0002 h) 1 ( 0.0001 h) 2 ( 0.0002 h)".split()
+    assert len({len(line) for line in lines}) == 1
+
+
+# Broken clips
+
+
+def test_more_broken_clips_than_allowed(tmp_path: Path) -> None:
+    rows = good_rows(100)
+    rows[7:9] = [("s", "weg.wav", "Deze is weg.", None), ("s", "stuk.wav", "Deze is stuk.", BROKEN)]
+    corpus, out = write_corpus(tmp_path / "corpus", {"train": rows}), tmp_path / "data"
+    assert refusal(corpus, out, max_broken=0.01) == (
+        f"{out}/broken_clips.tsv: 2 of 100 clips of train are missing or broken (at most 1.0% may be); "
+        "mend the corpus or raise --max_broken"
+    )
+    assert (out / "broken_clips.tsv").read_text() == (
+        f"train\ts-stuk\t{corpus}/clips/stuk.wav\tbroken: Format not recognised.\n"
+        f"train\ts-weg\t{corpus}/clips/weg.wav\tmissing\n"
+    )
+    assert not (out / "report.json").exists()
+    assert removed(prepare(corpus, out, max_broken=0.02), "train") == {"missing_clip": (1, 0), "broken_clip": (1, 0)}
+
+
+def test_share_of_broken_clips_is_of_each_set(tmp_path: Path) -> None:
+    dev: list[Row] = [("s", "weg.wav", "Deze is weg.", None), *good_rows(9)]
+    train: list[Row] = [("t", f"t{n}.wav", f"Heel andere zin {n}.", 0.05) for n in range(20)]
+    corpus = write_corpus(tmp_path / "corpus", {"train": train, "dev": dev})
+    assert "1 of 10 clips of dev are missing or broken" in refusal(corpus, tmp_path / "data", max_broken=0.09)
+    prepare(corpus, tmp_path / "data", max_broken=0.1)
+
+
+def test_silent_clips_are_not_broken(tmp_path: Path) -> None:
+    rows: list[Row] = [("s", "stil.wav", "Deze is stil.", -0.5), *good_rows(3)]
+    report = prepare(write_corpus(tmp_path / "corpus", {"train": rows}), tmp_path / "data", max_broken=0)
+    assert removed(report, "train") == {"silent_clip": (1, 0.5)}
+    assert (tmp_path / "data" / "broken_clips.tsv").read_text() == ""
+
+
+def test_mended_clips_are_taken_up(tmp_path: Path) -> None:
+    rows: list[Row] = [("s", "weg.wav", "Deze is weg.", None), *good_rows(3)]
+    corpus, out = write_corpus(tmp_path / "corpus", {"train": rows}), tmp_path / "data"
+    refusal(corpus, out, max_broken=0.01)
+    soundfile.write(corpus / "clips" / "weg.wav", sound(0.1), RATE_HZ)
+    assert prepare(corpus, out, max_broken=0.01)["sets"]["train"]["kept"]["utterances"] == 4
+
+
+# Again, twice, on a full disk, killed
+
+
+def test_same_settings_again_write_nothing(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    report = prepare(corpus, out)
+    times = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.name != ".lock"}
+    assert prepare(corpus, out) == report
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.name != ".lock"} == times
+
+
+def test_changed_table_is_prepared_anew(corpus: Path, tmp_path: Path) -> None:
+    prepare(corpus, tmp_path / "data")
+    table = corpus / "train.tsv"
+    table.write_text(table.read_text(encoding="utf-8").replace("Merkel", "Kohl"), encoding="utf-8")
+    prepare(corpus, tmp_path / "data")
+    assert "bert-a angela kohl reist\n" in (tmp_path / "data" / "train" / "text").read_text()
+
+
+def test_another_corpus_in_the_folder_is_refused(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    prepare(corpus, out)
+    before = files_of(out)
+    other = write_corpus(tmp_path / "other", {"train": good_rows(1)})
+    assert refusal(other, out) == (
+        f"{out}: holds corpus {corpus} (this one is {other}); give another --out, or remove the folder"
+    )
+    assert files_of(out) == before
+
+
+def test_number_of_workers_does_not_show(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus", {"train": good_rows(130)})
+    out = tmp_path / "data"
+    found = []
+    for num_workers in (1, 2):
+        prepare(corpus, out, num_workers=num_workers)
+        found.append(files_of(out))
+        out.rename(tmp_path / f"data {num_workers}")
+    assert found[0] == found[1]
+
+
+def test_missing_corpus_makes_no_folder(tmp_path: Path) -> None:
+    assert "no such corpus folder" in refusal(tmp_path / "none", tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+
+
+def _full_after(calls: int, real: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls -= 1
+        if calls < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(*arguments, **options)
+
+    return call
+
+
+@pytest.mark.parametrize("calls", [0, 1, 2, 5, 20, 23])
+def test_full_disk_is_one_line_and_no_report(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    prepare(corpus, tmp_path / "data")
+    whole = files_of(tmp_path / "data")
+    (tmp_path / "data").rename(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", _full_after(calls, os.replace))
+        assert "cannot be written (No space left on device); make room" in refusal(corpus, tmp_path / "data")
+    assert not (tmp_path / "data" / "report.json").exists()
+    assert not list((tmp_path / "data").rglob(".tmp-*"))
+    prepare(corpus, tmp_path / "data")
+    assert files_of(tmp_path / "data") == whole
+
+
+def test_disk_that_fills_while_clips_are_stored(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kaldiio, "save_ark", _full_after(1, kaldiio.save_ark))
+    message = refusal(corpus, tmp_path / "data")
+    assert message.startswith(f"{tmp_path}/data/audio/train/00000.ark: cannot be written (No space left on device);")
+    assert not list((tmp_path / "data").rglob("*.ark")) and not (tmp_path / "data" / "report.json").exists()
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_killed_stage_is_finished_to_the_same_bytes(tmp_path: Path, num_workers: int) -> None:
+    sets = {"train": good_rows(200), "test": [("t", f"t{n}.wav", f"Proef {n}.", 0.05) for n in range(70)]}
+    corpus, out = write_corpus(tmp_path / "corpus", sets), tmp_path / "data"
+    prepare(corpus, out)
+    whole = files_of(out)
+    out.rename(tmp_path / "whole")
+    code = (
+        "import sys; from pathlib import Path; from spner.corpora.prepare import prepare_data\n"
+        "print('begin', flush=True)\n"
+        "prepare_data(Path(sys.argv[1]), Path(sys.argv[2]), lang='nl', max_broken=1.0, num_workers=int(sys.argv[3]))\n"
+    )
+    delays = random.Random(num_workers)
+    num_killed = 0
+    for _ in range(4):
+        arguments = [sys.executable, "-c", code, str(corpus), str(out), str(num_workers)]
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        assert process.stdout and process.stdout.readline() == "begin\n"
+        time.sleep(delays.uniform(0, 0.4 if num_workers == 1 else 1.5))
+        process.kill()
+        num_killed += process.wait() == -signal.SIGKILL
+    assert num_killed
+    time.sleep(0.5)  # for the workers to see that their parent is gone
+    prepare(corpus, out)
+    assert files_of(out) == whole
+
+
+def test_release_6_1(shared_data: Path, tmp_path: Path) -> None:
+    report = prepare(shared_data / "cv61_sample" / "fy-NL", tmp_path / "data", lang="fy", num_workers=2)
+    counts = report["sets"]["validated"]
+    assert counts["rows"] == 100
+    assert counts["kept"]["utterances"] + sum(rule["utterances"] for rule in counts["removed"].values()) == 100
+    assert counts["kept"]["hours"] * 60 == pytest.approx(8.6, abs=0.2)

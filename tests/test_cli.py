@@ -1,0 +1,165 @@
+"""The border to the user: help, one line and exit code 2 for a mistake, a traceback for a defect."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from spner import __version__, tokens
+from spner.cli import cli, main
+from spner.errors import SpnerError
+
+CLOCK = re.compile(r"^\d\d:\d\d:\d\d ")
+COMMANDS = sorted(cli.commands)
+
+
+def run(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
+    """Start ``python -m spner``, or Python code that calls its ``main``."""
+    command = ["-c", code, *arguments] if code else ["-m", "spner", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "SPNER_LOG"}
+    return subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False, env=environment)
+
+
+def refusal(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    """Call ``main`` in this process and return its one line without the clock."""
+    monkeypatch.setattr("spner.cli._set_up_logging", lambda: None)
+    monkeypatch.setattr("spner.cli.logging.error", lambda text, *values: print(text % values, file=sys.stderr))
+    with pytest.raises(SystemExit) as stop:
+        main(list(arguments))
+    captured = capfd.readouterr()
+    assert stop.value.code == 2 and captured.out == ""
+    (line,) = captured.err.splitlines()
+    return line
+
+
+def test_every_stage_has_a_command() -> None:
+    assert {"mini-corpus", "data", "annotate", "tokens", "train", "decode", "score"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_is_given_and_states_defaults(capfd: pytest.CaptureFixture[str], command: str) -> None:
+    main([*command.split(), "--help"])
+    captured = capfd.readouterr()
+    text = " ".join(captured.out.split())
+    assert text.startswith(f"Usage: spner {command}".rstrip()) and captured.err == ""
+    for option in cli.commands[command].params if command else []:
+        assert isinstance(option, click.Option) and option.help and option.opts[0] in text
+        default = option.default
+        if isinstance(default, str | int | float) and not isinstance(default, bool):
+            assert f"[default: {default}" in text or f"default: {default};" in text, option.name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_options_are_spelt_with_underscores(command: str) -> None:
+    names = [name for parameter in cli.commands[command].params for name in parameter.opts]
+    assert names and all(re.fullmatch(r"--[a-z][a-z_]*", name) for name in names)
+
+
+def test_help_of_the_program_is_light_and_exits_0() -> None:
+    result = run("--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert all(f"  {command} " in result.stdout for command in COMMANDS)
+
+
+def test_version(capfd: pytest.CaptureFixture[str]) -> None:
+    main(["--version"])
+    assert capfd.readouterr().out == f"spner, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "spner: Missing command; see spner --help"),
+        (["speak"], "spner: No such command 'speak'; see spner --help"),
+        (["--verbose"], 'spner: no option --verbose; did you mean "--version"?'),
+        (["data", "--corpsu", "x"], 'spner data: no option --corpsu; did you mean "--corpus"?'),
+        (["data", "--xyz", "x"], "spner data: no option --xyz"),
+        (["data"], "spner data: Missing option '--corpus'; see spner data --help"),
+        (["data", "--corpus"], "Option '--corpus' requires an argument; see spner --help"),
+        (["score", "a"], "spner score: "),
+        (
+            ["tokens", "--data", "a", "--out", "b", "--system", "x"],
+            "spner tokens: Invalid value for '--system': 'x' is not one of 'e2e', 'asr'; see spner tokens --help",
+        ),
+        (
+            ["tokens", "--data", "a", "--out", "b", "--vocab_size", "many"],
+            "spner tokens: Invalid value for '--vocab_size': 'many' is not a valid integer; see spner tokens --help",
+        ),
+        (
+            ["data", "--corpus", "a", "--lang", "nl", "--out", "b", "--max_broken", "2"],
+            "spner data: Invalid value for '--max_broken': 2.0 is not in the range 0<=x<=1; see spner data --help",
+        ),
+    ],
+)
+def test_misuse_is_one_line(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    line = refusal(capfd, monkeypatch, *arguments)
+    assert line.startswith("spner: error: ")
+    assert message in line if message.endswith(" ") or message.startswith("Option") else line[14:] == message
+
+
+def test_unusable_input_is_one_line(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    arguments = ["tokens", "--data", str(tmp_path), "--out", str(tmp_path / "dump")]
+    line = refusal(capfd, monkeypatch, *arguments)
+    assert line == f"spner: error: {tmp_path}: holds no finished train set; stage 1 makes it"
+
+
+@pytest.mark.parametrize("arguments", [["speak"], ["data", "--xyz"], ["data"], []])
+def test_misuse_in_a_process_of_its_own(arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert CLOCK.sub("", line).startswith("spner: error: spner")
+
+
+def test_missing_corpus_in_a_process_of_its_own(tmp_path: Path) -> None:
+    result = run("data", "--corpus", str(tmp_path / "nl"), "--lang", "nl", "--out", str(tmp_path / "data"))
+    assert (result.returncode, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert CLOCK.sub("", line).startswith(f"spner: error: {tmp_path}/nl: no such corpus folder (expected ")
+    assert not (tmp_path / "data").exists()
+
+
+def test_defects_keep_their_traceback() -> None:
+    code = (
+        "import sys\n"
+        "from spner import cli, tokens\n"
+        "def fail(*_, **__): raise ZeroDivisionError('a defect')\n"
+        "tokens.make_tokens = fail\n"
+        "cli.main(['tokens', '--data', 'a', '--out', 'b'])\n"
+    )
+    result = run(code=code)
+    assert result.returncode == 1
+    assert result.stderr.startswith("Traceback ") and result.stderr.endswith("ZeroDivisionError: a defect\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(SpnerError("x: is wrong"), 2), (KeyboardInterrupt(), 130), (click.Abort(), 130)]
+)
+def test_exit_codes(monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(tokens, "make_tokens", fail)
+    with pytest.raises(SystemExit) as stop:
+        main(["tokens", "--data", "a", "--out", "b"])
+    assert stop.value.code == code
+
+
+def test_options_reach_the_function(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    seen: list[Any] = []
+    record: Callable[..., None] = lambda *arguments, **options: seen.append((arguments, options))  # noqa: E731
+    monkeypatch.setattr(tokens, "make_tokens", record)
+    monkeypatch.setattr(tokens, "read_token_list", lambda path: [str(path)] * 3)
+    main("tokens --data d --out o --system asr --token_type bpe --vocab_size 7".split())
+    assert seen == [((Path("d"), Path("o")), {"system": "asr", "token_type": "bpe", "vocab_size": 7})]
+    assert capfd.readouterr().out == "o: 3 tokens\n"

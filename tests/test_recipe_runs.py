@@ -1,0 +1,157 @@
+"""The tier that runs the recipe: six stages on a tiny embedded corpus, killed, run twice at once, run again."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.espnet, pytest.mark.timeout(900)]
+
+TINY = ["--mini_opts", "--num_train 60 --num_dev 8 --num_test 12", "--mini_text", "300", "--max_broken", "0.1"]
+TINY += ["--train_opts", "max_epoch=2 encoder_conf.num_blocks=1 keep_nbest_models=1"]
+
+
+def copy_checkout(repo_root: Path, to: Path) -> Path:
+    """Copy what a clone has, and return the recipe's folder."""
+    generated = shutil.ignore_patterns("data", "dump", "exp", "downloads", ".lock", "__pycache__")
+    for name in ("spner", "egs", "conf", "tools"):
+        shutil.copytree(repo_root / name, to / name, ignore=generated)
+    shutil.copy(repo_root / "setup.py", to)
+    return to / "egs" / "cv_nl"
+
+
+def start(recipe: Path, *options: str, **streams: int) -> subprocess.Popen:
+    """Start the recipe in the environment of the tests, as a group of processes that can be killed together."""
+    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
+    return subprocess.Popen(
+        [recipe / "run.sh", *TINY, *options], env=environment, text=True, start_new_session=True, **streams
+    )
+
+
+def run(recipe: Path, *options: str) -> subprocess.CompletedProcess:
+    process = start(recipe, *options, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    stdout, stderr = process.communicate()
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+def read_tree(recipe: Path, *folders: str) -> dict[str, bytes]:
+    """Return the bytes of every file below the folders, logs and locks left out."""
+    files = (path for folder in folders for path in sorted((recipe / folder).rglob("*")) if path.is_file())
+    return {
+        str(path.relative_to(recipe)): path.read_bytes()
+        for path in files
+        if "log" not in path.parts and path.name != ".lock"
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
+    """A recipe that has run all stages, in a folder whose path has spaces and letters beyond ASCII."""
+    recipe = copy_checkout(repo_root, tmp_path_factory.mktemp("recipe") / "pad met spaties é")
+    done = run(recipe)
+    assert done.returncode == 0, done.stderr
+    return recipe
+
+
+def test_six_stages_write_what_the_design_says(finished: Path) -> None:
+    for set_name in ("train", "dev", "test"):
+        data = {path.name for path in (finished / "data" / "mini" / set_name).iterdir()}
+        assert data >= {"wav.scp", "text", "utt2spk", "spk2utt", "utt2dur", "sentences.jsonl", "entities.jsonl"}
+        dump = {path.name for path in (finished / "dump" / "mini_e2e" / set_name).iterdir()}
+        assert dump == {"text", "speech_shape", "text_shape"}
+    exp = finished / "exp" / "mini_e2e"
+    for name in ("config.yaml", "train.json", "curves.png", "RESULTS.md", "decode/test/text", "score/test.json"):
+        assert (exp / name).stat().st_size > 0
+    assert len((exp / "decode/test/text").read_text().splitlines()) == 12
+
+
+def test_scores_have_the_fields_of_the_metrics(finished: Path) -> None:
+    for name, gold in (("test", False), ("test_gold", True)):
+        scores = json.loads((finished / "exp/mini_e2e/score" / f"{name}.json").read_text())
+        assert scores["num_utts"] == 12 and scores["gold"] is gold
+        assert all(isinstance(scores[key]["rate"], float) for key in ("wer", "cer", "eer"))
+        for kind in ("f1", "label_f1"):
+            assert set(scores[kind]["micro"]) == {"precision", "recall", "f1", "tp", "fp", "fn"}
+
+
+def test_results_name_commit_seed_configuration_and_kind_of_references(finished: Path) -> None:
+    results = (finished / "exp/mini_e2e/RESULTS.md").read_text()
+    for text in ("commit", "seed", "train_mini.yaml", "pseudo-labels", "true entities", "synthetic", "dev untagged WER"):
+        assert text in results
+
+
+def test_running_again_is_cheap_and_changes_nothing(finished: Path) -> None:
+    before, began = read_tree(finished, "data", "dump", "exp"), time.monotonic()
+    done = run(finished)
+    assert done.returncode == 0, done.stderr
+    assert read_tree(finished, "data", "dump", "exp") == before
+    assert "epoch 1 of" not in done.stderr
+    print(f"again in {time.monotonic() - began:.0f} s")
+
+
+def test_a_second_run_in_the_folder_is_refused(finished: Path) -> None:
+    first = start(finished, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(1)
+        second = run(finished, "--stage", "6")
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    assert second.returncode == 2
+    assert "another run is at work in" in second.stderr.splitlines()[-1]
+
+
+def test_stages_1_to_3_and_5_killed_anywhere_end_with_the_same_bytes(finished: Path, tmp_path: Path, repo_root: Path) -> None:
+    recipe = copy_checkout(repo_root, tmp_path / "pad met spaties é")
+    kills = 0
+    for delay_s in (1.5, 3, 4, 5, 6, 7, 9, 11, 13, 16):
+        process = start(recipe, "--stop_stage", "3", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(delay_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            kills += 1
+            time.sleep(0.5)  # workers of a killed process end by themselves
+    assert kills >= 5
+    done = run(recipe, "--stop_stage", "3")
+    assert done.returncode == 0, done.stderr
+    assert read_tree(recipe, "data", "dump") == read_tree(finished, "data", "dump")
+
+    shutil.copytree(finished / "exp", recipe / "exp", dirs_exist_ok=True, symlinks=True)
+    shutil.rmtree(recipe / "exp/mini_e2e/decode")
+    for delay_s in (8, 12):
+        process = start(recipe, "--stage", "5", "--stop_stage", "5", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(delay_s)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    done = run(recipe, "--stage", "5", "--stop_stage", "5")
+    assert done.returncode == 0, done.stderr
+    assert read_tree(recipe, "exp/mini_e2e/decode") == read_tree(finished, "exp/mini_e2e/decode")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--no_such", "1"), "no option --no_such"),
+        (("--stage", "7"), "expected 1 to 6"),
+        (("--corpus", "nowhere/nl"), "nowhere/nl: no such corpus folder"),
+        (("--lang", "xx"), "xx"),
+        (("--stage", "4", "--tag", "fresh"), "stage 3 makes them"),
+        (("--stage", "5", "--tag", "fresh"), "stage 4 makes it"),
+        (("--stage", "2", "--stop_stage", "2", "--tagger", "nowhere"), "nowhere"),
+    ],
+)
+def test_a_mistake_ends_in_one_line_and_exit_code_2(finished: Path, options: tuple[str, ...], message: str) -> None:
+    before = read_tree(finished, "data", "dump", "exp", "downloads")
+    done = run(finished, *options)
+    assert done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert read_tree(finished, "data", "dump", "exp", "downloads") == before
