@@ -8,8 +8,8 @@ Message order: where, what was found, what was expected, what to do::
 Every other exception is a defect of ours and keeps its traceback.
 """
 
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Iterable
 
 
 class SpnerError(Exception):

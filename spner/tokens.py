@@ -1,9 +1,12 @@
 """Stage 3: transcripts and entities -> token list, the texts to train on, and ESPnet's shape files.
 
 A token list is ESPnet's: ``<blank>``, ``<unk>``, the entity symbols, the other tokens, ``<sos/eos>``. Entity symbols
-are reserved: ``<PER>`` is one token, whatever the token type, and never part of a word.
+are reserved: ``<PER>`` is one token, whatever the token type, and never part of a word. Among characters a symbol
+stands without the spaces inside its entity, ``naar <LOC>den haag</NE> en``: CTC needs a frame a token, and where an
+entity begins or ends no time passes.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -29,6 +32,7 @@ class Tokenizer:
 
     def __init__(self, token_type: str, *, symbols: Sequence[str], bpe_model: Path | None = None) -> None:
         self._symbols = frozenset(symbols)
+        self._split = re.compile(f"({'|'.join(map(re.escape, symbols))})").split if symbols else lambda text: [text]
         self._model = None
         if token_type == BPE:
             from sentencepiece import SentencePieceProcessor
@@ -46,10 +50,17 @@ class Tokenizer:
         if self._model is not None:
             return self._model.encode(text, out_type=str)
         tokens: list[str] = []
-        for word in text.split(" "):
-            tokens += [word] if word in self._symbols else list(word)
-            tokens.append(SPACE)
-        return tokens[:-1]
+        for part in self._split(text):
+            tokens += [part] if part in self._symbols else [SPACE if char == " " else char for char in part]
+        return tokens
+
+
+def tighten(tagged: str) -> str:
+    """Return tagged text without the spaces between a symbol and the words of its entity."""
+    *opens, close = entity_symbols()
+    for symbol in opens:
+        tagged = tagged.replace(f"{symbol} ", symbol)
+    return tagged.replace(f" {close}", close)
 
 
 def tokens_to_words(tokens: Iterable[str]) -> list[str]:
@@ -107,6 +118,8 @@ def make_tokens(
             return settings
         record.unlink(missing_ok=True)
         texts = {s: _read_texts(data / s, system) for s in set_names}
+        if token_type == CHAR:
+            texts = {s: {utt_id: tighten(text) for utt_id, text in texts[s].items()} for s in set_names}
         symbols = entity_symbols() if system == E2E else []
         if token_type == BPE:
             _train_pieces(texts[paths.TRAIN].values(), out / paths.BPE_MODEL, vocab_size, symbols)

@@ -82,7 +82,8 @@ def test_scores_have_the_fields_of_the_metrics(finished: Path) -> None:
 
 def test_results_name_commit_seed_configuration_and_kind_of_references(finished: Path) -> None:
     results = (finished / "exp/mini_e2e/RESULTS.md").read_text()
-    for text in ("commit", "seed", "train_mini.yaml", "pseudo-labels", "true entities", "synthetic", "dev untagged WER"):
+    facts = ("commit", "seed", "train_mini.yaml", "pseudo-labels", "true entities", "synthetic", "dev untagged WER")
+    for text in facts:
         assert text in results
 
 
@@ -107,7 +108,9 @@ def test_a_second_run_in_the_folder_is_refused(finished: Path) -> None:
     assert "another run is at work in" in second.stderr.splitlines()[-1]
 
 
-def test_stages_1_to_3_and_5_killed_anywhere_end_with_the_same_bytes(finished: Path, tmp_path: Path, repo_root: Path) -> None:
+def test_stages_1_to_3_and_5_killed_anywhere_end_with_the_same_bytes(
+    finished: Path, tmp_path: Path, repo_root: Path
+) -> None:
     recipe = copy_checkout(repo_root, tmp_path / "pad met spaties é")
     kills = 0
     for delay_s in (1.5, 3, 4, 5, 6, 7, 9, 11, 13, 16):
@@ -126,12 +129,13 @@ def test_stages_1_to_3_and_5_killed_anywhere_end_with_the_same_bytes(finished: P
 
     shutil.copytree(finished / "exp", recipe / "exp", dirs_exist_ok=True, symlinks=True)
     shutil.rmtree(recipe / "exp/mini_e2e/decode")
+    decode = ("--stage", "5", "--stop_stage", "5")
     for delay_s in (8, 12):
-        process = start(recipe, "--stage", "5", "--stop_stage", "5", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = start(recipe, *decode, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(delay_s)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    done = run(recipe, "--stage", "5", "--stop_stage", "5")
+    done = run(recipe, *decode)
     assert done.returncode == 0, done.stderr
     assert read_tree(recipe, "exp/mini_e2e/decode") == read_tree(finished, "exp/mini_e2e/decode")
 

@@ -32,6 +32,7 @@ from spner.tokens import (
     make_tokens,
     read_token_list,
     require_symbols,
+    tighten,
     tokens_to_words,
 )
 
@@ -156,16 +157,26 @@ def test_tokens_are_espnets(bpe_dump: Path, text: str) -> None:
     assert Tokenizer(BPE, symbols=SYMBOLS, bpe_model=model).text_to_tokens(text) == espnets.text2tokens(text)
 
 
+@given(text=tagged_texts)
+def test_tight_text_says_the_same(text: str) -> None:
+    tokenizer = Tokenizer(CHAR, symbols=SYMBOLS)
+    assert tokens_to_words(tokenizer.text_to_tokens(tighten(text))) == text.split()
+
+
+def test_no_space_stands_between_a_symbol_and_the_words_of_its_entity() -> None:
+    assert tighten("<PER> éa </NE> bc <LOC> a b </NE>") == "<PER>éa</NE> bc <LOC>a b</NE>"
+
+
 # The dump folder
 
 
 def test_character_list(tmp_path: Path) -> None:
     """Reserved tokens first, then the most frequent ones of train; of equally frequent ones the lower code point."""
-    train = {"u-1": Annotated(("aab", "ba", "é"), (Entity(0, 1, "PER"),)), "u-2": Annotated(("c",))}
+    train = {"u-1": Annotated(("zzb", "bz", "é"), (Entity(0, 1, "PER"),)), "u-2": Annotated(("c",))}
     make_tokens(write_data(tmp_path / "data", {"train": train, "test": TEST}), tmp_path / "dump")
     token_list = read_token_list(tmp_path / "dump" / paths.TOKEN_LIST)
     reserved = [BLANK, UNKNOWN, "<PER>", "<ORG>", "<LOC>", "</NE>"]
-    assert token_list == [*reserved, SPACE, "a", "b", "c", "é", SOS_EOS]
+    assert token_list == [*reserved, "a", SPACE, "b", "c", "é", SOS_EOS]
 
 
 def test_symbols_of_labels_that_never_occur_are_reserved(tmp_path: Path) -> None:
@@ -179,15 +190,15 @@ def test_texts_and_shapes(data: Path, tmp_path: Path) -> None:
     num_tokens = len(read_token_list(tmp_path / "dump" / paths.TOKEN_LIST))
     assert (settings["system"], settings["token_type"], settings["sets"]) == ("e2e", "char", ["train", "test"])
     assert (dump / "text").read_text() == (
-        "a-1 <PER> anna </NE> reist naar <LOC> den haag </NE>\n"
+        "a-1 <PER>anna</NE> reist naar <LOC>den haag</NE>\n"
         "a-2 één ĳs ½\n"
         "b-1\n"
-        "b-2 <ORG> philips </NE> <PER> anna </NE>\n"
+        "b-2 <ORG>philips</NE> <PER>anna</NE>\n"
     )
-    lengths = {"a-1": 4 + 20 + 8, "a-2": 3 + 2 + 1 + 2, "b-1": 0, "b-2": 4 + 11 + 5}
+    lengths = {"a-1": 4 + 20 + 4, "a-2": 3 + 2 + 1 + 2, "b-1": 0, "b-2": 4 + 11 + 1}
     assert read_table(dump / "text_shape", made_by="") == {u: f"{n},{num_tokens}" for u, n in lengths.items()}
     assert (dump / "speech_shape").read_text() == "a-1 4000\na-2 12000\nb-1 20000\nb-2 28000\n"
-    assert (tmp_path / "dump" / "test" / "text").read_text() == "t-1 onbekend <PER> xyz </NE>\n"
+    assert (tmp_path / "dump" / "test" / "text").read_text() == "t-1 onbekend <PER>xyz</NE>\n"
     assert (tmp_path / "dump" / paths.SYMBOLS).read_text().split() == SYMBOLS
 
 
@@ -308,11 +319,8 @@ def test_changed_input_is_made_anew(data: Path, tmp_path: Path, name: str) -> No
     assert before[changed] != after[changed]
 
 
-def test_full_disk_is_one_line_and_nothing_looks_finished(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    make_tokens(data, tmp_path / "whole")
-    calls, real = 0, os.replace
+def _full_after(calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.replace
 
     def replace(source: Path, target: Path) -> None:
         nonlocal calls
@@ -321,12 +329,23 @@ def test_full_disk_is_one_line_and_nothing_looks_finished(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(source, target)
 
-    for num_good in range(8):
-        calls = num_good
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "replace", replace)
-            assert "cannot be written (No space left on device)" in refusal(data, tmp_path / "dump")
-        assert not (tmp_path / "dump" / paths.TOKENS_CONFIG).exists()
+    monkeypatch.setattr(os, "replace", replace)
+
+
+@pytest.mark.parametrize("calls", range(9))
+@pytest.mark.parametrize("before", [None, "asr", "e2e"])
+def test_full_disk_is_one_line_and_nothing_looks_finished(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int, before: str | None
+) -> None:
+    """Also where another system's tokens, or the same system's, were there."""
+    make_tokens(data, tmp_path / "whole")
+    if before:
+        make_tokens(data, tmp_path / "dump", system=before)
+    with monkeypatch.context() as patch:
+        _full_after(calls, patch)
+        other = {"system": "asr"} if before == "e2e" else {}
+        assert "cannot be written (No space left on device)" in refusal(data, tmp_path / "dump", **other)
+    assert not (tmp_path / "dump" / paths.TOKENS_CONFIG).exists()
     make_tokens(data, tmp_path / "dump")
     assert files_of(tmp_path / "dump") == files_of(tmp_path / "whole")
 

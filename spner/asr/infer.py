@@ -1,10 +1,10 @@
 """Stage 5: a trained model and a set's audio -> hypotheses in the references' formats."""
 
 from argparse import Namespace
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from spner.asr.task import SpnerTask
 from spner.asr.train import chosen_checkpoint
 from spner.audio import SAMPLE_RATE_HZ, read_stored
 from spner.datadir import read_table, write_entities, write_table
+from spner.devices import choose_device
 from spner.errors import SpnerError
 from spner.files import fingerprint, locked, read_json, write_json
 from spner.progress import Progress
@@ -59,7 +60,8 @@ def load_recogniser(exp: Path, *, device: str) -> Recogniser:
         require_symbols(args.token_list, where=exp / paths.CONFIG)
     model = SpnerTask.build_model(args)
     model.load_state_dict(state)
-    return Recogniser(model.to(device).eval(), tuple(args.token_list), torch.device(device))
+    chosen = torch.device(choose_device(device))
+    return Recogniser(model.to(chosen).eval(), tuple(args.token_list), chosen)
 
 
 @torch.no_grad()
@@ -87,7 +89,7 @@ def decode_sets(data: Path, exp: Path, set_names: Sequence[str], *, device: str,
         data: data folder of stage 1.
         exp: ``exp/<tag>`` of stage 4.
         set_names: which sets.
-        device: ``cpu`` or ``cuda``.
+        device: as torch names it; ``auto`` takes a GPU where there is one.
         batch_size: utterances in a batch at most; they are of like length and hold ``MAX_BATCH_S`` of audio at most.
 
     Raises:

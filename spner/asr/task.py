@@ -18,6 +18,7 @@ from espnet2.train.trainer import Trainer
 from spner.asr.ctc import greedy_search
 from spner.asr.padding import isolate_utterances
 from spner.datatypes import Annotated
+from spner.devices import has_bfloat16
 from spner.files import atomic_path
 from spner.scoring.ner import MatchCounts, Pair, count_matches
 from spner.scoring.wer import ErrorCounts, count_errors
@@ -122,7 +123,7 @@ class SpnerTask(ASRTask):
         model = super().build_model(args)
         isolate_utterances(model)
         prepare_upstream(model, args.freeze_param)
-        if args.use_amp and args.ngpu == 0:
+        if args.use_amp and args.ngpu == 0 and has_bfloat16("cpu"):
             # ESPnet's use_amp knows CUDA only. Each forward pass enters autocast anew: a context around several steps
             # would keep the cast weights of the first, as ESPnet's own inner context switches the cache on.
             model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)

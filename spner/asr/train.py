@@ -2,8 +2,9 @@
 
 import logging
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 import torch
 import yaml
@@ -20,7 +21,9 @@ log = logging.getLogger(__name__)
 MERGED_CONFIG = "train_config.yaml"
 
 
-def train(data: Path, dump: Path, exp: Path, *, configs: Sequence[Path], settings: Sequence[str], ngpu: int | None) -> Path:
+def train(
+    data: Path, dump: Path, exp: Path, *, configs: Sequence[Path], settings: Sequence[str], ngpu: int | None
+) -> Path:
     """Train with ESPnet's own trainer and return the checkpoint that decoding uses.
 
     An interrupted training goes on at its last finished epoch; a finished one is not run again.
@@ -99,19 +102,21 @@ def chosen_checkpoint(best_model_criterion: Sequence[Sequence[str]]) -> str:
 
 def _refuse_other_training(exp: Path, config: dict[str, Any], dump: Path) -> None:
     """Refuse to continue, or to take as finished, a training with another configuration or other texts."""
+    advice = f"give another --tag, or remove {exp}"
     found = exp / MERGED_CONFIG
     if found.exists() and yaml.safe_load(found.read_text(encoding="utf-8")) != config:
-        raise SpnerError(f"{found}: a training with other settings is here; give another --tag, or remove {exp}")
+        raise SpnerError(f"{found}: a training with other settings is here; {advice}")
     if (exp / paths.TRAINING).exists() and read_json(exp / paths.TRAINING)["tokens"] != _identity(dump):
-        raise SpnerError(f"{exp}: was trained on other texts than {dump} holds now; give another --tag, or remove {exp}")
+        raise SpnerError(f"{exp}: was trained on other texts than {dump} holds now; {advice}")
     if (exp / paths.CONFIG).exists():
         trained = yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))["token_list"]
         if trained != read_token_list(dump / paths.TOKEN_LIST):
-            raise SpnerError(f"{exp / paths.CONFIG}: token list is not that of {dump}; give another --tag, or remove {exp}")
+            raise SpnerError(f"{exp / paths.CONFIG}: its token list is not that of {dump}; {advice}")
 
 
 def _identity(dump: Path) -> str:
-    return fingerprint([dump / paths.TOKEN_LIST, dump / paths.TRAIN / paths.TEXT, dump / paths.TRAIN / paths.SPEECH_SHAPE])
+    train = dump / paths.TRAIN
+    return fingerprint([dump / paths.TOKEN_LIST, train / paths.TEXT, train / paths.SPEECH_SHAPE])
 
 
 def make_args(config: dict[str, Any], data: Path, dump: Path, exp: Path, *, ngpu: int | None) -> Namespace:

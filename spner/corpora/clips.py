@@ -42,7 +42,7 @@ class Sound:
     """
 
     num_speakers: int = 8
-    rate_wpm: tuple[int, int] = (150, 180)
+    rate_wpm: tuple[int, int] = (125, 155)
     snr_db: tuple[float, float] = (25.0, 40.0)
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spner.datatypes import LABELS
+from spner.devices import choose_device
 from spner.errors import SpnerError
 from spner.files import fingerprint
 from spner.progress import Progress
@@ -274,13 +275,6 @@ def fingerprint_model(name: str) -> str | None:
     """Return a fingerprint of a local folder's files; None for a hub name."""
     files = sorted(path for path in Path(name).glob("*") if path.is_file() and not path.name.startswith("."))
     return fingerprint(files) if files else None
-
-
-def choose_device(device: str) -> str:
-    """Return the device to use; ``auto`` is a GPU where there is one."""
-    import torch
-
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
 def quiet_transformers() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spner.datatypes import LABELS, Annotated
+from spner.devices import choose_device
 from spner.errors import SpnerError
 from spner.files import atomic_path, fingerprint, read_json, remove, write_json
 from spner.tagger.conll import read_conll
@@ -20,7 +21,6 @@ from spner.tagger.model import (
     BIO_TAGS,
     Encoder,
     Tagger,
-    choose_device,
     fingerprint_model,
     from_pretrained,
     load_tagger,

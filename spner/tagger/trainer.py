@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spner.datatypes import Annotated
+from spner.devices import has_bfloat16
 from spner.progress import Progress
 from spner.tagger.model import Encoder, Tagger, Window, batches
 from spner.tags import bio_to_spans, spans_to_bio
@@ -139,7 +140,7 @@ class Trainer:
                 if column is not None:
                     target[row, column] = targets[window.sentence][word]
         device = next(self._tagger.model.parameters()).device
-        with torch.autocast(device.type, torch.bfloat16, enabled=_has_bfloat16(device.type)):
+        with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device.type)):
             logits = self._tagger.model(
                 input_ids=input_ids.to(device), attention_mask=attention_mask.to(device)
             ).logits  # (B, T, tags)
@@ -199,11 +200,3 @@ def _schedule(progress: float) -> float:
     return progress / warm_up if progress < warm_up else 0.5 + 0.5 * math.cos(
         math.pi * (progress - warm_up) / (1 - warm_up)
     )
-
-
-def _has_bfloat16(device_type: str) -> bool:
-    """Whether the device multiplies bfloat16 in hardware; without, autocast on a CPU is slower than float32."""
-    import torch
-
-    cpu = torch.cpu.get_capabilities()
-    return device_type == "cuda" or bool(cpu.get("avx512_bf16") or cpu.get("amx_bf16"))

@@ -32,7 +32,8 @@ def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     upstream = UPSTREAMS[request.param](tmp_path_factory.mktemp("upstream") / "tiny")
     return [
         f"frontend_conf={json.dumps({'frontend_conf': upstream, 'multilayer_feature': False})}",
-        f"max_epoch={EPOCHS}", "batch_bins=160000", "num_workers=0", "optim_conf.lr=0.001", "scheduler_conf.max_lr=0.001",
+        f"max_epoch={EPOCHS}", "batch_bins=160000", "num_workers=0",
+        "optim_conf.lr=0.001", "scheduler_conf.max_lr=0.001",
     ]  # fmt: skip
 
 
@@ -82,11 +83,12 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
 
 
 def test_training_moves_the_transformer_and_leaves_the_feature_encoder(trained: Path) -> None:
+    from argparse import Namespace
+
     import torch
 
     from spner.asr.infer import load_recogniser
     from spner.asr.task import SpnerTask
-    from argparse import Namespace
 
     args = Namespace(**yaml.safe_load((trained / paths.CONFIG).read_text(encoding="utf-8")))
     before = SpnerTask.build_model(args).frontend.state_dict()

@@ -1,4 +1,4 @@
-"""Tiny wav2vec 2.0 checkpoints with random weights, shaped like XLS-R: stable layer norm, layer-wise feature encoder."""
+"""Tiny wav2vec 2.0 checkpoints with random weights and XLS-R's kind of layers."""
 
 from pathlib import Path
 

@@ -75,7 +75,7 @@ def corpus(tmp_path: Path) -> Path:
         tmp_path / "corpus é 1",
         {
             "train": [
-                ("bert", "a.wav", "Angela Merkel reist.", 0.25),
+                ("bert", "a.wav", "Angela Merkel's reis.", 0.25),
                 ("anna", "b.wav", "Een eerste zin!", 0.5),
                 ("anna", "c.wav", "een EERSTE zin", 1.0),  # equal once normalised
                 ("anna", "d.wav", "Ook in test.", 2.0),
@@ -126,13 +126,13 @@ def test_each_rule_removes_what_it_should(corpus: Path, tmp_path: Path) -> None:
 def test_files_of_a_set(corpus: Path, tmp_path: Path) -> None:
     prepare(corpus, tmp_path / "data")
     train = tmp_path / "data" / "train"
-    assert (train / "text").read_text() == "anna-b een eerste zin\nbert-a angela merkel reist\n"
+    assert (train / "text").read_text() == "anna-b een eerste zin\nbert-a angela merkels reis\n"
     assert (train / "utt2spk").read_text() == "anna-b anna\nbert-a bert\n"
     assert (train / "spk2utt").read_text() == "anna anna-b\nbert bert-a\n"
     assert (train / "utt2dur").read_text() == "anna-b 0.5000000\nbert-a 0.2500000\n"
     assert read_sentences(train / "sentences.jsonl", made_by="stage 1") == {
         "anna-b": "Een eerste zin!",
-        "bert-a": "Angela Merkel reist.",
+        "bert-a": "Angela Merkel's reis.",
     }
     for utt_id, location in read_table(train / "wav.scp", made_by="stage 1").items():
         clip = corpus / "clips" / f"{utt_id.split('-')[1]}.wav"
@@ -162,7 +162,7 @@ def test_sentence_of_test_is_removed_from_dev_and_train(corpus: Path, tmp_path: 
 
 def test_gold_entities_of_kept_utterances_are_handed_on(corpus: Path, tmp_path: Path) -> None:
     gold = {
-        "bert-a": Annotated(("angela", "merkel", "reist"), (Entity(0, 2, "PER"),)),
+        "bert-a": Annotated(("angela", "merkels", "reis"), (Entity(0, 2, "PER"),)),
         "bert-h": Annotated(("deze", "is", "stil")),
         "Dora-n": Annotated(("naar", "den", "haag"), (Entity(1, 3, "LOC"),)),
     }
@@ -180,7 +180,7 @@ def test_corpus_without_gold_gives_none(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_changed_gold_is_handed_on_anew(corpus: Path, tmp_path: Path) -> None:
-    words = ("angela", "merkel", "reist")
+    words = ("angela", "merkels", "reis")
     for entities in ((), (Entity(0, 2, "PER"),)):
         write_entities(corpus / paths.GOLD_ENTITIES, {"bert-a": Annotated(words, entities)})
         prepare(corpus, tmp_path / "data")
@@ -267,7 +267,7 @@ def test_changed_table_is_prepared_anew(corpus: Path, tmp_path: Path) -> None:
     table = corpus / "train.tsv"
     table.write_text(table.read_text(encoding="utf-8").replace("Merkel", "Kohl"), encoding="utf-8")
     prepare(corpus, tmp_path / "data")
-    assert "bert-a angela kohl reist\n" in (tmp_path / "data" / "train" / "text").read_text()
+    assert "bert-a angela kohls reis\n" in (tmp_path / "data" / "train" / "text").read_text()
 
 
 def test_another_corpus_in_the_folder_is_refused(corpus: Path, tmp_path: Path) -> None:
@@ -324,9 +324,21 @@ def test_full_disk_is_one_line_and_no_report(
     assert files_of(tmp_path / "data") == whole
 
 
-def test_disk_that_fills_while_clips_are_stored(
+def test_report_does_not_outlive_an_interrupted_change(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The old settings' report would make half-changed folders look finished."""
+    out = tmp_path / "data"
+    prepare(corpus, out)
+    whole = files_of(out)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", _full_after(6, os.replace))  # the first transcripts are changed
+        refusal(corpus, out, lang="en")
+    prepare(corpus, out)
+    assert files_of(out) == whole
+
+
+def test_disk_that_fills_while_clips_are_stored(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kaldiio, "save_ark", _full_after(1, kaldiio.save_ark))
     message = refusal(corpus, tmp_path / "data")
     assert message.startswith(f"{tmp_path}/data/audio/train/00000.ark: cannot be written (No space left on device);")

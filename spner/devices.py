@@ -1,0 +1,15 @@
+"""Where tensors are computed."""
+
+import torch
+
+BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")  # as x86-64 and Arm name them
+
+
+def choose_device(device: str) -> str:
+    """Return the device to use; ``auto`` is a GPU where there is one."""
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+
+
+def has_bfloat16(device_type: str) -> bool:
+    """Whether the device multiplies bfloat16 in hardware; without, autocast on a CPU is slower than float32."""
+    return device_type == "cuda" or any(torch.cpu.get_capabilities().get(unit) for unit in BFLOAT16_UNITS)
