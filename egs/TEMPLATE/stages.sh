@@ -67,7 +67,7 @@ if [ -z "${tagger}" ] && [ "${name}" = mini ]; then
     tagger=exp/tagger_mini
     step 2 "generate gold text" spner mini-text --lang "${lang}" --out downloads/mini_text.txt \
         --num_sentences "${mini_text}"
-    step 2 "train a small tagger" spner train-tagger --train downloads/mini_text.txt --out "${tagger}"
+    step 2 "train a small tagger" spner train-tagger --train downloads/mini_text.txt --out "${tagger}" --epochs 8
 fi
 step 2 "annotate entities" spner annotate ${tagger:+--tagger "${tagger}"} --lang "${lang}" --data "${data}"
 step 3 "make tokens" spner tokens --data "${data}" --out "${dump}" \

@@ -42,6 +42,9 @@ def train(
     if not (dump / paths.TOKENS_CONFIG).exists():
         raise SpnerError(f"{dump}: holds no finished token list and texts; stage 3 makes them")
     tokens = read_json(dump / paths.TOKENS_CONFIG)
+    if paths.DEV not in tokens["sets"]:
+        raise SpnerError(f"{dump}: has no dev set, on which a checkpoint is chosen; add dev.tsv to the corpus and "
+                         "rerun stages 1 to 3")
     if tokens["system"] == E2E:
         require_symbols(read_token_list(dump / paths.TOKEN_LIST), where=dump / paths.TOKEN_LIST)
     config = merge_configs(configs, settings)
@@ -130,7 +133,6 @@ def make_args(config: dict[str, Any], data: Path, dump: Path, exp: Path, *, ngpu
     if unknown:
         raise SpnerError(f"training configuration: unknown keys {', '.join(unknown)}; ESPnet's names are expected")
     parser.set_defaults(**config)
-    dev = paths.DEV if (dump / paths.DEV).exists() else paths.TEST
     fixed = {
         "output_dir": str(exp),
         "token_list": str(dump / paths.TOKEN_LIST),
@@ -139,7 +141,7 @@ def make_args(config: dict[str, Any], data: Path, dump: Path, exp: Path, *, ngpu
         "resume": True,
         "ngpu": ngpu if ngpu is not None else int(torch.cuda.is_available()),
     }
-    for prefix, set_name in (("train", paths.TRAIN), ("valid", dev)):
+    for prefix, set_name in (("train", paths.TRAIN), ("valid", paths.DEV)):
         fixed[f"{prefix}_data_path_and_name_and_type"] = [
             (str(data / set_name / paths.WAV_SCP), "speech", "kaldi_ark"),
             (str(dump / set_name / paths.TEXT), "text", "text"),
