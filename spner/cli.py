@@ -47,7 +47,7 @@ def mini_corpus(lang: str, out: Path, seed: int, num_train: int, num_dev: int, n
 @click.option("--seed", default=1, type=int, help="The embedded corpus's seed: it decides which names are shared.")
 @click.option("--num_sentences", default=4000, type=int, help="Sentences.")
 def mini_text(lang: str, out: Path, seed: int, num_sentences: int) -> None:
-    """Generate gold text to train a tagger for the embedded corpus; half of that corpus's names occur in it."""
+    """Generate gold text to train a tagger for the embedded corpus; it mentions most of that corpus's names."""
     from spner.corpora.tagger_text import write_tagger_text
 
     write_tagger_text(out, lang, num_sentences=num_sentences, seed=seed)

@@ -33,7 +33,7 @@ def make_tagger_text(
     num_sentences: int,
     seed: int = 1,
     pools: PoolSizes = DEFAULT_POOLS,
-    overlap: float = 0.5,
+    overlap: float = 0.85,
     templates: Traversable = TEMPLATES,
 ) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """Yield sentences as tokens and IOB2 tags.
@@ -59,7 +59,7 @@ def make_tagger_text(
 
 
 def write_tagger_text(path: Path, lang: str, *, num_sentences: int, seed: int = 1, pools: PoolSizes = DEFAULT_POOLS,
-                      overlap: float = 0.5) -> None:  # fmt: skip
+                      overlap: float = 0.85) -> None:  # fmt: skip
     """Write :func:`make_tagger_text`'s sentences as a CoNLL column file; the arguments are the same."""
     sentences = make_tagger_text(lang, num_sentences=num_sentences, seed=seed, pools=pools, overlap=overlap)
     with atomic_text(path) as file:

@@ -93,7 +93,8 @@ def test_training_moves_the_transformer_and_leaves_the_feature_encoder(trained: 
     args = Namespace(**yaml.safe_load((trained / paths.CONFIG).read_text(encoding="utf-8")))
     before = SpnerTask.build_model(args).frontend.state_dict()
     after = load_recogniser(trained, device="cpu").model.frontend.state_dict()
-    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    # The decoded checkpoint is a mean of equal numbers, which rounds.
+    moved = {name for name in before if not torch.allclose(before[name], after[name], rtol=1e-5, atol=1e-6)}
     assert not [name for name in moved if "feature_extractor" in name]
     assert [name for name in moved if "encoder.layers" in name]
 
