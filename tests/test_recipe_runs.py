@@ -97,9 +97,9 @@ def test_running_again_is_cheap_and_changes_nothing(finished: Path) -> None:
 
 
 def test_a_second_run_in_the_folder_is_refused(finished: Path) -> None:
-    first = start(finished, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    first = start(finished, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        time.sleep(1)
+        assert first.stdout.readline().startswith("stage 1")  # it has the lock
         second = run(finished, "--stage", "6")
     finally:
         os.killpg(first.pid, signal.SIGKILL)

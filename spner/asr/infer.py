@@ -5,16 +5,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import yaml
-from espnet2.asr.espnet_model import ESPnetASRModel
 
 from spner import paths
 from spner.asr.ctc import greedy_search
-from spner.asr.task import SpnerTask
-from spner.asr.train import chosen_checkpoint
+from spner.asr.train import chosen_checkpoint, read_config
 from spner.audio import SAMPLE_RATE_HZ, read_stored
 from spner.datadir import read_table, write_entities, write_table
 from spner.devices import choose_device
@@ -23,6 +21,9 @@ from spner.files import fingerprint, locked, read_json, write_json
 from spner.progress import Progress
 from spner.tags import CLOSE, text_to_spans
 from spner.tokens import require_symbols, tokens_to_words
+
+if TYPE_CHECKING:
+    from espnet2.asr.espnet_model import ESPnetASRModel
 
 RECORD = "decode.json"
 MAX_BATCH_S = 320.0
@@ -33,7 +34,7 @@ MIN_SAMPLES = SAMPLE_RATE_HZ // 5  # shorter clips are padded: no encoder takes 
 class Recogniser:
     """A model in evaluation mode, and its tokens."""
 
-    model: ESPnetASRModel
+    model: "ESPnetASRModel"
     token_list: tuple[str, ...]
     device: torch.device
 
@@ -44,10 +45,10 @@ def load_recogniser(exp: Path, *, device: str) -> Recogniser:
     Raises:
         SpnerError: nothing is trained there, or checkpoint, token list and entity symbols do not fit each other.
     """
-    if not (exp / paths.TRAINING).exists():
-        raise SpnerError(f"{exp}: holds no finished training; stage 4 makes it")
-    args = Namespace(**yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8")))
-    checkpoint = exp / chosen_checkpoint(args.best_model_criterion)
+    from spner.asr.task import SpnerTask  # ESPnet takes 17 s to import, and a set that is decoded already needs none
+
+    checkpoint = chosen_checkpoint(exp)
+    args = Namespace(**read_config(exp))
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError) as error:
@@ -95,10 +96,11 @@ def decode_sets(data: Path, exp: Path, set_names: Sequence[str], *, device: str,
     Raises:
         SpnerError: stage 1 or 4 has not finished, or the model does not fit its tokens.
     """
+    checkpoint = chosen_checkpoint(exp)
     with locked(exp / "decode"):
         recogniser = None
         for set_name in set_names:
-            record = {"model": _identity(exp), "audio": _audio_identity(data / set_name)}
+            record = {"model": fingerprint([exp / paths.CONFIG, checkpoint]), "audio": _audio_identity(data / set_name)}
             done = paths.decode_dir(exp, set_name) / RECORD
             if done.exists() and read_json(done) == record:
                 continue
@@ -109,13 +111,6 @@ def decode_sets(data: Path, exp: Path, set_names: Sequence[str], *, device: str,
             annotated = {utt_id: text_to_spans(tokens).annotated for utt_id, tokens in hyps.items()}
             write_entities(done.with_name(paths.ENTITIES), annotated)
             write_json(done, record)
-
-
-def _identity(exp: Path) -> str:
-    if not (exp / paths.TRAINING).exists():
-        raise SpnerError(f"{exp}: holds no finished training; stage 4 makes it")
-    args = yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))
-    return fingerprint([exp / paths.CONFIG, exp / chosen_checkpoint(args["best_model_criterion"])])
 
 
 def _audio_identity(folder: Path) -> str:

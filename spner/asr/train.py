@@ -50,16 +50,15 @@ def train(
     config = merge_configs(configs, settings)
     with locked(exp):
         _refuse_other_training(exp, config, dump)
-        args = make_args(config, data, dump, exp, ngpu=ngpu)
-        checkpoint = exp / chosen_checkpoint(args.best_model_criterion)
         if not (exp / paths.TRAINING).exists():
+            args = make_args(config, data, dump, exp, ngpu=ngpu)
             with atomic_text(exp / MERGED_CONFIG) as file:
                 yaml.safe_dump(config, file, allow_unicode=True, sort_keys=True)
             _run(args)
             record = {"commit": git_commit(), "versions": collect_versions(), "configs": [str(c) for c in configs],
                       "settings": list(settings), "tokens": _identity(dump), "history": read_history(exp)}  # fmt: skip
             write_json(exp / paths.TRAINING, record)
-    return checkpoint
+    return chosen_checkpoint(exp)
 
 
 def merge_configs(configs: Sequence[Path], settings: Sequence[str]) -> dict[str, Any]:
@@ -97,10 +96,21 @@ def _overlay(base: dict[str, Any], overlay: dict[str, Any]) -> None:
             base[key] = value
 
 
-def chosen_checkpoint(best_model_criterion: Sequence[Sequence[str]]) -> str:
-    """Return the file of the averaged best epochs by the first criterion, as ESPnet names it."""
-    phase, key, _mode = best_model_criterion[0]
-    return f"{phase}.{key}.ave.pth"
+def chosen_checkpoint(exp: Path) -> Path:
+    """Return the mean of a training's best epochs by its first criterion, as ESPnet names the file.
+
+    Raises:
+        SpnerError: the training has not finished.
+    """
+    if not (exp / paths.TRAINING).exists():
+        raise SpnerError(f"{exp}: holds no finished training; stage 4 makes it")
+    phase, key, _mode = read_config(exp)["best_model_criterion"][0]
+    return exp / f"{phase}.{key}.ave.pth"
+
+
+def read_config(exp: Path) -> dict[str, Any]:
+    """Return the configuration that ESPnet wrote: what was asked for, and its defaults."""
+    return yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))
 
 
 def _refuse_other_training(exp: Path, config: dict[str, Any], dump: Path) -> None:
@@ -112,8 +122,7 @@ def _refuse_other_training(exp: Path, config: dict[str, Any], dump: Path) -> Non
     if (exp / paths.TRAINING).exists() and read_json(exp / paths.TRAINING)["tokens"] != _identity(dump):
         raise SpnerError(f"{exp}: was trained on other texts than {dump} holds now; {advice}")
     if (exp / paths.CONFIG).exists():
-        trained = yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))["token_list"]
-        if trained != read_token_list(dump / paths.TOKEN_LIST):
+        if read_config(exp)["token_list"] != read_token_list(dump / paths.TOKEN_LIST):
             raise SpnerError(f"{exp / paths.CONFIG}: its token list is not that of {dump}; {advice}")
 
 
