@@ -185,8 +185,9 @@ def _set_up_logging() -> None:
         handlers.append(logging.FileHandler(os.environ["SPNER_LOG"], encoding="utf-8"))
         handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=handlers)
-    # Deprecations inside ESPnet, S3PRL and torch are nothing a user can mend.
+    # Deprecations inside ESPnet, S3PRL and torch, and its trainer's remarks about CUDA, are nothing a user can mend.
     warnings.simplefilter("ignore", FutureWarning)
+    warnings.filterwarnings("ignore", r"(?s).*CUDA is not available")
 
 
 def _fail(message: str, *, code: int = 2) -> None:
