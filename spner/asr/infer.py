@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,8 +52,9 @@ def load_recogniser(exp: Path, *, device: str) -> Recogniser:
     args = Namespace(**read_config(exp))
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise SpnerError(f"{checkpoint}: is no readable checkpoint ({error}); rerun stage 4") from error
+    except (OSError, RuntimeError, ValueError, UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise SpnerError(f"{checkpoint}: is no readable checkpoint ({reason}); rerun stage 4") from error
     rows = state["ctc.ctc_lo.weight"].shape[0]
     if rows != len(args.token_list):
         raise SpnerError(f"{checkpoint}: writes {rows} tokens, but the token list in {exp / paths.CONFIG} has "
