@@ -78,7 +78,7 @@ def data_command(corpus: Path, lang: str, out: Path, max_broken: float, nj: int)
 @click.option("--encoding", default="utf-8", help="Of the files, such as latin-1.")
 @click.option("--token_column", default=0, type=int, help="Column of the token, from 0; the tag is in the last.")
 @click.option("--epochs", type=click.IntRange(1), help="15 from nothing, 3 for fine-tuning.", show_default=False)
-@click.option("--learning_rate", type=float, help="1e-3 from nothing, 3e-5 for fine-tuning.", show_default=False)
+@click.option("--learning_rate", type=float, help="1.5e-3 from nothing, 3e-5 for fine-tuning.", show_default=False)
 @click.option("--seed", default=0, type=int, help="Of all randomness.")
 def train_tagger_command(out: Path, train_files: tuple[Path, ...], **options: Any) -> None:
     """Train a text tagger (PER, ORG, LOC) on CoNLL column files, IOB1 or IOB2, and print seqeval's scores."""
