@@ -26,7 +26,8 @@ cd "${recipe}"
 
 # The lock lasts as long as this shell and the commands it runs.
 exec 9>> .lock
-python "${root}/tools/environment.py" lock 9 || die "another run is at work in ${recipe}; wait for it or stop it"
+python -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2> /dev/null ||
+    die "another run is at work in ${recipe}; wait for it or stop it"
 
 case "${corpus}" in
     mini) name=mini ;;
