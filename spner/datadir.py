@@ -8,6 +8,26 @@ from typing import Any
 from spner.datatypes import Annotated, Entity
 from spner.errors import SpnerError
 from spner.files import atomic_text, read_lines
+from spner.paths import ENTITIES, GOLD_ENTITIES, SETS, TEXT
+
+
+def find_sets(folder: Path) -> list[Path]:
+    """Return the set folders of a data folder: train, dev and test first, then by name; a set folder is its only one.
+
+    Raises:
+        SpnerError: no set is there; one holds ``text`` or a file of entities.
+    """
+
+    def is_set(path: Path) -> bool:
+        return any((path / name).is_file() for name in (TEXT, ENTITIES, GOLD_ENTITIES))
+
+    if is_set(folder):
+        return [folder]
+    found = sorted(path for path in folder.glob("*/") if is_set(path))
+    if not found:
+        raise SpnerError(f"{folder}: holds no set (expected {TEXT} or {ENTITIES} in it, or in a folder of it such as "
+                         f"{SETS[0]}); stage 1 makes data folders")
+    return sorted(found, key=lambda path: SETS.index(path.name) if path.name in SETS else len(SETS))
 
 
 def write_table(path: Path, rows: dict[str, str]) -> None:
@@ -23,14 +43,19 @@ def read_table(path: Path, *, made_by: str) -> dict[str, str]:
     Raises:
         SpnerError: the file is missing or not UTF-8, a line is empty, or an utterance occurs twice.
     """
-    rows: dict[str, str] = {}
+    return dict(stream_table(path, made_by=made_by))
+
+
+def stream_table(path: Path, *, made_by: str) -> Iterator[tuple[str, str]]:
+    """Yield what :func:`read_table` reads, line by line: of a large table only the ids are held."""
+    seen: set[str] = set()
     for line_number, line in enumerate(read_lines(path, made_by=made_by), start=1):
         utt_id, _, value = line.partition(" ")
         if not utt_id:
             raise SpnerError(f"{path}:{line_number}: no utterance id (expected <utt_id> <value>); rerun {made_by}")
-        _refuse_twice(utt_id, rows, path, line_number)
-        rows[utt_id] = value
-    return rows
+        _refuse_twice(utt_id, seen, path, line_number)
+        seen.add(utt_id)
+        yield utt_id, value
 
 
 def write_sentences(path: Path, sentences: dict[str, str]) -> None:
@@ -66,10 +91,16 @@ def read_entities(path: Path, *, made_by: str) -> dict[str, Annotated]:
         SpnerError: missing file, bad JSON, a missing key, words that are empty or hold spaces, entities that
             overlap or lie outside the words, or an utterance that occurs twice; the message gives the line.
     """
-    annotated: dict[str, Annotated] = {}
+    return dict(stream_entities(path, made_by=made_by))
+
+
+def stream_entities(path: Path, *, made_by: str) -> Iterator[tuple[str, Annotated]]:
+    """Yield what :func:`read_entities` reads, line by line: of a large file only the ids are held."""
+    seen: set[str] = set()
     for line_number, record in _records(path, made_by):
         _require(record, {"utt_id": str, "words": list, "entities": list}, path, line_number)
-        _refuse_twice(record["utt_id"], annotated, path, line_number)
+        _refuse_twice(record["utt_id"], seen, path, line_number)
+        seen.add(record["utt_id"])
         words = record["words"]
         if not all(isinstance(word, str) for word in words) or " ".join(words).split() != words:
             raise SpnerError(f"{path}:{line_number}: words are {_json(words).strip()} "
@@ -78,11 +109,11 @@ def read_entities(path: Path, *, made_by: str) -> dict[str, Annotated]:
             _require(entity, {"label": str, "start": int, "end": int}, path, line_number)
         try:
             entities = tuple(sorted(Entity(e["start"], e["end"], e["label"]) for e in record["entities"]))
-            annotated[record["utt_id"]] = Annotated(tuple(words), entities)
+            utterance = Annotated(tuple(words), entities)
         except ValueError as error:
             raise SpnerError(f"{path}:{line_number}: {error} (expected entities with label, start, end "
                              "inside the words, without overlap)") from error
-    return annotated
+        yield record["utt_id"], utterance
 
 
 def _json(record: Any) -> str:

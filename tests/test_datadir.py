@@ -4,7 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from spner.datadir import read_entities, read_sentences, read_table, write_entities, write_sentences, write_table
+from spner.datadir import (
+    find_sets,
+    read_entities,
+    read_sentences,
+    read_table,
+    stream_entities,
+    stream_table,
+    write_entities,
+    write_sentences,
+    write_table,
+)
 from spner.datatypes import Annotated, Entity
 from spner.errors import SpnerError
 
@@ -19,6 +29,32 @@ def _error(path: Path, text: str, read: object = read_entities) -> str:
     with pytest.raises(SpnerError) as error:
         read(path, made_by="stage 2")  # type: ignore[operator]
     return str(error.value).removeprefix(str(path))
+
+
+def test_sets_are_found_in_their_order(tmp_path: Path) -> None:
+    for name, file in {"test": "text", "audio": "0.ark", "dev": "entities.jsonl", "zz": "text", "train": "text",
+                       "aa": "gold_entities.jsonl"}.items():  # fmt: skip
+        (tmp_path / name).mkdir()
+        (tmp_path / name / file).touch()
+    assert [path.name for path in find_sets(tmp_path)] == ["train", "dev", "test", "aa", "zz"]
+    assert find_sets(tmp_path / "dev") == [tmp_path / "dev"]
+
+
+@pytest.mark.parametrize("folder", ["", "missing"])
+def test_folder_without_a_set(tmp_path: Path, folder: str) -> None:
+    with pytest.raises(SpnerError) as error:
+        find_sets(tmp_path / folder)
+    assert str(error.value) == (
+        f"{tmp_path / folder}: holds no set (expected text or entities.jsonl in it, or in a folder of it such as "
+        "train); stage 1 makes data folders"
+    )
+
+
+def test_streams_yield_a_line_before_they_read_the_next(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("u1 a\nu1 b\n")
+    (tmp_path / "e.jsonl").write_text('{"utt_id": "u1", "words": ["a"], "entities": []}\n{\n')
+    assert next(stream_table(tmp_path / "text", made_by="stage 1")) == ("u1", "a")
+    assert next(stream_entities(tmp_path / "e.jsonl", made_by="stage 2")) == ("u1", Annotated(("a",)))
 
 
 def test_table_is_written_in_c_order_and_read_again(tmp_path: Path) -> None:
