@@ -9,7 +9,8 @@ import yaml
 from spner import paths
 from spner.errors import SpnerError
 from spner.files import read_json, write_json
-from spner.report import Run, plot_curves, write_results
+from spner.report.curves import plot_curves
+from spner.report.markdown import Run, write_results
 from spner.scoring.score import format_table, score_folders
 
 

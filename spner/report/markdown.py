@@ -1,19 +1,12 @@
-"""What a person looks at: scores -> ``RESULTS.md``, a training history -> ``curves.png``."""
+"""Scores -> ``RESULTS.md``."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from spner.errors import SpnerError
-from spner.files import atomic_path, atomic_text, read_json
+from spner.files import atomic_text, read_json
 from spner.paths import DEV, RESULTS, TEST, TRAIN, score_file
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-# Blue, orange and green of Okabe and Ito 2008: told apart with any colour vision, and by shape as well.
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 
 GOLD_NOTE = "the references are true entities (gold)."
 PSEUDO_NOTE = "the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy."
@@ -121,51 +114,3 @@ def _run_table(run: Run) -> list[str]:
 
 def _rate(rate: float | None) -> str:
     return "-" if rate is None else f"{rate:.3f}"
-
-
-def plot_curves(history: Sequence[Mapping[str, Any]], out: Path, *, chosen: Collection[int] = ()) -> None:
-    """Draw loss, dev WER and dev F1 by epoch as a PNG; the same history gives the same bytes.
-
-    Args:
-        history: one record an epoch: ``epoch``, ``train_loss``, ``dev_loss`` and, as fractions or None where the
-            epoch was not scored, ``dev_wer`` and ``dev_f1``.
-        out: the picture.
-        chosen: the epochs whose checkpoints are decoded, one or several averaged; they are marked.
-    """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    with matplotlib.rc_context({"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(8, 7), dpi=120, layout="constrained")
-        FigureCanvasAgg(figure)
-        loss_axes, score_axes = figure.subplots(2, 1, sharex=True)
-        _plot_series(loss_axes, history, {"train_loss": ("train", BLUE, "o"), "dev_loss": ("dev", ORANGE, "s")})
-        _plot_series(score_axes, history, {"dev_wer": ("dev WER", ORANGE, "s"), "dev_f1": ("dev F1", GREEN, "^")})
-        for axes in (loss_axes, score_axes):
-            _mark_epochs(axes, chosen)
-            axes.grid(axis="y", color="0.9")
-            axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-        loss_axes.set_ylabel("CTC loss per utterance")
-        loss_axes.set_ylim(bottom=0)
-        score_axes.set(ylabel="WER, F1 (fractions)", xlabel="epoch", ylim=(0, max(1.02, score_axes.get_ylim()[1])))
-        score_axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        with atomic_path(out) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
-
-
-def _plot_series(
-    axes: "Axes", history: Sequence[Mapping[str, Any]], series: Mapping[str, tuple[str, str, str]]
-) -> None:
-    """Draw each key of the records (key -> name, colour, marker); epochs without a value leave no point."""
-    for key, (name, colour, marker) in series.items():
-        points = [(record["epoch"], record[key]) for record in history if record[key] is not None]
-        epochs, values = [epoch for epoch, _ in points], [value for _, value in points]
-        axes.plot(epochs, values, color=colour, marker=marker, markersize=4, label=name)
-
-
-def _mark_epochs(axes: "Axes", epochs: Collection[int]) -> None:
-    for number, epoch in enumerate(sorted(epochs)):
-        axes.axvspan(epoch - 0.5, epoch + 0.5, color="0.88", zorder=0, linewidth=0,
-                     label="decoded epochs" if number == 0 else None)  # fmt: skip
