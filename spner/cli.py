@@ -11,7 +11,7 @@ import click
 
 from spner import __version__
 from spner.errors import SpnerError, nearest
-from spner.paths import DEV, TEST
+from spner.paths import DEV, ENTITIES, GOLD_ENTITIES, TEST
 
 # Rooms are imported inside the command that needs them: torch takes 3 s to import, ESPnet 17 s.
 
@@ -158,6 +158,22 @@ def score_command(data: Path, exp: Path, sets: str) -> None:
     from spner.experiment import score_experiment
 
     click.echo(score_experiment(data, exp, sets.split()))
+
+
+@cli.command("stats")
+@click.argument("data", metavar="DIR", type=FOLDER)
+@click.option("--gold", is_flag=True, help="Count the gold entities instead of the pseudo-labels.")
+@click.option("--top", default=10, type=click.IntRange(0), help="Most frequent entities of each label.")
+@click.option("--out", type=FOLDER, help="JSON file to write.")
+def stats_command(data: Path, gold: bool, top: int, out: Path | None) -> None:
+    """Count what DIR, a data folder or one of its sets, holds: utterances, hours, words, speakers, entities."""
+    from spner.files import write_json
+    from spner.stats import compute_stats, format_stats
+
+    stats = compute_stats(data, entities_file=GOLD_ENTITIES if gold else ENTITIES, top=top)
+    if out:
+        write_json(out, stats)
+    click.echo(format_stats(stats))
 
 
 def main(arguments: list[str] | None = None) -> None:

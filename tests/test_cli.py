@@ -42,6 +42,10 @@ def test_every_stage_has_a_command() -> None:
     assert {"mini-corpus", "data", "annotate", "tokens", "train", "decode", "score"} <= set(COMMANDS)
 
 
+def test_corpora_have_commands() -> None:
+    assert {"stats"} <= set(COMMANDS)
+
+
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_is_given_and_states_defaults(capfd: pytest.CaptureFixture[str], command: str) -> None:
     main([*command.split(), "--help"])
@@ -49,6 +53,9 @@ def test_help_is_given_and_states_defaults(capfd: pytest.CaptureFixture[str], co
     text = " ".join(captured.out.split())
     assert text.startswith(f"Usage: spner {command}".rstrip()) and captured.err == ""
     for option in cli.commands[command].params if command else []:
+        if isinstance(option, click.Argument):
+            assert option.metavar and option.metavar.rstrip(".") in str(cli.commands[command].help)
+            continue
         assert isinstance(option, click.Option) and option.help and option.opts[0] in text
         default = option.default
         if isinstance(default, str | int | float) and not isinstance(default, bool):
@@ -57,7 +64,8 @@ def test_help_is_given_and_states_defaults(capfd: pytest.CaptureFixture[str], co
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_options_are_spelt_with_underscores(command: str) -> None:
-    names = [name for parameter in cli.commands[command].params for name in parameter.opts]
+    options = [parameter for parameter in cli.commands[command].params if isinstance(parameter, click.Option)]
+    names = [name for option in options for name in option.opts]
     assert names and all(re.fullmatch(r"--[a-z][a-z_]*", name) for name in names)
 
 
@@ -83,6 +91,7 @@ def test_version(capfd: pytest.CaptureFixture[str]) -> None:
         (["data"], "spner data: Missing option '--corpus'; see spner data --help"),
         (["data", "--corpus"], "Option '--corpus' requires an argument; see spner --help"),
         (["score", "a"], "spner score: "),
+        (["stats"], "spner stats: Missing argument 'DIR'; see spner stats --help"),
         (
             ["tokens", "--data", "a", "--out", "b", "--system", "x"],
             "spner tokens: Invalid value for '--system': 'x' is not one of 'e2e', 'asr'; see spner tokens --help",

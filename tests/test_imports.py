@@ -14,7 +14,7 @@ PACKAGE = ROOT / "spner"
 # From the top down: a room may import itself and the rooms before it.
 ROOMS = (
     *("errors", "datatypes", "files", "paths", "provenance", "progress", "parallel"),
-    *("textnorm", "tags", "datadir", "audio"),
+    *("textnorm", "tags", "datadir", "stats", "audio"),
     *("corpora", "scoring", "devices", "tagger", "tokens", "asr", "report", "experiment"),
     *("cli", "__main__"),
 )
