@@ -1,17 +1,21 @@
 """Commands: parse, call one function, print."""
 
+import functools
 import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from spner import __version__
+from spner.datatypes import LABELS
 from spner.errors import SpnerError, nearest
 from spner.paths import DEV, ENTITIES, GOLD_ENTITIES, TEST
+from spner.tags import POLICIES
 
 # Rooms are imported inside the command that needs them: torch takes 3 s to import, ESPnet 17 s.
 
@@ -149,15 +153,118 @@ def decode_command(data: Path, exp: Path, sets: str, batch_size: int, device: st
     click.echo(f"{exp / 'decode'}: {sets}")
 
 
-@cli.command("score")
+@cli.command("score-exp")
 @click.option("--data", required=True, type=FOLDER, help="Data folder of stages 1 and 2.")
 @click.option("--exp", required=True, type=FOLDER, help="Experiment folder of stages 4 and 5.")
 @click.option("--sets", default=f"{DEV} {TEST}", help="Sets to score.")
-def score_command(data: Path, exp: Path, sets: str) -> None:
+def score_exp_command(data: Path, exp: Path, sets: str) -> None:
     """Stage 6: score against the pseudo-labels, and against gold entities where there are some."""
     from spner.experiment import score_experiment
 
     click.echo(score_experiment(data, exp, sets.split()))
+
+
+def _split_mapping(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    pairs = [value.partition("=") for value in values]
+    for value, (old, _, new) in zip(values, pairs, strict=True):
+        if not (old and new):
+            raise click.BadParameter(f"found {value}, expected old=new")
+    return {old: new for old, _, new in pairs}
+
+
+def reading_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how references and hypotheses are read; the command gets them as ``rules``."""
+
+    @click.option("--lang", help="Normalise both sides for this language, such as nl; without it words stay as "
+                  "they are.")  # fmt: skip
+    @click.option("--labels", default=" ".join(LABELS), help="The configured labels.")
+    @click.option("--map", "mapping", multiple=True, metavar="OLD=NEW", callback=_split_mapping,
+                  help="Rename a label on both sides; repeatable.")  # fmt: skip
+    @click.option("--discard", default="", help="Labels, after --map, that are left out on both sides.")
+    @click.option("--policy", default=POLICIES[0], type=click.Choice(POLICIES), help="Of illegal entity symbols: an "
+                  "entity that is not closed is discarded, or repaired by closing it.")  # fmt: skip
+    @functools.wraps(command)
+    def with_rules(lang: str | None, labels: str, mapping: dict[str, str], discard: str, policy: str, **options: Any):
+        from spner.scoring.inputs import Rules
+
+        command(rules=Rules(lang, tuple(labels.split()), mapping, frozenset(discard.split()), policy), **options)
+
+    return with_rules
+
+
+def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what is scored; the command gets them as ``options``."""
+
+    @click.option("--seen", type=FOLDER, help="Training entities, in any form of --ref: F1 on entities, label and "
+                  "phrase, that occur in them and on those that do not.")  # fmt: skip
+    @click.option("--bootstrap", "num_draws", default=1000, type=click.IntRange(0), help="Draws for the intervals.")
+    @click.option("--by_speaker", "utt2spk", type=FOLDER, help="Kaldi utt2spk: draw speakers, not utterances.")
+    @click.option("--drop_empty_hyp", is_flag=True, help="Leave utterances with an empty hypothesis out of F1 and EER, "
+                  "as the paper did.")  # fmt: skip
+    @reading_options
+    @functools.wraps(command)
+    def with_options(
+        rules: Any, seen: Path | None, num_draws: int, utt2spk: Path | None, drop_empty_hyp: bool, **others: Any
+    ) -> None:
+        from spner.scoring.score import Options
+
+        command(options=Options(rules, seen, num_draws, utt2spk, drop_empty_hyp), **others)
+
+    return with_options
+
+
+@cli.command("score")
+@click.option("--ref", required=True, type=FOLDER, help="A folder with text and entities.jsonl, a Kaldi text with "
+              "entity symbols, or JSON lines; true entities unless stage 2 wrote them.")  # fmt: skip
+@click.option("--hyp", required=True, type=FOLDER, help="The same utterances in any of these forms.")
+@click.option("--out", type=FOLDER, help="JSON file to write; the utterances go into .utts.jsonl beside it.")
+@scoring_options
+def score_command(ref: Path, hyp: Path, out: Path | None, options: Any) -> None:
+    """Score hypotheses: WER, CER, EER, F1 with 95 % intervals, and what went wrong with each entity.
+
+    A label that is not configured is refused in references; in hypotheses it is an error of theirs and warned of.
+    """
+    from spner.scoring.score import score, write_scores
+    from spner.scoring.table import format_table
+
+    scores = write_scores(out, ref=ref, hyp=hyp, options=options) if out else score(ref, hyp, options)
+    click.echo(format_table(scores))
+
+
+@cli.command("compare")
+@click.option("--ref", required=True, type=FOLDER, help="As for spner score.")
+@click.option("--hyp", "hyps", required=True, multiple=True, help="Twice, as for spner score; several seeds of one "
+              "system as NAME=PATH with the same name.")  # fmt: skip
+@click.option("--out", type=FOLDER, help="JSON file to write.")
+@scoring_options
+def compare_command(ref: Path, hyps: tuple[str, ...], out: Path | None, options: Any) -> None:
+    """Compare two systems: differences with 95 % intervals and p-values from a paired bootstrap, and where they are."""
+    from spner.files import write_json
+    from spner.scoring.compare import compare, format_comparison, group_systems
+
+    comparison = compare(ref, group_systems(hyps), options)
+    if out:
+        write_json(out, comparison)
+    click.echo(format_comparison(comparison))
+
+
+@cli.command("overlap")
+@click.option("--source", "sources", required=True, multiple=True, type=FOLDER,
+              help="Data folder, one of its sets, or a file of tagged text or JSON lines; repeatable.")  # fmt: skip
+@click.option("--target", required=True, type=FOLDER, help="What the sources are compared with; as --source.")
+@click.option("--gold", is_flag=True, help="Take the gold entities of folders instead of the pseudo-labels.")
+@click.option("--top", default=10, type=click.IntRange(0), help="Shared and unshared entities that are shown.")
+@click.option("--out", type=FOLDER, help="JSON file to write.")
+@reading_options
+def overlap_command(sources: tuple[Path, ...], gold: bool, out: Path | None, **options: Any) -> None:
+    """Count the entities that the sources, each and together, share with the target, by mention and distinct."""
+    from spner.files import write_json
+    from spner.scoring.overlap import compute_overlaps, format_overlaps
+
+    overlaps = compute_overlaps(sources=sources, entities_file=GOLD_ENTITIES if gold else ENTITIES, **options)
+    if out:
+        write_json(out, overlaps)
+    click.echo(format_overlaps(overlaps))
 
 
 @cli.command("stats")
@@ -174,6 +281,19 @@ def stats_command(data: Path, gold: bool, top: int, out: Path | None) -> None:
     if out:
         write_json(out, stats)
     click.echo(format_stats(stats))
+
+
+@cli.command("report")
+@click.argument("exps", metavar="EXP...", nargs=-1, required=True, type=FOLDER)
+@click.option("--out", required=True, type=FOLDER, help="HTML file to write.")
+def report_command(exps: tuple[Path, ...], out: Path) -> None:
+    """Write one HTML page that shows each EXP, an experiment folder or a scores file of spner score, side by side.
+
+    It holds the scores with their intervals, and all utterances to look at, reference and hypothesis aligned.
+    """
+    from spner.report.page import write_page
+
+    click.echo(write_page(exps, out))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,7 +1,7 @@
 """Kaldi data folders: tables ``<utt_id> <value>`` in C order, sentences and entities as JSON lines."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def stream_table(path: Path, *, made_by: str) -> Iterator[tuple[str, str]]:
         utt_id, _, value = line.partition(" ")
         if not utt_id:
             raise SpnerError(f"{path}:{line_number}: no utterance id (expected <utt_id> <value>); rerun {made_by}")
-        _refuse_twice(utt_id, seen, path, line_number)
+        refuse_twice(utt_id, seen, f"{path}:{line_number}")
         seen.add(utt_id)
         yield utt_id, value
 
@@ -62,15 +62,16 @@ def write_sentences(path: Path, sentences: dict[str, str]) -> None:
     """Write the cased, punctuated sentences as JSON lines, in C order of the utterance ids."""
     with atomic_text(path) as file:
         for utt_id in sorted(sentences):
-            file.write(_json({"utt_id": utt_id, "sentence": sentences[utt_id]}))
+            file.write(json_line({"utt_id": utt_id, "sentence": sentences[utt_id]}))
 
 
 def read_sentences(path: Path, *, made_by: str) -> dict[str, str]:
     """Read what :func:`write_sentences` wrote."""
     sentences: dict[str, str] = {}
-    for line_number, record in _records(path, made_by):
-        _require(record, {"utt_id": str, "sentence": str}, path, line_number)
-        _refuse_twice(record["utt_id"], sentences, path, line_number)
+    for line_number, record in read_records(path, made_by=made_by):
+        where = f"{path}:{line_number}"
+        require_keys(record, {"utt_id": str, "sentence": str}, where)
+        refuse_twice(record["utt_id"], sentences, where)
         sentences[record["utt_id"]] = record["sentence"]
     return sentences
 
@@ -81,15 +82,15 @@ def write_entities(path: Path, annotated: dict[str, Annotated]) -> None:
         for utt_id in sorted(annotated):
             utterance = annotated[utt_id]
             entities = [{"label": e.label, "start": e.start, "end": e.end} for e in utterance.entities]
-            file.write(_json({"utt_id": utt_id, "words": list(utterance.words), "entities": entities}))
+            file.write(json_line({"utt_id": utt_id, "words": list(utterance.words), "entities": entities}))
 
 
 def read_entities(path: Path, *, made_by: str) -> dict[str, Annotated]:
     """Read what :func:`write_entities` wrote; further keys of an entity are ignored.
 
     Raises:
-        SpnerError: missing file, bad JSON, a missing key, words that are empty or hold spaces, entities that
-            overlap or lie outside the words, or an utterance that occurs twice; the message gives the line.
+        SpnerError: missing file, bad JSON, an utterance that occurs twice, or what :func:`parse_annotated` refuses;
+            the message gives the line.
     """
     return dict(stream_entities(path, made_by=made_by))
 
@@ -97,43 +98,69 @@ def read_entities(path: Path, *, made_by: str) -> dict[str, Annotated]:
 def stream_entities(path: Path, *, made_by: str) -> Iterator[tuple[str, Annotated]]:
     """Yield what :func:`read_entities` reads, line by line: of a large file only the ids are held."""
     seen: set[str] = set()
-    for line_number, record in _records(path, made_by):
-        _require(record, {"utt_id": str, "words": list, "entities": list}, path, line_number)
-        _refuse_twice(record["utt_id"], seen, path, line_number)
+    for line_number, record in read_records(path, made_by=made_by):
+        where = f"{path}:{line_number}"
+        annotated = parse_annotated(record, where)
+        refuse_twice(record["utt_id"], seen, where)
         seen.add(record["utt_id"])
-        words = record["words"]
-        if not all(isinstance(word, str) for word in words) or " ".join(words).split() != words:
-            raise SpnerError(f"{path}:{line_number}: words are {_json(words).strip()} "
-                             "(expected strings that are not empty and hold no spaces)")
-        for entity in record["entities"]:
-            _require(entity, {"label": str, "start": int, "end": int}, path, line_number)
-        try:
-            entities = tuple(sorted(Entity(e["start"], e["end"], e["label"]) for e in record["entities"]))
-            utterance = Annotated(tuple(words), entities)
-        except ValueError as error:
-            raise SpnerError(f"{path}:{line_number}: {error} (expected entities with label, start, end "
-                             "inside the words, without overlap)") from error
-        yield record["utt_id"], utterance
+        yield record["utt_id"], annotated
 
 
-def _json(record: Any) -> str:
+def parse_annotated(record: Any, where: str) -> Annotated:
+    """Return the words and entities of one record of an entities file.
+
+    Raises:
+        SpnerError: a missing key, words that are empty or hold spaces, entities that overlap or lie outside the words.
+    """
+    require_keys(record, {"utt_id": str, "words": list, "entities": list}, where)
+    words = record["words"]
+    if not all(isinstance(word, str) for word in words) or " ".join(words).split() != words:
+        raise SpnerError(f"{where}: words are {json_line(words).strip()} "
+                         "(expected strings that are not empty and hold no spaces)")
+    for entity in record["entities"]:
+        require_keys(entity, {"label": str, "start": int, "end": int}, where)
+    try:
+        entities = tuple(sorted(Entity(e["start"], e["end"], e["label"]) for e in record["entities"]))
+        return Annotated(tuple(words), entities)
+    except ValueError as error:
+        raise SpnerError(f"{where}: {error} (expected entities with label, start, end "
+                         "inside the words, without overlap)") from error
+
+
+def json_line(record: Any) -> str:
+    """Return one line of a JSON lines file."""
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-def _records(path: Path, made_by: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_records(path: Path, *, made_by: str) -> Iterator[tuple[int, Any]]:
+    """Yield line number, counted from 1, and value of each line of a JSON lines file.
+
+    Raises:
+        SpnerError: missing file, invalid UTF-8 or bad JSON; the message gives the line.
+    """
     for line_number, line in enumerate(read_lines(path, made_by=made_by), start=1):
         try:
             yield line_number, json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise SpnerError(f"{path}:{line_number}: is not JSON ({error}); one object a line is expected") from error
 
 
-def _require(record: Any, kinds: dict[str, type], path: Path, line_number: int) -> None:
+def require_keys(record: Any, kinds: dict[str, type], where: str) -> None:
+    """Refuse a record without a value of each of these kinds.
+
+    Raises:
+        SpnerError: the record is no object, or lacks one.
+    """
     for key, kind in kinds.items():
         if not isinstance(record, dict) or not isinstance(record.get(key), kind):
-            raise SpnerError(f'{path}:{line_number}: no {kind.__name__} under "{key}" (expected {sorted(kinds)})')
+            raise SpnerError(f'{where}: no {kind.__name__} under "{key}" (expected {sorted(kinds)})')
 
 
-def _refuse_twice(utt_id: str, seen: Iterable[str], path: Path, line_number: int) -> None:
+def refuse_twice(utt_id: str, seen: Collection[str], where: str) -> None:
+    """Refuse an utterance id that is among those seen.
+
+    Raises:
+        SpnerError: it is.
+    """
     if utt_id in seen:
-        raise SpnerError(f'{path}:{line_number}: utterance "{utt_id}" occurs twice; utterance ids must be unique')
+        raise SpnerError(f'{where}: utterance "{utt_id}" occurs twice; utterance ids must be unique')

@@ -6,7 +6,7 @@ LABELS = ("PER", "ORG", "LOC")
 """Entity labels in the order in which they get token ids (paper, section 3)."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Entity:
     """A labelled half-open span ``[start, end)``, counted in words of the normalised transcript."""
 
@@ -21,7 +21,7 @@ class Entity:
             raise ValueError("entity label is empty")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Annotated:
     """The words of one utterance and the entities on them, ordered and without overlap."""
 

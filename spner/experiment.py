@@ -1,6 +1,7 @@
 """An experiment folder: its training curves and its scores."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import yaml
 
 from spner import paths
 from spner.errors import SpnerError
-from spner.files import read_json, write_json
+from spner.files import read_json
 from spner.report.curves import plot_curves
 from spner.report.markdown import Run, write_results
-from spner.scoring.score import format_table, score_folders
+from spner.scoring.inputs import Rules
+from spner.scoring.score import Options, write_scores
+from spner.scoring.table import format_table
 
 
 def plot_training(exp: Path) -> None:
@@ -40,19 +43,21 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str]) -> str:
     if not (data / paths.REPORT).exists():
         raise SpnerError(f"{data}: holds no finished data; stage 1 makes it")
     report = read_json(data / paths.REPORT)
+    run = _describe(report, exp)
     tables = []
     for set_name in set_names:
         for gold in (False, True):
-            references = paths.GOLD_ENTITIES if gold else paths.ENTITIES
-            if gold and not (data / set_name / references).exists():
+            ref = data / set_name / paths.GOLD_ENTITIES if gold else data / set_name
+            if gold and not ref.exists():
                 continue
-            scores = score_folders(
-                ref=data / set_name, hyp=paths.decode_dir(exp, set_name), ref_entities=references, gold=gold,
-                lang=report["settings"]["lang"],
+            seen = data / paths.TRAIN / ref.name if gold else data / paths.TRAIN
+            scores = write_scores(
+                paths.score_file(exp, set_name, gold=gold), ref=ref, hyp=paths.decode_dir(exp, set_name),
+                options=Options(Rules(run.lang), seen=seen if seen.exists() else None),
+                about={"experiment": asdict(run)},
             )  # fmt: skip
-            write_json(paths.score_file(exp, set_name, gold=gold), scores)
             tables.append(f"{set_name}, {'gold entities' if gold else 'pseudo-labels'}\n{format_table(scores)}")
-    write_results(exp, _describe(report, exp))
+    write_results(exp, run)
     return "\n\n".join([*tables, f"{exp / paths.RESULTS}"])
 
 

@@ -11,6 +11,7 @@ UTT2DUR = "utt2dur"
 SENTENCES = "sentences.jsonl"
 ENTITIES = "entities.jsonl"
 GOLD_ENTITIES = "gold_entities.jsonl"
+ANNOTATE_RECORD = "annotate.json"  # beside pseudo-labels: which tagger wrote them
 
 # What stage 1 says about its corpus.
 REPORT = "report.json"
@@ -42,3 +43,8 @@ def decode_dir(exp: Path, set_name: str) -> Path:
 def score_file(exp: Path, set_name: str, *, gold: bool = False) -> Path:
     """Return the file of a set's scores, against the gold entities or against the pseudo-labels."""
     return exp / "score" / f"{set_name}{'_gold' if gold else ''}.json"
+
+
+def utterances_file(scores: Path) -> Path:
+    """Return the file beside a scores file that tells the errors of every utterance."""
+    return scores.with_suffix(".utts.jsonl")

@@ -2,15 +2,16 @@
 
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("espnet", "espnet-s3prl", "torch", "transformers")
+TRAINING_PACKAGES = ("espnet", "espnet-s3prl", "torch", "transformers")
 
 
-def collect_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide a score; "not installed" where one is missing."""
-    return {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+def collect_versions(packages: Iterable[str] = TRAINING_PACKAGES) -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide a result; "not installed" where one is missing."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in packages}}
 
 
 def git_commit(folder: Path = Path(__file__).parent) -> str | None:

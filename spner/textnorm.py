@@ -7,6 +7,7 @@ separates (``Noord-Holland`` -> ``noord holland``).
 """
 
 import functools
+import sys
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -103,6 +104,12 @@ def normalise(sentence: str, lang: str) -> str:
     return " ".join(word.text for word in normalise_words(unicodedata.normalize("NFC", sentence), lang))
 
 
+@functools.lru_cache(maxsize=262144)
+def normalise_word(word: str, lang: str) -> tuple[str, ...]:
+    """Return the words that one word becomes: none, one or several; equal words share one string in memory."""
+    return tuple(map(sys.intern, normalise(word, lang).split()))
+
+
 def normalise_annotated(annotated: Annotated, lang: str) -> Annotated:
     """Bring words and entities to the canonical form of METRICS section 1.
 
@@ -112,7 +119,7 @@ def normalise_annotated(annotated: Annotated, lang: str) -> Annotated:
     words: list[str] = []
     for word in annotated.words:
         first_word.append(len(words))
-        words += normalise(word, lang).split()
+        words += normalise_word(word, lang)
     first_word.append(len(words))
     spans = ((first_word[e.start], first_word[e.end], e.label) for e in annotated.entities)
     entities = tuple(Entity(*span) for span in spans if span[0] < span[1])

@@ -44,8 +44,9 @@ def write_side(folder: Path, utterances: dict[str, Annotated], *, entities: str 
 def data(tmp_path: Path) -> Path:
     """Dev has pseudo-labels alone; test's miss a place that the gold entities have."""
     folder = tmp_path / "data"
-    write_side(folder / "dev", {"d": ANNA})
-    write_side(folder / "test", {"a": ANNA, "u": UNTAGGED})
+    for set_name, utterances in {"dev": {"d": ANNA}, "test": {"a": ANNA, "u": UNTAGGED}}.items():
+        write_side(folder / set_name, utterances)
+        write_json(folder / set_name / paths.ANNOTATE_RECORD, {})
     write_entities(folder / "test" / paths.GOLD_ENTITIES, {"a": ANNA, "u": UTRECHT})
     write_json(folder / paths.REPORT, {"settings": {"lang": "nl", "corpus": "corpora/mini"}, "synthetic": True})
     return folder
@@ -92,7 +93,9 @@ def test_chosen_epochs(key: str, mode: str, kept: int | list[int], expected: lis
 
 def test_sets_are_scored_against_both_references(data: Path, exp: Path) -> None:
     printed = score_experiment(data, exp, ["dev", "test"])
-    assert sorted(path.name for path in (exp / "score").iterdir()) == ["dev.json", "test.json", "test_gold.json"]
+    assert sorted(path.name for path in (exp / "score").iterdir()) == [
+        f"{name}{end}" for name in ("dev", "test", "test_gold") for end in (".json", ".utts.jsonl")
+    ]
     pseudo, gold = scores(exp, "test"), scores(exp, "test_gold")
     assert (pseudo["num_utts"], pseudo["gold"], gold["gold"]) == (2, False, True)
     assert pseudo["f1"]["micro"] == {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "tp": 1, "fp": 1, "fn": 0}
@@ -101,6 +104,25 @@ def test_sets_are_scored_against_both_references(data: Path, exp: Path) -> None:
     titles = [line for line in printed.splitlines() if line.startswith(("dev,", "test,"))]
     assert titles == ["dev, pseudo-labels", "test, pseudo-labels", "test, gold entities"]
     assert printed.endswith(f"\n\n{exp}/RESULTS.md")
+
+
+def test_entities_seen_in_training_are_told_apart(data: Path, exp: Path) -> None:
+    score_experiment(data, exp, ["test"])
+    assert scores(exp, "test")["seen"] is None
+    write_side(data / "train", {"t": ANNA})
+    write_entities(data / "train" / paths.GOLD_ENTITIES, {"t": UTRECHT})
+    score_experiment(data, exp, ["test"])
+    pseudo, gold = scores(exp, "test"), scores(exp, "test_gold")
+    assert (pseudo["seen"]["micro"]["tp"], pseudo["unseen"]["micro"]["fp"]) == (1, 1)
+    assert list(gold["seen"]["labels"]["LOC"].values())[3:] == [1, 0, 0]
+    assert gold["unseen"]["labels"]["PER"]["tp"] == 1
+
+
+def test_scores_carry_what_was_scored(data: Path, exp: Path) -> None:
+    score_experiment(data, exp, ["dev"])
+    made_with = scores(exp, "dev")["made_with"]
+    assert (made_with["lang"], made_with["ref"]) == ("nl", str(data / "dev"))
+    assert (made_with["experiment"]["synthetic"], made_with["experiment"]["commit"]) == (True, "abc1234")
 
 
 def test_results_tell_what_made_them(data: Path, exp: Path) -> None:
@@ -130,11 +152,12 @@ def test_again_gives_the_same_bytes(data: Path, exp: Path) -> None:
 
 
 def test_stages_before_are_named(data: Path, exp: Path, tmp_path: Path) -> None:
-    assert refusal(data, tmp_path / "none", ["test"]).endswith("stage 5 makes it")
-    (exp / paths.TRAINING).unlink()
-    assert refusal(data, exp, ["test"]) == f"{exp}: holds no finished training; stage 4 makes it"
     (data / "dev" / paths.ENTITIES).unlink()
     assert refusal(data, exp, ["dev"]).endswith("stage 2 makes it")
+    (exp / "decode" / "test" / paths.TEXT).unlink()
+    assert refusal(data, exp, ["test"]).endswith("stage 5 makes it")
+    (exp / paths.TRAINING).unlink()
+    assert refusal(data, exp, ["test"]) == f"{exp}: holds no finished training; stage 4 makes it"
     (data / paths.REPORT).unlink()
     assert refusal(data, exp, ["dev"]) == f"{data}: holds no finished data; stage 1 makes it"
 

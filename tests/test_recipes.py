@@ -79,7 +79,7 @@ def test_settings_are_what_the_stages_use() -> None:
 
 def test_stages_call_commands_with_options_that_exist() -> None:
     commands = stage_commands()
-    assert {"data", "annotate", "tokens", "train", "decode", "score"} <= {name for name, _ in commands}
+    assert {"data", "annotate", "tokens", "train", "decode", "score-exp"} <= {name for name, _ in commands}
     for name, given in commands:
         parameters = cli.commands[name].params
         assert given <= {option for parameter in parameters for option in parameter.opts}, name

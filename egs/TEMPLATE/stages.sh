@@ -75,4 +75,4 @@ step 3 "make tokens" spner tokens --data "${data}" --out "${dump}" \
     --system "${system}" --token_type "${token_type}" ${vocab_size:+--vocab_size "${vocab_size}"}
 step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "${exp}" "${train[@]}"
 step 5 "decode" spner decode --data "${data}" --exp "${exp}" --sets "${sets}"
-step 6 "score" spner score --data "${data}" --exp "${exp}" --sets "${sets}"
+step 6 "score" spner score-exp --data "${data}" --exp "${exp}" --sets "${sets}"

@@ -1,14 +1,17 @@
 """Entity scores: F1 over multisets of entities, and the entity error rate (METRICS, sections 3 and 4).
 
-A matching says when a reference and a predicted entity are the same; each gives an entity a key
-that begins with its label. Entities match one to one, within their utterance.
+A matching says when a reference and a predicted entity are the same: when their keys are equal, and a key begins
+with the entity's label. Entities match one to one, within their utterance.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from spner.datatypes import Annotated, Entity
+from spner.scoring.ratio import Count, Ratio, divide
 
 Key = tuple[str | int, ...]
 
@@ -30,50 +33,72 @@ class Pair:
 
 @dataclass(frozen=True)
 class MatchCounts:
-    """True positives, false positives, false negatives; counts of utterances and labels add up."""
+    """True positives, false positives, false negatives; counts of utterances and labels add up.
 
-    tp: int = 0
-    fp: int = 0
-    fn: int = 0
+    Each is a number, or an array of the same numbers of many draws.
+    """
+
+    tp: Count = 0
+    fp: Count = 0
+    fn: Count = 0
 
     def __add__(self, other: "MatchCounts") -> "MatchCounts":
         return MatchCounts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
 
     @property
-    def precision(self) -> float:
+    def precision(self) -> Ratio:
         """TP / (TP + FP), 0 to 1; 0/0 is 0.0."""
-        return _ratio(self.tp, self.tp + self.fp)
+        return divide(self.tp, self.tp + self.fp, empty=0.0)
 
     @property
-    def recall(self) -> float:
+    def recall(self) -> Ratio:
         """TP / (TP + FN), 0 to 1; 0/0 is 0.0."""
-        return _ratio(self.tp, self.tp + self.fn)
+        return divide(self.tp, self.tp + self.fn, empty=0.0)
 
     @property
-    def f1(self) -> float:
+    def f1(self) -> Ratio:
         """Harmonic mean of precision and recall, 0 to 1; 0/0 is 0.0."""
-        return _ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn)
+        return divide(2 * self.tp, 2 * self.tp + self.fp + self.fn, empty=0.0)
 
 
 @dataclass(frozen=True)
 class EntityErrors:
     """Reference mentions, and how many of them the hypotheses lack; counts of utterances add up."""
 
-    num_errors: int = 0
-    num_entities: int = 0
+    num_errors: Count = 0
+    num_entities: Count = 0
 
     def __add__(self, other: "EntityErrors") -> "EntityErrors":
         return EntityErrors(self.num_errors + other.num_errors, self.num_entities + other.num_entities)
 
     @property
-    def rate(self) -> float | None:
+    def rate(self) -> Ratio:
         """Share of reference mentions, 0 to 1, that are missing; None without a reference mention."""
-        return self.num_errors / self.num_entities if self.num_entities else None
+        return divide(self.num_errors, self.num_entities, empty=None)
 
 
-def discard_labels(annotated: Annotated, labels: Collection[str]) -> Annotated:
-    """Return the utterance without entities of these labels; its words stay."""
-    return Annotated(annotated.words, tuple(e for e in annotated.entities if e.label not in labels))
+@dataclass(frozen=True)
+class Matches:
+    """The keys of one utterance that both sides have, and those that only one side has."""
+
+    both: Sequence[Key]
+    only_hyp: Sequence[Key]
+    only_ref: Sequence[Key]
+
+
+def match(*, ref: Sequence[Key], hyp: Sequence[Key]) -> Matches:
+    """Match the keys of one utterance as multisets: two equal mentions count twice."""
+    if ref == hyp:
+        return Matches(ref, (), ())
+    unmatched = Counter(ref)
+    both, only_hyp = [], []
+    for key in hyp:
+        if unmatched[key] > 0:
+            unmatched[key] -= 1
+            both.append(key)
+        else:
+            only_hyp.append(key)
+    return Matches(both, only_hyp, list(unmatched.elements()))
 
 
 def count_matches(pairs: Iterable[Pair], *, matching: str) -> dict[str, MatchCounts]:
@@ -89,54 +114,49 @@ def count_matches(pairs: Iterable[Pair], *, matching: str) -> dict[str, MatchCou
     fp: Counter[str] = Counter()
     fn: Counter[str] = Counter()
     for pair in pairs:
-        unmatched = Counter(key_of(pair.ref, entity) for entity in pair.ref.entities)
-        for entity in pair.hyp.entities:
-            key = key_of(pair.hyp, entity)
-            if unmatched[key] > 0:
-                unmatched[key] -= 1
-                tp[entity.label] += 1
-            else:
-                fp[entity.label] += 1
-        for key, count in unmatched.items():
-            fn[key[0]] += count
+        ref = [key_of(pair.ref, entity) for entity in pair.ref.entities]
+        hyp = [key_of(pair.hyp, entity) for entity in pair.hyp.entities]
+        matches = match(ref=ref, hyp=hyp)
+        tp.update(key[0] for key in matches.both)
+        fp.update(key[0] for key in matches.only_hyp)
+        fn.update(key[0] for key in matches.only_ref)
     return {label: MatchCounts(tp[label], fp[label], fn[label]) for label in sorted({*tp, *fp, *fn})}
 
 
-def compute_macro_f1(counts: dict[str, MatchCounts], *, labels: Sequence[str]) -> float:
+def compute_macro_f1(counts: Mapping[str, MatchCounts], *, labels: Collection[str]) -> Ratio:
     """Return the mean F1 over the configured labels that occur in the references; 0.0 when none does."""
-    supported = [counts[label] for label in labels if label in counts and counts[label].tp + counts[label].fn]
-    return _ratio(sum(label_counts.f1 for label_counts in supported), len(supported))
+    own = [counts[label] for label in labels if label in counts]
+    supported = [np.greater(c.tp + c.fn, 0) for c in own]
+    total = sum((np.where(s, c.f1, 0.0) for s, c in zip(supported, own, strict=True)), np.float64(0))
+    mean = divide(np.asarray(total), np.asarray(sum(supported, np.int64(0))), empty=0.0)
+    return mean if mean.ndim else float(mean)
 
 
-def count_entity_errors(pair: Pair) -> EntityErrors:
+def count_missed(mentions: Iterable[tuple[int, Sequence[str]]], *, hyp: Sequence[str]) -> int:
     """Count the reference mentions whose words are not in the hypothesis as whole words, whatever its labels.
 
     Each hypothesis word serves one mention, longest mentions first, so that "york" cannot reuse "new york". Of
     several occurrences the nearest to the mention's own position is used: a hypothesis equal to the reference then
     misses none, whereas the leftmost may take words of the mention before.
+
+    Args:
+        mentions: ``(position in the reference, words)``; position 0 where it is not known.
+        hyp: words of the hypothesis.
     """
-    spans = sorted(pair.ref.entities, key=lambda entity: (entity.start - entity.end, entity.start))
-    free: list[str | None] = list(pair.hyp.words)
-    num_errors = 0
-    for entity in spans:
-        mention = list(pair.ref.words[entity.start : entity.end])
-        length = len(mention)
-        starts = [start for start in range(len(free) - length + 1) if free[start : start + length] == mention]
-        if not starts:
-            num_errors += 1
-        else:
-            _, start = min((abs(start - entity.start), start) for start in starts)
+    free: list[str | None] = list(hyp)
+    num_missed = 0
+    for position, words in sorted(mentions, key=lambda mention: (-len(mention[1]), mention[0])):
+        length, wanted = len(words), list(words)
+        starts = [s for s, w in enumerate(free) if w == wanted[0] and free[s : s + length] == wanted]
+        if starts:
+            start = min(starts, key=lambda start: (abs(start - position), start))
             free[start : start + length] = [None] * length
-    return EntityErrors(num_errors, len(spans))
+        else:
+            num_missed += 1
+    return num_missed
 
 
-def count_entity_errors_substr(pair: Pair) -> EntityErrors:
+def count_missed_substr(phrases: Iterable[str], *, hyp: Sequence[str]) -> int:
     """Count the reference mentions that are no substring of the hypothesis: the paper's EER, "rom" in "promise" too."""
-    hyp_text = " ".join(pair.hyp.words)
-    num_errors = sum(pair.ref.phrase(entity) not in hyp_text for entity in pair.ref.entities)
-    return EntityErrors(num_errors, len(pair.ref.entities))
-
-
-def _ratio(numerator: float, denominator: int) -> float:
-    """Return the ratio; 0/0 is 0.0 (METRICS, section 8)."""
-    return numerator / denominator if denominator else 0.0
+    hyp_text = " ".join(hyp)
+    return sum(phrase not in hyp_text for phrase in phrases)

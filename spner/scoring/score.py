@@ -1,261 +1,296 @@
-"""Two folders of transcripts -> every score, in the JSON form of ``exp/<tag>/score/<set>.json``.
+"""Two sides -> every score, in the JSON form of ``exp/<tag>/score/<set>.json``.
 
 Rates are fractions with full precision, counts beside them; a score that is undefined is None::
 
     {"num_utts": 120, "gold": true,
-     "wer": {"rate": 0.1, "sub": 90, "del": 20, "ins": 10, "num_ref": 1200}, "cer": {…}, "wer_tagged": {…},
+     "wer": {"rate": 0.1, "sub": 90, "del": 20, "ins": 10, "num_ref": 1200},
+     "cer": {…}, "wer_tagged": {…}, "entity_wer": {…},
      "f1": {"micro": {"precision": …, "recall": …, "f1": …, "tp": …, "fp": …, "fn": …},
             "macro_f1": 0.6, "labels": {"PER": {…}, …}},
-     "label_f1": {…}, "f1_span": {…}, "f1_span_text": {…},
+     "label_f1": {…}, "f1_span": {…}, "f1_span_text": {…}, "f1_aligned": {…}, "seen": {…}, "unseen": {…},
      "eer": {"rate": 0.3, "errors": 30, "num_entities": 100}, "eer_substr": {…},
-     "illegal_symbols": {"hyp": {"unclosed": 2, "per_100_utts": 1.67}}}
+     "errors": {"correct": 70, "wrong_label": 5, "wrong_boundary": 5, "misspelt": 9, "missed": 11, "spurious": 8},
+     "confusion": {"PER": {"PER": 40, "ORG": 2, "LOC": 0, "O": 3}, …, "O": {"PER": 4, …}},
+     "illegal_symbols": {"ref": {"per_100_utts": 0.0}, "hyp": {"unclosed": 2, "per_100_utts": 1.67}},
+     "ci95": {"wer": [0.08, 0.12], "f1": [0.65, 0.78], "f1.PER": […], …},
+     "made_with": {…}}
+
+``O`` in the confusion table stands for no entity: what was missed, and what is spurious.
 """
 
-import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TextIO
 
-from spner.datadir import read_entities, read_table
-from spner.datatypes import LABELS, Annotated
+import numpy as np
+
+from spner.datadir import json_line, read_table
+from spner.datatypes import Annotated
 from spner.errors import SpnerError
-from spner.paths import ENTITIES, GOLD_ENTITIES, TEXT
-from spner.scoring.ner import (
-    MATCHINGS,
-    EntityErrors,
-    MatchCounts,
-    Pair,
-    compute_macro_f1,
-    count_entity_errors,
-    count_entity_errors_substr,
-    count_matches,
-    discard_labels,
+from spner.files import atomic_text, write_json
+from spner.paths import ANNOTATE_RECORD, ENTITIES, utterances_file
+from spner.progress import Progress
+from spner.provenance import collect_versions, git_commit
+from spner.scoring.counts import (
+    MATCHES,
+    MISSES,
+    POSITIONAL,
+    WORD_RATES,
+    Columns,
+    Table,
+    UtteranceCounter,
+    sum_counts,
 )
-from spner.scoring.wer import ErrorCounts, count_errors
-from spner.tags import entity_symbols, spans_to_text, text_to_spans
-from spner.textnorm import normalise, normalise_annotated
+from spner.scoring.errors import KINDS, NO_LABEL, EntityError, label_pairs
+from spner.scoring.inputs import (
+    Rules,
+    Side,
+    Transcript,
+    count_mentions,
+    mentions_of,
+    read_side,
+    require_same_utterances,
+)
+from spner.scoring.ner import EntityErrors, Key, MatchCounts, compute_macro_f1
+from spner.scoring.significance import SEED, compute_intervals
+from spner.scoring.wer import ErrorCounts
 
-logger = logging.getLogger(__name__)
-
-MADE_BY = {ENTITIES: "stage 2", GOLD_ENTITIES: "stage 1"}
+NUM_DRAWS = 1000
 
 
 @dataclass(frozen=True)
-class Transcripts:
-    """The utterances of one side by id, in the order of their file."""
+class Options:
+    """What is scored how; ``spner score --help`` describes each.
 
-    file: Path
-    annotated: dict[str, Annotated]
-    tagged: dict[str, list[str]]
-    """Words and entity symbols; a hypothesis keeps its illegal symbols."""
-    illegal: Counter[str]
+    Attributes:
+        rules: how both sides are read.
+        seen: the training entities, any form that :func:`spner.scoring.inputs.read_side` reads.
+        num_draws: of the bootstrap; 0 leaves the intervals out.
+        utt2spk: Kaldi's table; the bootstrap draws speakers instead of utterances.
+        drop_empty_hyp: leave utterances with an empty hypothesis out of F1 and EER, as the paper did, not of the WER.
+    """
+
+    rules: Rules = field(default_factory=Rules)
+    seen: Path | None = None
+    num_draws: int = NUM_DRAWS
+    utt2spk: Path | None = None
+    drop_empty_hyp: bool = False
 
 
-def score_folders(
-    *,
-    ref: Path,
-    hyp: Path,
-    gold: bool,
-    lang: str | None,
-    ref_entities: str = ENTITIES,
-    labels: Sequence[str] = LABELS,
-    discard: Collection[str] = (),
-) -> dict[str, Any]:
-    """Score a decode folder against a data folder; the form of the result is in the module's docstring.
+@dataclass
+class Account:
+    """What went wrong with the entities of a corpus, by kind and by label."""
+
+    kinds: Counter[str]
+    labels: Counter[tuple[str, str]]
+
+    def add(self, errors: Sequence[EntityError], *, ref: Annotated, hyp: Annotated) -> None:
+        """Add one utterance."""
+        self.kinds.update(error.kind for error in errors)
+        self.labels.update(label_pairs(errors, ref=ref, hyp=hyp))
+
+
+DEFAULTS = Options()
+
+
+def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO | None = None) -> dict[str, Any]:
+    """Score one side against another; the form of the result is in the module's docstring.
 
     Args:
-        ref: folder with the entities file; its words are the reference transcripts.
-        hyp: folder with ``text`` (tagged) and ``entities.jsonl``.
-        gold: whether the references are true entities rather than pseudo-labels.
-        lang: both sides are normalised for this language; None takes the words as they are.
-        ref_entities: name of the entities file in ``ref``.
-        labels: the configured labels; an entity with another one is an error and is warned of.
-        discard: labels that are left out on both sides.
+        ref: the references, any form that :func:`spner.scoring.inputs.read_side` reads.
+        hyp: the hypotheses, any such form.
+        options: how.
+        details: gets one JSON line an utterance, in C order of ids: both sides, and what went wrong with each entity.
 
     Raises:
         SpnerError: a file is missing or malformed, there is no utterance, or the two sides do not hold the same ones.
     """
-    ref_side = read_ref(ref / ref_entities, lang=lang)
-    hyp_side = read_hyp(hyp, lang=lang, labels=labels)
+    ref_side, hyp_side = (read_side(path, options.rules, role=role) for path, role in ((ref, "ref"), (hyp, "hyp")))
     require_same_utterances(ref=ref_side, hyp=hyp_side)
-    labels = [label for label in labels if label not in discard]
-    pairs = [
-        Pair(ref=discard_labels(annotated, discard), hyp=discard_labels(hyp_side.annotated[utt_id], discard))
-        for utt_id, annotated in ref_side.annotated.items()
-    ]
-    _warn_of_unknown_labels(ref_side.file, (pair.ref for pair in pairs), labels)
-    _warn_of_unknown_labels(hyp_side.file, (pair.hyp for pair in pairs), labels)
-    tagged = [(tokens, hyp_side.tagged[utt_id]) for utt_id, tokens in ref_side.tagged.items()]
-    per_100_utts = 100 * hyp_side.illegal.total() / len(pairs)
+    seen = read_seen(options)
+    table, account = count_sides(
+        ref=ref_side, hyp=hyp_side, options=options, labels=find_labels([hyp_side], options.rules), seen=seen,
+        details=details,
+    )  # fmt: skip
+    speakers = read_speakers(options.utt2spk, ref_side) if options.utt2spk else None
+    num_utts = len(ref_side.utterances)
     return {
-        "num_utts": len(pairs),
-        "gold": gold,
-        **score_pairs(pairs, labels=labels),
-        "wer_tagged": _error_rate(count_errors(ref=r, hyp=h) for r, h in tagged),
-        "illegal_symbols": {"hyp": {**dict(sorted(hyp_side.illegal.items())), "per_100_utts": per_100_utts}},
+        "num_utts": num_utts,
+        "gold": is_gold(ref),
+        **_format_counts(table),
+        "errors": {kind: account.kinds[kind] for kind in KINDS} if account else None,
+        "confusion": _format_confusion(account.labels, table.columns.labels) if account else None,
+        "illegal_symbols": {
+            role: {**dict(sorted(side.illegal.items())), "per_100_utts": 100 * side.illegal.total() / num_utts}
+            for role, side in (("ref", ref_side), ("hyp", hyp_side))
+        },
+        "ci95": compute_intervals(table, num_draws=options.num_draws, groups=speakers) if options.num_draws else None,
+        "made_with": describe(options) | {"ref": str(ref), "hyp": str(hyp)},
     }
 
 
-def score_pairs(pairs: Sequence[Pair], *, labels: Sequence[str]) -> dict[str, Any]:
-    """Return the scores that words and entities determine, in the form of the module's docstring."""
-    words = (count_errors(ref=pair.ref.words, hyp=pair.hyp.words) for pair in pairs)
-    chars = (count_errors(ref=" ".join(pair.ref.words), hyp=" ".join(pair.hyp.words)) for pair in pairs)
+def write_scores(
+    out: Path, *, ref: Path, hyp: Path, options: Options = DEFAULTS, about: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Do :func:`score`, write its result to ``out`` and the utterances beside it; return the result.
+
+    Args:
+        out: JSON file.
+        ref: see :func:`score`.
+        hyp: see :func:`score`.
+        options: how.
+        about: what else the scores were made with.
+    """
+    with atomic_text(utterances_file(out)) as details:
+        scores = score(ref, hyp, options, details=details)
+    scores["made_with"] |= about
+    write_json(out, scores)
+    return scores
+
+
+def is_gold(ref: Path) -> bool:
+    """Whether references are true entities: all are but those that stage 2's tagger wrote, beside its record."""
+    folder = ref if ref.is_dir() else ref.parent
+    return not ((ref.is_dir() or ref.name == ENTITIES) and (folder / ANNOTATE_RECORD).exists())
+
+
+def describe(options: Options) -> dict[str, Any]:
+    """Return what a score was made with."""
+    rules = options.rules
     return {
-        "wer": _error_rate(words),
-        "cer": _error_rate(chars),
-        **{name: _match_scores(count_matches(pairs, matching=name), labels) for name in MATCHINGS},
-        "eer": _entity_error_rate(map(count_entity_errors, pairs)),
-        "eer_substr": _entity_error_rate(map(count_entity_errors_substr, pairs)),
+        "commit": git_commit(),
+        "versions": collect_versions(("numpy", "rapidfuzz")),
+        "lang": rules.lang,
+        "labels": list(rules.labels),
+        "map": dict(rules.mapping),
+        "discard": sorted(rules.discard),
+        "policy": rules.policy,
+        "seen": str(options.seen) if options.seen else None,
+        "bootstrap": options.num_draws,
+        "bootstrap_seed": SEED,
+        "by_speaker": str(options.utt2spk) if options.utt2spk else None,
+        "drop_empty_hyp": options.drop_empty_hyp,
     }
 
 
-def read_ref(file: Path, *, lang: str | None) -> Transcripts:
-    """Read reference words and entities in canonical form.
+def read_seen(options: Options) -> frozenset[Key] | None:
+    """Return the ``(label, phrase)`` of the training entities; None where none are given."""
+    if options.seen is None:
+        return None
+    return frozenset(count_mentions(read_side(options.seen, options.rules, role="ref")))
+
+
+def read_speakers(utt2spk: Path, ref: Side) -> list[str]:
+    """Return the speaker of each utterance, in the order of the table's rows.
 
     Raises:
-        SpnerError: the file is missing, malformed or without any utterance.
+        SpnerError: an utterance has no speaker.
     """
-    annotated = read_entities(file, made_by=MADE_BY.get(file.name, "stage 2"))
-    if not annotated:
-        raise SpnerError(f"{file}: holds no utterance (expected at least one to score); rerun stages 1 and 2")
-    annotated = {utt_id: _canonical(utterance, lang) for utt_id, utterance in annotated.items()}
-    tagged = {utt_id: spans_to_text(utterance).split() for utt_id, utterance in annotated.items()}
-    return Transcripts(file, annotated, tagged, Counter())
+    speakers = read_table(utt2spk, made_by="stage 1")
+    for utt_id in ref.utterances:
+        if utt_id not in speakers:
+            raise SpnerError(f'{utt2spk}: utterance "{utt_id}" of {ref.where(utt_id)} is missing (expected <utt_id> '
+                             "<spk_id> of every utterance)")
+    return [speakers[utt_id] for utt_id in sorted(ref.utterances)]
 
 
-def read_hyp(folder: Path, *, lang: str | None, labels: Sequence[str] = LABELS) -> Transcripts:
-    """Read hypotheses in canonical form: words and entities, and the tagged text with its illegal symbols.
+def find_labels(sides: Sequence[Side], rules: Rules) -> list[str]:
+    """Return the scored labels in their order, then those that are not configured but were heard."""
+    heard = {label for side in sides for transcript in side.utterances.values() for label, _ in mentions_of(transcript)}
+    return [*rules.scored_labels, *sorted(heard.difference(rules.labels))]
 
-    A line of ``text`` without any symbol (a text tagger's hypothesis) is tagged from ``entities.jsonl``.
 
-    Raises:
-        SpnerError: a file is missing or malformed, or ``text`` and ``entities.jsonl`` disagree on ids or words.
+def count_sides(
+    *,
+    ref: Side,
+    hyp: Side,
+    options: Options,
+    labels: Sequence[str],
+    seen: frozenset[Key] | None,
+    details: TextIO | None = None,
+) -> tuple[Table, Account | None]:
+    """Count every utterance, in C order of ids.
+
+    Args:
+        ref: the references.
+        hyp: the hypotheses, of the same utterances.
+        options: how.
+        labels: of the table; see :func:`find_labels`.
+        seen: see :func:`read_seen`.
+        details: gets the utterances; see :func:`score`.
+
+    Returns:
+        the table, and the account of the entities, None where positions are not known.
     """
-    file = folder / TEXT
-    texts = read_table(file, made_by="stage 5")
-    entities = read_entities(folder / ENTITIES, made_by="stage 5")
-    _require_same_ids(file, texts, folder / ENTITIES, entities)
-    unknown = {e.label for utterance in entities.values() for e in utterance.entities}.difference(labels)
-    labels = [*labels, *sorted(unknown)]
-    symbols = frozenset(entity_symbols(labels))
-    annotated: dict[str, Annotated] = {}
-    tagged: dict[str, list[str]] = {}
-    illegal: Counter[str] = Counter()
-    for line_number, (utt_id, text) in enumerate(texts.items(), start=1):
-        tokens = text.split()
-        reading = text_to_spans(tokens, labels=labels)
-        if reading.annotated.words != entities[utt_id].words:
-            raise SpnerError(f'{file}:{line_number}: the words of "{utt_id}" are not those of {folder / ENTITIES} '
-                             "(expected the same words in both files); rerun stage 5")
-        illegal += reading.illegal
-        annotated[utt_id] = _canonical(entities[utt_id], lang)
-        if symbols.isdisjoint(tokens):
-            tagged[utt_id] = spans_to_text(annotated[utt_id]).split()
-        else:
-            tagged[utt_id] = _canonical_tokens(tokens, symbols, lang)
-    return Transcripts(file, annotated, tagged, illegal)
+    transcripts = [*ref.utterances.values(), *hyp.utterances.values()]
+    positional = all(isinstance(transcript, Annotated) for transcript in transcripts)
+    columns = Columns(labels)
+    counter = UtteranceCounter(columns, positional=positional, seen=seen, drop_empty_hyp=options.drop_empty_hyp)
+    rows = np.empty((len(ref.utterances), columns.width), dtype=np.int32)
+    account = Account(Counter(), Counter())
+    with Progress(len(rows), what="score", unit="utterances") as progress:
+        for number, utt_id in enumerate(sorted(ref.utterances)):
+            rows[number], errors = counter.count(utt_id, ref=ref, hyp=hyp)
+            if errors:
+                account.add(errors, ref=ref.utterances[utt_id], hyp=hyp.utterances[utt_id])
+            if details:
+                details.write(_format_utterance(utt_id, ref.utterances[utt_id], hyp.utterances[utt_id], errors))
+            progress.update()
+    undefined = {*(() if positional else POSITIONAL), *(("seen", "unseen") if seen is None else ())}
+    names = frozenset({*WORD_RATES, *MATCHES, *MISSES} - undefined)
+    return Table(columns, rows, names), account if positional else None
 
 
-def require_same_utterances(*, ref: Transcripts, hyp: Transcripts) -> None:
-    """Refuse to score a part of the utterances: both sides must hold the same ids.
-
-    Raises:
-        SpnerError: an utterance has no hypothesis or no reference; the message gives file and line.
-    """
-    _require_same_ids(ref.file, ref.annotated, hyp.file, hyp.annotated)
-
-
-def _require_same_ids(file: Path, ids: Collection[str], other_file: Path, other_ids: Collection[str]) -> None:
-    for here, known, there, expected in ((file, ids, other_file, other_ids), (other_file, other_ids, file, ids)):
-        extra = [(number, utt_id) for number, utt_id in enumerate(known, start=1) if utt_id not in expected]
-        if extra:
-            number, utt_id = extra[0]
-            others = f", nor are {len(extra) - 1} more" if extra[1:] else ""
-            raise SpnerError(f'{here}:{number}: utterance "{utt_id}" is not in {there}{others} (expected the same '
-                             "utterances in both, an empty line for an empty hypothesis); rerun stage 5")
+def _format_counts(table: Table) -> dict[str, Any]:
+    """Return the scores that sums of rows determine."""
+    columns, totals = table.columns, table.totals()
+    scores: dict[str, Any] = {name: format_errors(columns.word_errors(totals, name)) for name in WORD_RATES}
+    scores |= {name: _format_matches(columns.matches(totals, name)) for name in MATCHES}
+    scores |= {name: _format_missed(columns.missed(totals, name)) for name in MISSES}
+    return {name: value if name in table.names else None for name, value in scores.items()}
 
 
-def _canonical(annotated: Annotated, lang: str | None) -> Annotated:
-    return annotated if lang is None else normalise_annotated(annotated, lang)
+def format_errors(counts: ErrorCounts) -> dict[str, Any]:
+    """Return word or character errors in the form of the module's docstring."""
+    return {"rate": counts.rate, "sub": counts.num_sub, "del": counts.num_del, "ins": counts.num_ins,
+            "num_ref": counts.num_ref}  # fmt: skip
 
 
-def _canonical_tokens(tokens: Iterable[str], symbols: Collection[str], lang: str | None) -> list[str]:
-    """Normalise the words among the tokens; symbols stay."""
-    if lang is None:
-        return list(tokens)
-    return [
-        piece for token in tokens for piece in ([token] if token in symbols else normalise(token, lang).split())
-    ]
+def _format_missed(counts: EntityErrors) -> dict[str, Any]:
+    return {"rate": counts.rate, "errors": counts.num_errors, "num_entities": counts.num_entities}
 
 
-def _warn_of_unknown_labels(file: Path, utterances: Iterable[Annotated], labels: Collection[str]) -> None:
-    unknown = Counter(e.label for utterance in utterances for e in utterance.entities if e.label not in labels)
-    if unknown:
-        found = ", ".join(f"{label} {count}" for label, count in sorted(unknown.items()))
-        logger.warning(
-            "%s: %d entities have labels that are not configured (%s); expected %s; each counts as an error",
-            file, unknown.total(), found, ", ".join(labels),
-        )  # fmt: skip
-
-
-def _error_rate(counts: Iterable[ErrorCounts]) -> dict[str, Any]:
-    total = sum(counts, ErrorCounts())
-    return {"rate": total.rate, "sub": total.num_sub, "del": total.num_del, "ins": total.num_ins,
-            "num_ref": total.num_ref}  # fmt: skip
-
-
-def _entity_error_rate(counts: Iterable[EntityErrors]) -> dict[str, Any]:
-    total = sum(counts, EntityErrors())
-    return {"rate": total.rate, "errors": total.num_errors, "num_entities": total.num_entities}
-
-
-def _match_scores(counts: dict[str, MatchCounts], labels: Sequence[str]) -> dict[str, Any]:
-    unknown = [label for label in counts if label not in labels]
+def _format_matches(counts: dict[str, MatchCounts]) -> dict[str, Any]:
     return {
-        "micro": _prf(sum(counts.values(), MatchCounts())),
-        "macro_f1": compute_macro_f1(counts, labels=labels),
-        "labels": {label: _prf(counts.get(label, MatchCounts())) for label in [*labels, *unknown]},
+        "micro": _format_prf(sum_counts(counts)),
+        "macro_f1": compute_macro_f1(counts, labels=counts),
+        "labels": {label: _format_prf(own) for label, own in counts.items()},
     }
 
 
-def _prf(counts: MatchCounts) -> dict[str, Any]:
+def _format_prf(counts: MatchCounts) -> dict[str, Any]:
     return {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1,
             "tp": counts.tp, "fp": counts.fp, "fn": counts.fn}  # fmt: skip
 
 
-def format_table(scores: dict[str, Any]) -> str:
-    """Return the scores as a short table for the terminal; rates are rounded to four places, ``-`` is undefined."""
-    references = "gold" if scores["gold"] else "pseudo-labels (agreement with the tagger, not accuracy)"
-    words = [("WER", scores["wer"]), ("CER", scores["cer"]), ("tagged WER", scores["wer_tagged"])]
-    mentions = [("EER", scores["eer"]), ("EER, substring", scores["eer_substr"])]
-    entities = [
-        ("F1", scores["f1"]["micro"]),
-        *((f"  {label}", counts) for label, counts in scores["f1"]["labels"].items()),
-        ("label-F1", scores["label_f1"]["micro"]),
-        ("span F1", scores["f1_span"]["micro"]),
-    ]
-    return "\n".join([
-        f"{scores['num_utts']} utterances, references: {references}",
-        "",
-        *_align(words, {"rate": "rate", "sub": "sub", "del": "del", "ins": "ins", "num_ref": "of"}),
-        "",
-        *_align(mentions, {"rate": "rate", "errors": "missed", "num_entities": "of"}),
-        "",
-        *_align(entities, {"precision": "P", "recall": "R", "f1": "F1", "tp": "TP", "fp": "FP", "fn": "FN"}),
-        "",
-        f"illegal entity symbols per 100 hypotheses: {scores['illegal_symbols']['hyp']['per_100_utts']:.1f}",
-    ])  # fmt: skip
+def _format_confusion(cells: Counter[tuple[str, str]], labels: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return the table ``[ref][hyp]``; what no side has is no cell."""
+    names = [*labels, NO_LABEL]
+    return {
+        ref: {hyp: cells[ref, hyp] for hyp in names if (ref, hyp) != (NO_LABEL, NO_LABEL)} for ref in names
+    }
 
 
-def _align(rows: list[tuple[str, dict[str, Any]]], columns: dict[str, str]) -> list[str]:
-    """Return a header and the rows: names to the left, the columns (key -> title) to the right."""
-    cells = [["", *columns.values()]] + [[name, *(_cell(row[key]) for key in columns)] for name, row in rows]
-    return [f"{name:14}" + "".join(f"{cell:>9}" for cell in numbers) for name, *numbers in cells]
+def _format_utterance(utt_id: str, ref: Transcript, hyp: Transcript, errors: Sequence[EntityError]) -> str:
+    def side(transcript: Transcript) -> dict[str, Any]:
+        if isinstance(transcript, Annotated):
+            entities = [{"label": e.label, "start": e.start, "end": e.end} for e in transcript.entities]
+        else:
+            entities = [{"label": label, "phrase": phrase} for label, phrase in transcript.mentions]
+        return {"words": transcript.words, "entities": entities}
 
-
-def _cell(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    kinds = [{"kind": error.kind, "ref": error.ref, "hyp": error.hyp} for error in errors]
+    return json_line({"utt_id": utt_id, "ref": side(ref), "hyp": side(hyp), "errors": kinds})

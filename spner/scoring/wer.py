@@ -1,23 +1,27 @@
-"""Word and character errors: (S + D + I) / N over a corpus (METRICS, section 5).
+"""Word and character errors: (S + D + I) / N over a corpus (METRICS, section 5)."""
 
-The edit operations are rapidfuzz's, as jiwer's are, so the counts equal jiwer's on the same strings.
-"""
-
-from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rapidfuzz.distance import Levenshtein
+
+from spner.datatypes import Entity
+from spner.scoring.alignment import Alignment
+from spner.scoring.ratio import Count, Ratio, divide
 
 
 @dataclass(frozen=True)
 class ErrorCounts:
-    """Substitutions, deletions and insertions against ``num_ref`` reference tokens; counts of utterances add up."""
+    """Substitutions, deletions and insertions against ``num_ref`` reference tokens; counts of utterances add up.
 
-    num_sub: int = 0
-    num_del: int = 0
-    num_ins: int = 0
-    num_ref: int = 0
+    Each is a number, or an array of the same numbers of many draws.
+    """
+
+    num_sub: Count = 0
+    num_del: Count = 0
+    num_ins: Count = 0
+    num_ref: Count = 0
 
     def __add__(self, other: "ErrorCounts") -> "ErrorCounts":
         return ErrorCounts(
@@ -28,20 +32,51 @@ class ErrorCounts:
         )
 
     @property
-    def rate(self) -> float | None:
+    def rate(self) -> Ratio:
         """Errors a reference token, 0 or more; 0.0 without reference and error, None where only insertions exist.
 
         jiwer returns the number of insertions in the last case, which is no rate.
         """
         num_errors = self.num_sub + self.num_del + self.num_ins
-        if self.num_ref == 0:
-            return None if num_errors else 0.0
-        return num_errors / self.num_ref
+        if isinstance(self.num_ref, int) and self.num_ref == num_errors == 0:
+            return 0.0
+        return divide(num_errors, self.num_ref, empty=None)
 
 
-def count_errors(*, ref: Sequence[Hashable], hyp: Sequence[Hashable]) -> ErrorCounts:
+def count_errors(*, ref: Sequence[str], hyp: Sequence[str]) -> ErrorCounts:
     """Return one utterance's errors: words for the WER, a string (its spaces included) for the CER."""
     if ref == hyp:
         return ErrorCounts(num_ref=len(ref))
-    kinds = Counter(kind for kind, _, _ in Levenshtein.editops(ref, hyp).as_list())
-    return ErrorCounts(kinds["replace"], kinds["delete"], kinds["insert"], len(ref))
+    kinds = [kind for kind, _, _ in Levenshtein.editops(ref, hyp).as_list()]
+    return ErrorCounts(kinds.count("replace"), kinds.count("delete"), kinds.count("insert"), len(ref))
+
+
+def count_aligned_errors(alignment: Alignment, *, ref: Sequence[str], hyp: Sequence[str]) -> ErrorCounts:
+    """Return the errors of an alignment: :func:`count_errors` of the same words."""
+    num_del = sum(j is None for _, j in alignment)
+    num_ins = len(alignment) - len(ref)
+    num_sub = sum(i is not None and j is not None and ref[i] != hyp[j] for i, j in alignment)
+    return ErrorCounts(num_sub, num_del, num_ins, len(ref))
+
+
+def count_entity_word_errors(
+    alignment: Alignment, *, ref: Sequence[str], hyp: Sequence[str], entities: Sequence[Entity]
+) -> ErrorCounts:
+    """Return the errors on the reference words inside entities (METRICS, section 4).
+
+    An inserted word counts where the reference words before and after it are of one entity.
+    """
+    entity_of = [-1] * (len(ref) + 1)
+    for number, entity in enumerate(entities):
+        entity_of[entity.start : entity.end] = [number] * (entity.end - entity.start)
+    inside = [(i, j) for i, j in alignment if i is not None and entity_of[i] >= 0]
+    num_sub = sum(j is not None and ref[i] != hyp[j] for i, j in inside)
+    num_del = sum(j is None for _, j in inside)
+    # Between neighbouring reference words the alignment has one column more for each insertion.
+    columns = [column for column, (i, _) in enumerate(alignment) if i is not None]
+    num_ins = sum(
+        after - before - 1
+        for position, (before, after) in enumerate(pairwise(columns))
+        if entity_of[position] >= 0 and entity_of[position] == entity_of[position + 1]
+    )
+    return ErrorCounts(num_sub, num_del, num_ins, len(inside))

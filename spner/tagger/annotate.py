@@ -21,7 +21,6 @@ from spner.tagger.train import score
 from spner.tags import bio_to_spans
 from spner.textnorm import project
 
-ANNOTATE_RECORD = "annotate.json"
 DEFAULT_TAGGERS = {
     "nl": "FacebookAI/xlm-roberta-large-finetuned-conll02-dutch",
     "de": "FacebookAI/xlm-roberta-large-finetuned-conll03-german",
@@ -141,15 +140,15 @@ def _annotate_set(folder: Path, tagger: Tagger, record: dict[str, Any], *, lang:
     sentences = datadir.read_sentences(folder / paths.SENTENCES, made_by="stage 1 (spner data)")
     annotated = tag_sentences(tagger, sentences, lang=lang, batch_tokens=batch_tokens)
     # A record of an earlier tagger must not vouch for the new entities if we are killed between the two writes.
-    (folder / ANNOTATE_RECORD).unlink(missing_ok=True)
+    (folder / paths.ANNOTATE_RECORD).unlink(missing_ok=True)
     datadir.write_entities(folder / paths.ENTITIES, annotated)
-    write_json(folder / ANNOTATE_RECORD, record)
+    write_json(folder / paths.ANNOTATE_RECORD, record)
     found = Counter(entity.label for utterance in annotated.values() for entity in utterance.entities)
     log.info("%s: %d utterances, %s", folder, len(annotated), ", ".join(f"{found[label]} {label}" for label in LABELS))
 
 
 def _is_annotated(folder: Path, record: dict[str, Any]) -> bool:
-    done = folder / ANNOTATE_RECORD
+    done = folder / paths.ANNOTATE_RECORD
     return done.is_file() and (folder / paths.ENTITIES).is_file() and read_json(done) == record
 
 

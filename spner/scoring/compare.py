@@ -1,0 +1,184 @@
+"""Two systems on the same utterances: differences, how sure they are, and where they lie (METRICS, section 7)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spner.errors import SpnerError
+from spner.scoring.counts import Table, compute_scores, sum_counts
+from spner.scoring.inputs import Side, read_side, require_same_utterances
+from spner.scoring.score import (
+    Options,
+    count_sides,
+    describe,
+    find_labels,
+    is_gold,
+    read_seen,
+    read_speakers,
+)
+from spner.scoring.significance import compare_systems, p_value, percentile_interval, sum_groups
+from spner.scoring.table import format_number
+
+TITLES = {
+    "wer": "WER", "cer": "CER", "wer_tagged": "tagged WER", "entity_wer": "entity WER", "eer": "EER",
+    "eer_substr": "EER, substring", "f1": "F1", "precision": "  P", "recall": "  R", "macro_f1": "macro F1",
+    "label_f1": "label-F1", "f1_span": "span F1", "f1_span_text": "span-text F1", "f1_aligned": "aligned F1",
+    "seen": "F1, seen", "unseen": "F1, unseen",
+}  # fmt: skip
+NUM_EXAMPLES = 10
+
+
+@dataclass(frozen=True)
+class _System:
+    """One system: its hypotheses and their tables, one a seed."""
+
+    name: str
+    sides: Sequence[Side]
+    tables: Sequence[Table]
+
+    @property
+    def scores(self) -> dict[str, Any]:
+        """Scores of all seeds' hypotheses pooled."""
+        totals = sum(table.totals() for table in self.tables)
+        return compute_scores(self.tables[0].columns, totals, self.tables[0].names)
+
+
+def group_systems(hyps: Sequence[str]) -> dict[str, list[Path]]:
+    """Return the hypotheses of the two systems by name.
+
+    Args:
+        hyps: ``PATH``, which is a system of its own, or ``NAME=PATH``: those of one name are seeds of one system.
+
+    Raises:
+        SpnerError: they are not two systems.
+    """
+    systems: dict[str, list[Path]] = {}
+    for hyp in hyps:
+        name, equals, path = hyp.partition("=")
+        if not equals or "/" in name:
+            name, path = hyp, hyp
+        systems.setdefault(name, []).append(Path(path))
+    if len(systems) != 2:
+        raise SpnerError(f"--hyp: found {len(systems)} systems, {', '.join(systems) or 'none'} (expected two; give "
+                         "several seeds of one the same name: --hyp A=PATH --hyp A=PATH --hyp B=PATH)")
+    return systems
+
+
+def compare(ref: Path, systems: Mapping[str, Sequence[Path]], options: Options) -> dict[str, Any]:
+    """Compare two systems by a paired bootstrap.
+
+    Args:
+        ref: the references, any form that :func:`spner.scoring.inputs.read_side` reads.
+        systems: two; name -> hypotheses of each seed.
+        options: as :func:`spner.scoring.score.score` takes them; ``num_draws`` must be 1 or more.
+
+    Returns:
+        ``{"num_utts": …, "gold": …, "systems": {name: number of seeds}, "scores": {"wer": {"a": …, "b": …,
+        "difference": b - a, "ci95": [low, high], "p": …}, …}, "examples": [{"utt_id": …, "ref": tagged text,
+        "a": […], "b": [tagged text of each seed], "errors": [entity errors of a, of b], "word_errors": […]}, …]}``;
+        examples are the utterances whose errors differ most, entity errors before word errors.
+
+    Raises:
+        SpnerError: as :func:`spner.scoring.score.score`.
+    """
+    ref_side = read_side(ref, options.rules, role="ref")
+    hyps = {name: [read_side(path, options.rules, role="hyp") for path in paths] for name, paths in systems.items()}
+    for side in (side for sides in hyps.values() for side in sides):
+        require_same_utterances(ref=ref_side, hyp=side)
+    seen = read_seen(options)
+    labels = find_labels([side for sides in hyps.values() for side in sides], options.rules)
+    first, second = (
+        _System(name, sides, [
+            count_sides(ref=ref_side, hyp=side, options=options, labels=labels, seen=seen)[0] for side in sides
+        ])
+        for name, sides in hyps.items()
+    )  # fmt: skip
+    speakers = read_speakers(options.utt2spk, ref_side) if options.utt2spk else None
+    return {
+        "num_utts": len(ref_side.utterances),
+        "gold": is_gold(ref),
+        "systems": {system.name: len(system.sides) for system in (first, second)},
+        "scores": _compare_scores(first, second, speakers, options.num_draws),
+        "examples": _find_examples(ref_side, first, second),
+        "made_with": describe(options)
+        | {"ref": str(ref), "hyp": {name: list(map(str, paths)) for name, paths in systems.items()}},
+    }
+
+
+def _compare_scores(
+    first: _System, second: _System, speakers: Sequence[str] | None, num_draws: int
+) -> dict[str, dict[str, Any]]:
+    rows = {
+        system.name: [table.rows if speakers is None else sum_groups(table.rows, speakers) for table in system.tables]
+        for system in (first, second)
+    }
+    names = frozenset.intersection(*(table.names for system in (first, second) for table in system.tables))
+    draws = compare_systems(first.tables[0].columns, rows, names, num_draws=num_draws)
+    compared = {}
+    for name, (a, b) in draws.items():
+        values = first.scores[name], second.scores[name]
+        compared[name] = {
+            "a": values[0],
+            "b": values[1],
+            "difference": None if None in values else values[1] - values[0],
+            "ci95": percentile_interval(b - a),
+            "p": p_value(b - a),
+        }
+    return compared
+
+
+def _find_examples(ref: Side, first: _System, second: _System) -> list[dict[str, Any]]:
+    """Return the utterances whose mean number of errors over the seeds differs most."""
+    errors = [np.mean([_count_errors(table) for table in system.tables], axis=0) for system in (first, second)]
+    entities, words = np.abs(errors[1] - errors[0]).T  # (utterances,) each
+    utt_ids = sorted(ref.utterances)
+    order = sorted(np.flatnonzero(entities + words), key=lambda i: (-entities[i], -words[i], utt_ids[i]))
+    return [
+        {
+            "utt_id": utt_ids[i],
+            "ref": " ".join(ref.tagged_words(utt_ids[i])),
+            "a": [" ".join(side.tagged_words(utt_ids[i])) for side in first.sides],
+            "b": [" ".join(side.tagged_words(utt_ids[i])) for side in second.sides],
+            "errors": [float(each[i, 0]) for each in errors],
+            "word_errors": [float(each[i, 1]) for each in errors],
+        }
+        for i in order[:NUM_EXAMPLES]
+    ]
+
+
+def _count_errors(table: Table) -> np.ndarray:
+    """Return each utterance's false positives and negatives, and its word errors: (utterances, 2)."""
+    found = sum_counts(table.columns.matches(table.rows, "f1"))
+    words = table.columns.word_errors(table.rows, "wer")
+    return np.stack([found.fp + found.fn, words.num_sub + words.num_del + words.num_ins], axis=1)
+
+
+def format_comparison(comparison: dict[str, Any]) -> str:
+    """Return the comparison as a table for the terminal, and the utterances where the systems differ most."""
+    (a, num_a), (b, num_b) = comparison["systems"].items()
+    lines = [
+        f"{comparison['num_utts']} utterances, references: {'gold' if comparison['gold'] else 'pseudo-labels'}",
+        f"A: {a}{_format_seeds(num_a)}",
+        f"B: {b}{_format_seeds(num_b)}",
+        "",
+        f"{'':14}{'A':>9}{'B':>9}{'B - A':>9}  {'95 % interval':>17}{'p':>9}",
+    ]
+    for name, row in comparison["scores"].items():
+        bounds = " to ".join(f"{bound:+.4f}" for bound in row["ci95"]) if row["ci95"] else ""
+        title = TITLES.get(name, f"  {name.removeprefix('f1.')}")
+        difference = "-" if row["difference"] is None else f"{row['difference']:+.4f}"
+        lines.append(f"{title:14}{format_number(row['a']):>9}{format_number(row['b']):>9}{difference:>9}"
+                     f"  {bounds:>18}{format_number(row['p']):>8}")  # fmt: skip
+    for example in comparison["examples"]:
+        counts = (f"{key} errors {x:g} and {y:g}" for key, (x, y) in
+                  (("entity", example["errors"]), ("word", example["word_errors"])))  # fmt: skip
+        lines += ["", f"{example['utt_id']}: {', '.join(counts)}", f"  ref  {example['ref']}"]
+        lines += [f"  {side.upper()}    {text}" for side in ("a", "b") for text in example[side]]
+    return "\n".join(lines)
+
+
+def _format_seeds(num_seeds: int) -> str:
+    return f", {num_seeds} seeds pooled" if num_seeds > 1 else ""

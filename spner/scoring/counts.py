@@ -1,0 +1,188 @@
+"""What one utterance adds to every score: a row of counts. All scores are functions of sums of rows.
+
+So a corpus is one table of numbers, and resampling it (``significance.py``) never touches text again.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spner.datatypes import Annotated
+from spner.scoring.alignment import Alignment, align, project_spans
+from spner.scoring.errors import EntityError, find_errors
+from spner.scoring.inputs import Side, Transcript, mentions_of
+from spner.scoring.ner import (
+    MATCHINGS,
+    EntityErrors,
+    Key,
+    MatchCounts,
+    compute_macro_f1,
+    count_missed,
+    count_missed_substr,
+    match,
+)
+from spner.scoring.ratio import Ratio
+from spner.scoring.wer import ErrorCounts, count_aligned_errors, count_entity_word_errors, count_errors
+
+WORD_RATES = ("wer", "cer", "wer_tagged", "entity_wer")
+MATCHES = (*MATCHINGS, "f1_aligned", "seen", "unseen")
+MISSES = ("eer", "eer_substr")
+POSITIONAL = ("wer_tagged", "entity_wer", "f1_span", "f1_span_text", "f1_aligned")
+"""Scores that need the entities' positions on both sides."""
+
+
+class Columns:
+    """Which column of a row holds which count, for the labels that occur."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = tuple(labels)
+        names = [(name, kind) for name in WORD_RATES for kind in ("sub", "del", "ins", "num_ref")]
+        names += [(name, kind) for name in MISSES for kind in ("errors", "num_entities")]
+        names += [(name, label, kind) for name in MATCHES for label in labels for kind in ("tp", "fp", "fn")]
+        self.start = {}
+        for column, name in enumerate(names):
+            self.start.setdefault(name[:-1], column)
+        self.width = len(names)
+
+    def word_errors(self, totals: np.ndarray, name: str) -> ErrorCounts:
+        """Return the errors of one of ``WORD_RATES``; ``totals`` is (width,), or (…, width) for arrays of counts."""
+        return ErrorCounts(*self._take(totals, (name,), 4))
+
+    def missed(self, totals: np.ndarray, name: str) -> EntityErrors:
+        """Return the counts of one of ``MISSES``."""
+        return EntityErrors(*self._take(totals, (name,), 2))
+
+    def matches(self, totals: np.ndarray, name: str) -> dict[str, MatchCounts]:
+        """Return the counts of one of ``MATCHES`` by label."""
+        return {label: MatchCounts(*self._take(totals, (name, label), 3)) for label in self.labels}
+
+    def _take(self, totals: np.ndarray, name: tuple[str, ...], length: int) -> Iterable[int | np.ndarray]:
+        start = self.start[name]
+        columns = (totals[..., start + offset] for offset in range(length))
+        return (column if column.ndim else int(column) for column in columns)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a corpus.
+
+    Attributes:
+        columns: what they hold.
+        rows: (utterances, width) int32.
+        names: the scores that are defined: without positions or without training entities some are not.
+    """
+
+    columns: Columns
+    rows: np.ndarray
+    names: frozenset[str]
+
+    def totals(self) -> np.ndarray:
+        """Return the sums over utterances, (width,) int64."""
+        return self.rows.sum(axis=0, dtype=np.int64)
+
+
+class UtteranceCounter:
+    """Counts utterances into rows of a table."""
+
+    def __init__(
+        self, columns: Columns, *, positional: bool, seen: frozenset[Key] | None, drop_empty_hyp: bool = False
+    ) -> None:
+        """See :func:`count_sides`."""
+        self._columns = columns
+        self._positional = positional
+        self._seen = seen
+        self._drop_empty_hyp = drop_empty_hyp
+
+    def count(self, utt_id: str, *, ref: Side, hyp: Side) -> tuple[list[int], list[EntityError]]:
+        """Return the row of one utterance and, where positions are known, what went wrong with its entities."""
+        row = [0] * self._columns.width
+        said, heard = ref.utterances[utt_id], hyp.utterances[utt_id]
+        alignment = align(ref=said.words, hyp=heard.words)
+        self._add_errors(row, "wer", count_aligned_errors(alignment, ref=said.words, hyp=heard.words))
+        self._add_errors(row, "cer", count_errors(ref=" ".join(said.words), hyp=" ".join(heard.words)))
+        errors: list[EntityError] = []
+        if self._positional:
+            tagged = count_errors(ref=ref.tagged_words(utt_id), hyp=hyp.tagged_words(utt_id))
+            self._add_errors(row, "wer_tagged", tagged)
+            inside = count_entity_word_errors(alignment, ref=said.words, hyp=heard.words, entities=said.entities)
+            self._add_errors(row, "entity_wer", inside)
+            errors = find_errors(alignment, ref=said, hyp=heard)
+        if heard.words or not self._drop_empty_hyp:
+            self._add_mentions(row, ref=said, hyp=heard)
+            if self._positional:
+                self._add_positions(row, alignment, ref=said, hyp=heard)
+        return row, errors
+
+    def _add_errors(self, row: list[int], name: str, counts: ErrorCounts) -> None:
+        start = self._columns.start[(name,)]
+        row[start : start + 4] = counts.num_sub, counts.num_del, counts.num_ins, counts.num_ref
+
+    def _add_mentions(self, row: list[int], *, ref: Transcript, hyp: Transcript) -> None:
+        """Count what words and labels alone decide."""
+        said, heard = mentions_of(ref), mentions_of(hyp)
+        if not said and not heard:
+            return
+        found = match(ref=said, hyp=heard)
+        self._add_matches(row, "f1", found.both, found.only_hyp, found.only_ref)
+        if self._seen is not None:
+            for name, inside in (("seen", True), ("unseen", False)):
+                kinds = ([k for k in keys if (k in self._seen) is inside]
+                         for keys in (found.both, found.only_hyp, found.only_ref))  # fmt: skip
+                self._add_matches(row, name, *kinds)
+        found = match(ref=[mention[:1] for mention in said], hyp=[mention[:1] for mention in heard])
+        self._add_matches(row, "label_f1", found.both, found.only_hyp, found.only_ref)
+        starts = [entity.start for entity in ref.entities] if isinstance(ref, Annotated) else [0] * len(said)
+        mentions = [(start, phrase.split()) for start, (_, phrase) in zip(starts, said, strict=True)]
+        missed = count_missed(mentions, hyp=hyp.words), count_missed_substr((p for _, p in said), hyp=hyp.words)
+        for name, num_missed in zip(MISSES, missed, strict=True):
+            start = self._columns.start[(name,)]
+            row[start : start + 2] = num_missed, len(said)
+
+    def _add_positions(self, row: list[int], alignment: Alignment, *, ref: Annotated, hyp: Annotated) -> None:
+        if not ref.entities and not hyp.entities:
+            return
+        for name in ("f1_span", "f1_span_text"):
+            key_of = MATCHINGS[name]
+            found = match(ref=[key_of(ref, e) for e in ref.entities], hyp=[key_of(hyp, e) for e in hyp.entities])
+            self._add_matches(row, name, found.both, found.only_hyp, found.only_ref)
+        spans = project_spans(alignment, hyp.entities)
+        heard = [(e.label, *(span or ())) for e, span in zip(hyp.entities, spans, strict=True)]
+        found = match(ref=[(e.label, e.start, e.end) for e in ref.entities], hyp=heard)
+        self._add_matches(row, "f1_aligned", found.both, found.only_hyp, found.only_ref)
+
+    def _add_matches(
+        self, row: list[int], name: str, both: Sequence[Key], only_hyp: Sequence[Key], only_ref: Sequence[Key]
+    ) -> None:
+        for offset, keys in enumerate((both, only_hyp, only_ref)):
+            for key in keys:
+                row[self._columns.start[(name, key[0])] + offset] += 1
+
+
+def compute_scores(columns: Columns, totals: np.ndarray, names: frozenset[str]) -> dict[str, Ratio]:
+    """Return every defined headline score: rates and micro F1s; of ``f1`` also its precision, recall, macro F1 and,
+    as ``f1.<label>``, its F1 by label.
+
+    Args:
+        columns: of ``totals``.
+        totals: (width,) for numbers, None where undefined; (draws, width) for arrays, NaN where undefined.
+        names: the scores to compute.
+    """
+    scores: dict[str, Ratio] = {}
+    for name in (name for name in WORD_RATES if name in names):
+        scores[name] = columns.word_errors(totals, name).rate
+    for name in MISSES:
+        scores[name] = columns.missed(totals, name).rate
+    by_label = columns.matches(totals, "f1")
+    micro = sum_counts(by_label)
+    scores |= {"f1": micro.f1, "precision": micro.precision, "recall": micro.recall}
+    scores |= {f"f1.{label}": counts.f1 for label, counts in by_label.items()}
+    scores["macro_f1"] = compute_macro_f1(by_label, labels=columns.labels)
+    for name in (name for name in MATCHES if name in names):
+        scores[name] = sum_counts(columns.matches(totals, name)).f1
+    return scores
+
+
+def sum_counts(counts: Mapping[str, MatchCounts]) -> MatchCounts:
+    """Return the sum over labels."""
+    return sum(counts.values(), MatchCounts())

@@ -1,0 +1,286 @@
+"""What may be scored -> utterances in canonical form (METRICS, sections 1 and 2).
+
+A side is one of
+
+- a folder with ``text`` and ``entities.jsonl``: a data or a decode folder;
+- a Kaldi ``text`` file with entity symbols: ``u1 <PER> jan </NE> slaapt``;
+- JSON lines, an utterance a line, with words and spans as in ``entities.jsonl``, or with phrases whose positions are
+  not known: ``{"utt_id": "u1", "text": "jan slaapt", "entities": [{"label": "PER", "phrase": "jan"}]}``.
+"""
+
+import functools
+import logging
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from spner.datadir import parse_annotated, read_entities, read_records, read_table, refuse_twice, require_keys
+from spner.datatypes import LABELS, Annotated
+from spner.errors import SpnerError
+from spner.files import read_lines
+from spner.paths import ENTITIES, TEXT
+from spner.tags import CLOSE, entity_symbols, open_symbol, spans_to_text, text_to_spans
+from spner.textnorm import normalise_annotated, normalise_word
+
+log = logging.getLogger(__name__)
+
+FORMS = "a folder with text and entities.jsonl, a Kaldi text with entity symbols, or JSON lines"
+# Stages that make a folder's files, for who has not run them.
+MADE_BY = {"ref": {TEXT: "stage 1", ENTITIES: "stage 2"}, "hyp": {TEXT: "stage 5", ENTITIES: "stage 5"}}
+ANY_OPEN = "<[A-Z][A-Z0-9_-]*>"  # no transcript holds one, so it is a symbol even where its label is not configured
+
+
+@dataclass(frozen=True, slots=True)
+class Phrases:
+    """The words of one utterance and its mentions, ``(label, phrase)``, whose positions are not known."""
+
+    words: tuple[str, ...]
+    mentions: tuple[tuple[str, str], ...] = ()
+
+
+Transcript = Annotated | Phrases
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How both sides of a comparison are read.
+
+    Attributes:
+        lang: language whose normalisation both sides get; None takes the words as they are.
+        labels: the configured labels.
+        mapping: old label -> new label, applied first.
+        discard: labels, after mapping, that are left out on both sides; their words stay.
+        policy: how illegal tagged text is read; see :func:`spner.tags.text_to_spans`.
+    """
+
+    lang: str | None = None
+    labels: tuple[str, ...] = LABELS
+    mapping: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    discard: frozenset[str] = frozenset()
+    policy: str = "discard"
+
+    @property
+    def scored_labels(self) -> tuple[str, ...]:
+        """The configured labels that are not left out."""
+        return tuple(label for label in self.labels if label not in self.discard)
+
+    def apply(self, transcript: Transcript) -> Transcript:
+        """Bring an utterance to canonical form."""
+        if isinstance(transcript, Phrases):
+            words = tuple(piece for word in transcript.words for piece in self.normalise(word))
+            named = ((self.mapping.get(label, label), phrase) for label, phrase in transcript.mentions)
+            said = ((label, " ".join(p for w in phrase.split() for p in self.normalise(w))) for label, phrase in named)
+            return Phrases(words, tuple(m for m in said if m[1] and m[0] not in self.discard))
+        if transcript.entities and (self.mapping or self.discard):
+            named = (replace(e, label=self.mapping.get(e.label, e.label)) for e in transcript.entities)
+            transcript = Annotated(transcript.words, tuple(e for e in named if e.label not in self.discard))
+        return transcript if self.lang is None else normalise_annotated(transcript, self.lang)
+
+    def normalise(self, word: str) -> tuple[str, ...]:
+        """Return the words that one word becomes."""
+        return (word,) if self.lang is None else normalise_word(word, self.lang)
+
+
+@dataclass(frozen=True)
+class Side:
+    """The utterances of one side by id, in the order of their file.
+
+    Attributes:
+        file: where errors about an utterance point to.
+        utterances: in canonical form.
+        tagged: words and entity symbols of the utterances whose symbols are illegal; the others' follow from them.
+        illegal: illegal events by kind.
+    """
+
+    file: Path
+    utterances: dict[str, Transcript]
+    tagged: dict[str, list[str]]
+    illegal: Counter[str]
+
+    def tagged_words(self, utt_id: str) -> list[str]:
+        """Return words and entity symbols, the illegal ones too."""
+        return self.tagged[utt_id] if utt_id in self.tagged else spans_to_text(self.utterances[utt_id]).split()
+
+    def where(self, utt_id: str) -> str:
+        """Return file and line of an utterance: every line of a file is one."""
+        return f"{self.file}:{1 + list(self.utterances).index(utt_id)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One utterance as its file has it; where its symbols are illegal, all its tokens in canonical form, too."""
+
+    utt_id: str
+    where: str
+    transcript: Transcript
+    tokens: list[str] | None = None
+    illegal: Counter[str] | None = None
+
+
+def mentions_of(transcript: Transcript) -> list[tuple[str, str]]:
+    """Return ``(label, phrase)`` of each entity."""
+    if isinstance(transcript, Phrases):
+        return list(transcript.mentions)
+    return [(entity.label, transcript.phrase(entity)) for entity in transcript.entities]
+
+
+def count_mentions(side: Side) -> Counter[tuple[str, str]]:
+    """Return how often each ``(label, phrase)`` is mentioned."""
+    return Counter(mention for transcript in side.utterances.values() for mention in mentions_of(transcript))
+
+
+def read_side(path: Path, rules: Rules, *, role: str) -> Side:
+    """Read one side.
+
+    Args:
+        path: a folder or a file; the forms are in the module's docstring.
+        rules: how.
+        role: ``ref`` or ``hyp``. A reference with a label that is not configured is refused; a hypothesis may say
+            anything, so there it is warned of, and counts as an error.
+
+    Raises:
+        SpnerError: a file is missing, malformed or without any utterance, an utterance occurs twice, or a label is
+            not configured; the message gives file and line.
+    """
+    if path.is_dir():
+        file, found = path / TEXT, _read_folder(path, rules, role)
+    elif path.is_file():
+        file, found = path, _read_json(path) if _starts_json(path) else _read_tagged(path, rules)
+    else:
+        raise SpnerError(f"{path}: no such file or folder (expected {FORMS})")
+    side = Side(file, {}, {}, Counter())
+    unknown: Counter[str] = Counter()
+    first_unknown = ""
+    for read in found:
+        refuse_twice(read.utt_id, side.utterances, read.where)
+        transcript = side.utterances[read.utt_id] = rules.apply(read.transcript)
+        if read.tokens is not None:
+            side.tagged[read.utt_id] = read.tokens
+            side.illegal.update(read.illegal)
+        others = [label for label, _ in mentions_of(transcript) if label not in rules.labels]
+        if others and role == "ref":
+            raise SpnerError(_unknown_labels(read.where, others[0], rules))
+        if others:
+            unknown.update(others)
+            first_unknown = first_unknown or read.where
+    if not side.utterances:
+        raise SpnerError(f"{file}: holds no utterance (expected at least one to score)")
+    if unknown:
+        found = ", ".join(f"{label} {count}" for label, count in sorted(unknown.items()))
+        log.warning("%s: the first of %d entities whose labels are not configured (%s; expected %s); each counts as "
+                    "an error", first_unknown, unknown.total(), found, ", ".join(rules.labels))  # fmt: skip
+    return side
+
+
+def require_same_utterances(*, ref: Side, hyp: Side) -> None:
+    """Refuse to score a part of the utterances: both sides must hold the same ids.
+
+    Raises:
+        SpnerError: an utterance has no hypothesis or no reference; the message gives file and line.
+    """
+    _require_same_ids(ref.file, ref.utterances, hyp.file, hyp.utterances)
+
+
+def _unknown_labels(where: str, label: str, rules: Rules) -> str:
+    return (f'{where}: label "{label}" is not configured (expected {", ".join(rules.labels)}); add it to --labels, '
+            f"rename it with --map {label}=NEW or leave it out with --discard {label}")  # fmt: skip
+
+
+def _starts_json(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return file.read(1) == b"{"
+
+
+def _read_folder(folder: Path, rules: Rules, role: str) -> Iterator[_Read]:
+    """Read ``text`` and ``entities.jsonl``; a text without any symbol is tagged by its entities."""
+    text_file, entities_file = folder / TEXT, folder / ENTITIES
+    texts = read_table(text_file, made_by=MADE_BY[role][TEXT])
+    entities = read_entities(entities_file, made_by=MADE_BY[role][ENTITIES])
+    _require_same_ids(text_file, texts, entities_file, entities)
+    lines = {utt_id: number for number, utt_id in enumerate(entities, start=1)}
+    for number, (utt_id, text) in enumerate(texts.items(), start=1):
+        read = _read_text(utt_id, f"{text_file}:{number}", text, rules)
+        annotated = entities[utt_id]
+        if read.transcript.words != annotated.words:
+            raise SpnerError(f'{text_file}:{number}: the words of "{utt_id}" are not those of '
+                             f"{entities_file}:{lines[utt_id]} (expected the same words in both files); "
+                             f"rerun {MADE_BY[role][ENTITIES]}")
+        tagged = read.tokens is not None or bool(read.transcript.entities)
+        yield read if tagged else _Read(utt_id, f"{entities_file}:{lines[utt_id]}", annotated)
+
+
+def _read_tagged(path: Path, rules: Rules) -> Iterator[_Read]:
+    for number, line in enumerate(read_lines(path, made_by="stage 5"), start=1):
+        utt_id, _, text = line.partition(" ")
+        if not utt_id:
+            raise SpnerError(f"{path}:{number}: no utterance id (expected <utt_id> <tagged text>)")
+        yield _read_text(utt_id, f"{path}:{number}", text, rules)
+
+
+def _read_text(utt_id: str, where: str, text: str, rules: Rules) -> _Read:
+    if "<" not in text:
+        return _Read(utt_id, where, Annotated(tuple(text.split())))
+    symbol = _symbols((*rules.labels, *rules.mapping, *rules.discard))
+    # Symbols are split from the words first, so that no word index can drift.
+    tokens = symbol.sub(r" \g<0> ", text).split()
+    label_of = {token: token[1:-1] for token in tokens if token != CLOSE and symbol.fullmatch(token)}
+    reading = text_to_spans(tokens, labels=list(label_of.values()), policy=rules.policy)
+    if not reading.illegal:
+        return _Read(utt_id, where, reading.annotated)
+    return _Read(utt_id, where, reading.annotated, _canonical_tokens(tokens, label_of, rules), reading.illegal)
+
+
+@functools.cache
+def _symbols(labels: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join([*map(re.escape, entity_symbols(labels)), ANY_OPEN]))
+
+
+def _canonical_tokens(tokens: Iterable[str], label_of: Mapping[str, str], rules: Rules) -> list[str]:
+    """Normalise words, rename symbols, and leave out those of discarded labels, each with its close."""
+    canonical: list[str] = []
+    closes_discarded = False
+    for token in tokens:
+        if token in label_of:
+            label = rules.mapping.get(label_of[token], label_of[token])
+            closes_discarded = label in rules.discard
+            canonical += [] if closes_discarded else [open_symbol(label)]
+        elif token == CLOSE:
+            canonical += [] if closes_discarded else [CLOSE]
+            closes_discarded = False
+        else:
+            canonical += rules.normalise(token)
+    return canonical
+
+
+def _read_json(path: Path) -> Iterator[_Read]:
+    for number, record in read_records(path, made_by="stage 2"):
+        where = f"{path}:{number}"
+        if isinstance(record, dict) and "text" in record:
+            transcript: Transcript = _parse_phrases(record, where)
+        else:
+            transcript = parse_annotated(record, where)
+        yield _Read(record["utt_id"], where, transcript)
+
+
+def _parse_phrases(record: dict[str, Any], where: str) -> Phrases:
+    require_keys(record, {"utt_id": str, "text": str, "entities": list}, where)
+    for entity in record["entities"]:
+        require_keys(entity, {"label": str, "phrase": str}, where)
+        if not entity["label"] or not entity["phrase"].split():
+            raise SpnerError(f"{where}: an entity has no label or no words (expected both)")
+    mentions = ((entity["label"], " ".join(entity["phrase"].split())) for entity in record["entities"])
+    return Phrases(tuple(record["text"].split()), tuple(mentions))
+
+
+def _require_same_ids(file: Path, ids: Collection[str], other_file: Path, other_ids: Collection[str]) -> None:
+    for here, known, there, expected in ((file, ids, other_file, other_ids), (other_file, other_ids, file, ids)):
+        extra = [(number, utt_id) for number, utt_id in enumerate(known, start=1) if utt_id not in expected]
+        if extra:
+            number, utt_id = extra[0]
+            others = f", nor are {len(extra) - 1} more" if extra[1:] else ""
+            raise SpnerError(f'{here}:{number}: utterance "{utt_id}" is not in {there}{others} (expected the same '
+                             "utterances in both, an empty line for an empty hypothesis)")

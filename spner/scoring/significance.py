@@ -1,0 +1,102 @@
+"""How sure a score or a difference is: percentile bootstrap over utterances or speakers (METRICS, section 7).
+
+A draw takes as many utterances as there are, with replacement, and sums their rows of counts: what the corpus could
+have been. Of several seeds of one system a draw also takes as many seeds as there are, with replacement, so that the
+interval holds for a training with another seed. Two systems are compared on the same draws.
+
+Source: Efron and Tibshirani 1993, chapters 13 and 16; Koehn 2004 for two systems.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from spner.scoring.counts import Columns, Table, compute_scores
+
+SEED = 1
+CONFIDENCE = 0.95
+CHUNK = 4_000_000
+"""Numbers drawn at once, which bounds the memory."""
+
+
+def sum_groups(rows: np.ndarray, groups: Sequence[str]) -> np.ndarray:
+    """Return one row a speaker, the sum of the speaker's utterances: (speakers, width)."""
+    _, inverse = np.unique(np.asarray(groups), return_inverse=True)
+    summed = np.zeros((inverse.max() + 1, rows.shape[1]), dtype=np.int64)
+    np.add.at(summed, inverse, rows)
+    return summed
+
+
+def draw_totals(seeds: Sequence[np.ndarray], *, num_draws: int, seed: int = SEED) -> np.ndarray:
+    """Return the totals of each draw, of one system.
+
+    Args:
+        seeds: each seed's rows, (units, width), of the same utterances or speakers.
+        num_draws: draws; another call with as many units and draws makes the same ones.
+        seed: of all randomness.
+
+    Returns:
+        (draws, width) float64, whole numbers.
+    """
+    num_units, width = seeds[0].shape
+    stacked = np.concatenate(seeds, axis=1).astype(np.float64)  # (units, seeds * width)
+    totals = np.empty((num_draws, len(seeds) * width))
+    # A generator of its own for units and for seeds: systems with different numbers of seeds share the units drawn.
+    units, picks = (np.random.default_rng([seed, stream]) for stream in range(2))
+    for first, weights in _draw_weights(units, num_units, num_draws):
+        totals[first : first + len(weights)] = weights @ stacked
+    # Draws of seeds: how often each seed is taken, (draws, seeds).
+    taken = picks.multinomial(len(seeds), [1 / len(seeds)] * len(seeds), size=num_draws)
+    return np.einsum("dsw,ds->dw", totals.reshape(num_draws, len(seeds), width), taken)
+
+
+def _draw_weights(rng: np.random.Generator, num_units: int, num_draws: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the number of a first draw and, from it on, how often each unit is taken: (some draws, units) float64."""
+    some = max(1, CHUNK // num_units)
+    for first in range(0, num_draws, some):
+        num = min(some, num_draws - first)
+        taken = rng.integers(num_units, size=(num, num_units)) + num_units * np.arange(num)[:, None]
+        counts = np.bincount(taken.ravel(), minlength=num * num_units)
+        yield first, counts.reshape(num, num_units).astype(np.float64)
+
+
+def compute_intervals(
+    table: Table, *, num_draws: int, groups: Sequence[str] | None = None
+) -> dict[str, list[float] | None]:
+    """Return the 95 % interval ``[low, high]`` of every headline score; None where no draw defines it."""
+    rows = table.rows if groups is None else sum_groups(table.rows, groups)
+    totals = draw_totals([rows], num_draws=num_draws)
+    scores = compute_scores(table.columns, totals, table.names)
+    return {name: percentile_interval(draws) for name, draws in scores.items()}
+
+
+def compare_systems(
+    columns: Columns, systems: Mapping[str, Sequence[np.ndarray]], names: frozenset[str], *, num_draws: int
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return, for every headline score, both systems' values on the same draws, each (draws,)."""
+    first, second = (
+        compute_scores(columns, draw_totals(seeds, num_draws=num_draws), names) for seeds in systems.values()
+    )
+    return {name: (first[name], second[name]) for name in first}
+
+
+def percentile_interval(draws: np.ndarray) -> list[float] | None:
+    """Return the interval that holds the middle 95 % of the draws that are defined; None where none is."""
+    defined = draws[~np.isnan(draws)]
+    if not len(defined):
+        return None
+    tail = (1 - CONFIDENCE) / 2
+    return [float(bound) for bound in np.quantile(defined, [tail, 1 - tail])]
+
+
+def p_value(differences: np.ndarray) -> float | None:
+    """Return the two-sided p-value of "no difference": twice the share of draws on the rarer side of 0.
+
+    Both shares count one draw more on their side than there was, so that no number of draws proves a difference;
+    draws without any difference count on both sides. None where no draw is defined.
+    """
+    defined = differences[~np.isnan(differences)]
+    if not len(defined):
+        return None
+    rarer = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
+    return min(1.0, 2 * (rarer + 1) / (len(defined) + 1))

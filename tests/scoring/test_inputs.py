@@ -1,0 +1,232 @@
+"""What may be scored: the forms, and the one line with file and line number that each fault of a file gives."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from spner.datadir import write_entities, write_table
+from spner.datatypes import Annotated, Entity
+from spner.errors import SpnerError
+from spner.paths import ENTITIES, TEXT
+from spner.scoring.inputs import Phrases, Rules, count_mentions, read_side, require_same_utterances
+from spner.tags import spans_to_text
+
+JAN = Annotated(("jan", "en", "piet"), (Entity(0, 1, "PER"), Entity(2, 3, "PER")))
+ROME = Annotated(("naar", "rome"), (Entity(1, 2, "LOC"),))
+ENTITIES_LINE = '{"utt_id": "u", "words": ["a", "b"], "entities": [%s]}\n'
+PHRASES_LINE = '{"utt_id": "u", "text": "a b", "entities": [%s]}\n'
+
+
+def write_folder(folder: Path, utterances: dict[str, Annotated], *, tagged: bool) -> Path:
+    texts = {u: spans_to_text(a) if tagged else " ".join(a.words) for u, a in utterances.items()}
+    write_table(folder / TEXT, texts)
+    write_entities(folder / ENTITIES, utterances)
+    return folder
+
+
+def write_file(path: Path, content: str) -> Path:
+    path.write_text(content)
+    return path
+
+
+def refusal(path: Path, *, role: str = "ref") -> str:
+    with pytest.raises(SpnerError) as error:
+        read_side(path, Rules(), role=role)
+    return str(error.value).replace(str(path.parent), "")
+
+
+@pytest.mark.parametrize("form", ["data folder", "decode folder", "entities", "tagged text"])
+def test_forms_with_positions_read_alike(tmp_path: Path, form: str) -> None:
+    utterances = {"u1": JAN, "u2": ROME, "u3": Annotated(())}
+    path = write_folder(tmp_path / "x", utterances, tagged=form in ("decode folder", "tagged text"))
+    path = {"entities": path / ENTITIES, "tagged text": path / TEXT}.get(form, path)
+    side = read_side(path, Rules(), role="ref")
+    assert side.utterances == utterances
+    assert (side.tagged, side.illegal) == ({}, Counter())
+    assert side.tagged_words("u2") == ["naar", "<LOC>", "rome", "</NE>"]
+    assert count_mentions(side) == {("PER", "jan"): 1, ("PER", "piet"): 1, ("LOC", "rome"): 1}
+
+
+def test_phrases(tmp_path: Path) -> None:
+    entities = '{"label": "PER", "phrase": " Jan  Smit "}, {"label": "LOC", "phrase": "..."}'
+    path = write_file(tmp_path / "x", (PHRASES_LINE % entities).replace("a b", "Jan Smit, hoi"))
+    assert read_side(path, Rules("nl"), role="ref").utterances == {
+        "u": Phrases(("jan", "smit", "hoi"), (("PER", "jan smit"),))  # a phrase without any word vanishes
+    }
+    assert read_side(path, Rules(), role="ref").utterances["u"].mentions == (("PER", "Jan Smit"), ("LOC", "..."))
+
+
+def test_symbols_need_no_spaces(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "x", "u naar <LOC>den haag</NE>,<PER>jan</NE>\n")
+    side = read_side(path, Rules("nl"), role="ref")
+    assert side.utterances["u"] == Annotated(
+        ("naar", "den", "haag", "jan"), (Entity(1, 3, "LOC"), Entity(3, 4, "PER"))
+    )
+
+
+def test_labels_may_be_of_any_letters(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "x", "u <place> rome </NE> <b>\n")
+    side = read_side(path, Rules(labels=("place",)), role="ref")
+    assert side.utterances["u"] == Annotated(("rome", "<b>"), (Entity(0, 1, "place"),))
+
+
+def test_illegal_symbols_are_counted_and_kept_for_the_tagged_words(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "x", "a <PER> Jan <LOC> Rome </NE> </NE>\nb <ORG> </NE>\nc x <PER> y\n")
+    side = read_side(path, Rules("nl"), role="hyp")
+    assert side.illegal == {"open_inside": 1, "stray_close": 1, "empty": 1, "unclosed": 1}
+    assert side.tagged == {
+        "a": ["<PER>", "jan", "<LOC>", "rome", "</NE>", "</NE>"], "b": ["<ORG>", "</NE>"], "c": ["x", "<PER>", "y"],
+    }  # fmt: skip
+    assert side.utterances["a"].entities == (Entity(1, 2, "LOC"),)
+
+
+def test_labels_are_renamed_then_left_out(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "x", "u <GPE> rome </NE> <DATE> nu </NE> <TIME> dan </NE> <GPE> <TIME> </NE>\n")
+    rules = Rules(mapping={"GPE": "LOC", "TIME": "DATE"}, discard=frozenset(["DATE"]))
+    side = read_side(path, rules, role="ref")
+    assert side.utterances["u"] == Annotated(("rome", "nu", "dan"), (Entity(0, 1, "LOC"),))
+    assert side.tagged["u"] == ["<LOC>", "rome", "</NE>", "nu", "dan", "<LOC>"]
+    assert Rules(labels=("LOC", "DATE"), discard=frozenset(["DATE"])).scored_labels == ("LOC",)
+
+
+def test_phrases_are_renamed_and_left_out(tmp_path: Path) -> None:
+    entities = '{"label": "GPE", "phrase": "a"}, {"label": "DATE", "phrase": "b"}'
+    path = write_file(tmp_path / "x", PHRASES_LINE % entities)
+    rules = Rules(mapping={"GPE": "LOC"}, discard=frozenset(["DATE"]))
+    assert read_side(path, rules, role="ref").utterances["u"].mentions == (("LOC", "a"),)
+
+
+# Form, content, role -> message; "/x" is the file.
+FAULTS = {
+    "utterance twice, tagged": ("u a\nu b\n", '/x:2: utterance "u" occurs twice; utterance ids must be unique'),
+    "utterance twice, entities": (
+        ENTITIES_LINE % "" * 2, '/x:2: utterance "u" occurs twice; utterance ids must be unique',
+    ),
+    "utterance twice, phrases": (
+        PHRASES_LINE % "" * 2, '/x:2: utterance "u" occurs twice; utterance ids must be unique',
+    ),
+    "no utterance id": ("u a\n b\n", "/x:2: no utterance id (expected <utt_id> <tagged text>)"),
+    "empty line": ("u a\n\n", "/x:2: no utterance id (expected <utt_id> <tagged text>)"),
+    "empty file": ("", "/x: holds no utterance (expected at least one to score)"),
+    "label that is not configured": (
+        "t b\nu <GPE> a </NE>\n",
+        '/x:2: label "GPE" is not configured (expected PER, ORG, LOC); add it to --labels, rename it with --map '
+        "GPE=NEW or leave it out with --discard GPE",
+    ),
+    "label that is not configured, entities": (
+        ENTITIES_LINE % '{"label": "x", "start": 0, "end": 1}',
+        '/x:1: label "x" is not configured (expected PER, ORG, LOC); add it to --labels, rename it with --map x=NEW '
+        "or leave it out with --discard x",
+    ),
+    "entities overlap": (
+        ENTITIES_LINE % '{"label": "PER", "start": 0, "end": 2}, {"label": "LOC", "start": 1, "end": 2}',
+        "/x:1: Entity(start=1, end=2, label='LOC') overlaps the entity before it, or is out of order (expected "
+        "entities with label, start, end inside the words, without overlap)",
+    ),
+    "entity outside the words": (
+        ENTITIES_LINE % '{"label": "PER", "start": 1, "end": 3}',
+        "/x:1: Entity(start=1, end=3, label='PER') ends after the last of 2 words (expected entities with label, "
+        "start, end inside the words, without overlap)",
+    ),
+    "neither words nor text": (
+        '{"utt_id": "u"}\n', "/x:1: no list under \"words\" (expected ['entities', 'utt_id', 'words'])",
+    ),
+    "phrase that is no string": (
+        PHRASES_LINE % '{"label": "PER", "phrase": 1}', "/x:1: no str under \"phrase\" (expected ['label', 'phrase'])",
+    ),
+    "phrase without words": (
+        PHRASES_LINE % '{"label": "PER", "phrase": " "}', "/x:1: an entity has no label or no words (expected both)",
+    ),
+    "no object": ('{"utt_id": "t", "text": "", "entities": []}\n7\n',
+                  "/x:2: no str under \"utt_id\" (expected ['entities', 'utt_id', 'words'])"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_faults_are_one_line_with_file_and_line_number(tmp_path: Path, case: str) -> None:
+    content, expected = FAULTS[case]
+    assert refusal(write_file(tmp_path / "x", content)) == expected
+
+
+def test_invalid_utf8(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"u a\nv \xff\n")
+    assert refusal(tmp_path / "x") == "/x:2: is not valid UTF-8 (invalid start byte); convert the file to UTF-8"
+    write_folder(tmp_path / "y", {"u": JAN}, tagged=True)
+    (tmp_path / "y" / TEXT).write_bytes(b"u jan \xff\n")
+    assert refusal(tmp_path / "y").startswith("/y/text:1: is not valid UTF-8")
+
+
+def test_broken_json(tmp_path: Path) -> None:
+    message = refusal(write_file(tmp_path / "x", PHRASES_LINE % "" + "{\n"))
+    assert message.startswith("/x:2: is not JSON (") and message.endswith("; one object a line is expected")
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "x") == (
+        "/x: no such file or folder (expected a folder with text and entities.jsonl, a Kaldi text with entity symbols, "
+        "or JSON lines)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "stage"), [("ref", TEXT, 1), ("ref", ENTITIES, 2), ("hyp", TEXT, 5), ("hyp", ENTITIES, 5)]
+)
+def test_missing_file_of_a_folder_names_its_stage(tmp_path: Path, role: str, name: str, stage: int) -> None:
+    (write_folder(tmp_path / "x", {"u": JAN}, tagged=True) / name).unlink()
+    assert refusal(tmp_path / "x", role=role) == (
+        f"/x/{name}: cannot be read (No such file or directory); stage {stage} makes it"
+    )
+
+
+SAME = "(expected the same utterances in both, an empty line for an empty hypothesis)"
+
+
+def test_folder_whose_files_hold_other_utterances(tmp_path: Path) -> None:
+    write_folder(tmp_path / "x", {"u1": JAN, "u2": ROME}, tagged=True)
+    write_table(tmp_path / "x" / TEXT, {"u1": spans_to_text(JAN)})
+    assert refusal(tmp_path / "x") == f'/x/entities.jsonl:2: utterance "u2" is not in /x/text {SAME}'
+
+
+def test_text_that_disagrees_with_words(tmp_path: Path) -> None:
+    write_folder(tmp_path / "x", {"u1": JAN, "u2": ROME}, tagged=True)
+    write_table(tmp_path / "x" / TEXT, {"u1": spans_to_text(JAN), "u2": "naar <LOC> room </NE>"})
+    assert refusal(tmp_path / "x") == (
+        '/x/text:2: the words of "u2" are not those of /x/entities.jsonl:2 (expected the same words in both files); '
+        "rerun stage 2"
+    )
+
+
+def test_label_that_is_not_configured_in_a_folder_points_to_its_line(tmp_path: Path) -> None:
+    odd = Annotated(("a",), (Entity(0, 1, "MISC"),))
+    write_folder(tmp_path / "x", {"u1": JAN, "u2": odd}, tagged=False)
+    assert refusal(tmp_path / "x").startswith('/x/entities.jsonl:2: label "MISC" is not configured')
+
+
+def test_sides_with_other_utterances(tmp_path: Path) -> None:
+    sides = [
+        read_side(write_file(tmp_path / name, content), Rules(), role="hyp")
+        for name, content in (("r", "a x\nb x\nc x\n"), ("h", "a x\n"), ("i", "a x\nb x\nc x\nd x\n"))
+    ]
+    for hyp, expected in (
+        (sides[1], f'{tmp_path}/r:2: utterance "b" is not in {tmp_path}/h, nor are 1 more {SAME}'),
+        (sides[2], f'{tmp_path}/i:4: utterance "d" is not in {tmp_path}/r {SAME}'),
+    ):
+        with pytest.raises(SpnerError) as error:
+            require_same_utterances(ref=sides[0], hyp=hyp)
+        assert str(error.value) == expected
+
+
+def test_entities_of_a_folder_are_read_from_its_tagged_text_by_the_policy(tmp_path: Path) -> None:
+    write_table(tmp_path / "x" / TEXT, {"u": "<PER> jan"})
+    write_entities(tmp_path / "x" / ENTITIES, {"u": Annotated(("jan",))})
+    read = {policy: read_side(tmp_path / "x", Rules(policy=policy), role="hyp") for policy in ("discard", "repair")}
+    assert [len(side.utterances["u"].entities) for side in read.values()] == [0, 1]
+
+
+def test_words_of_a_million_utterances_are_one_string_each(tmp_path: Path) -> None:
+    lines = (json.dumps({"utt_id": f"u{n}", "words": ["Jan"], "entities": []}) + "\n" for n in range(2))
+    side = read_side(write_file(tmp_path / "x", "".join(lines)), Rules("nl"), role="ref")
+    first, second = (transcript.words[0] for transcript in side.utterances.values())
+    assert first is second
