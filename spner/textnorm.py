@@ -11,6 +11,7 @@ import sys
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import accumulate, chain
 
 from anyascii import anyascii
 from babel.core import get_global
@@ -115,15 +116,13 @@ def normalise_annotated(annotated: Annotated, lang: str) -> Annotated:
 
     A word may vanish or become several; entities follow their words, and one left without any vanishes.
     """
-    first_word: list[int] = []
-    words: list[str] = []
-    for word in annotated.words:
-        first_word.append(len(words))
-        words += normalise_word(word, lang)
-    first_word.append(len(words))
+    pieces = [normalise_word(word, lang) for word in annotated.words]
+    words = tuple(chain.from_iterable(pieces))
+    if len(words) == len(pieces) and all(pieces):  # one word for each, as most often: no span moves
+        return Annotated(words, annotated.entities)
+    first_word = [0, *accumulate(map(len, pieces))]
     spans = ((first_word[e.start], first_word[e.end], e.label) for e in annotated.entities)
-    entities = tuple(Entity(*span) for span in spans if span[0] < span[1])
-    return Annotated(tuple(words), entities)
+    return Annotated(words, tuple(Entity(*span) for span in spans if span[0] < span[1]))
 
 
 def project(sentence: str, spans: Iterable[tuple[int, int, str]], lang: str) -> Annotated:

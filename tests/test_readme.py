@@ -2,11 +2,13 @@
 
 import re
 import shlex
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from spner.cli import cli
+from spner.scoring.score import Options, score
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("egs/**/README.md")])
@@ -43,3 +45,25 @@ def test_a_shown_command_exists_with_its_options(command: str) -> None:
 def test_the_two_main_commands_are_the_readmes_first() -> None:
     assert shown_commands(ROOT / "README.md")[:2] == ["egs/cv_nl/run.sh --stage 1 --stop_stage 6", "tools/test.sh"]
     assert "tools/test.sh" in (ROOT / ".ci/run").read_text()
+
+
+def worked_rows() -> list[tuple[str, ...]]:
+    """Return the rows of the README's table of scores: reference, hypothesis, WER, EER, F1 and label-F1."""
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| reference | hypothesis |")[2]
+    lines = table.partition("\n\n")[0].splitlines()[2:]
+    return [tuple(cell.strip(" `") for cell in line.strip("|").split("|")) for line in lines]
+
+
+def test_the_table_of_scores_is_there() -> None:
+    assert len(worked_rows()) == 10
+
+
+@pytest.mark.parametrize("row", worked_rows(), ids=lambda row: row[0])
+def test_the_scores_worked_by_hand_are_those_of_the_scorer(tmp_path: Path, row: tuple[str, ...]) -> None:
+    ref, hyp, *by_hand = row
+    (tmp_path / "ref").write_text(f"u {ref}\n", encoding="utf-8")
+    (tmp_path / "hyp").write_text(f"u {hyp}\n", encoding="utf-8")
+    scores = score(tmp_path / "ref", tmp_path / "hyp", Options(num_draws=0))
+    expected = [None if number == "-" else float(Fraction(number)) for number in by_hand]
+    assert [scores["wer"]["rate"], scores["eer"]["rate"]] == expected[:2]
+    assert [scores[name]["micro"]["f1"] for name in ("f1", "label_f1")] == expected[2:]
