@@ -196,7 +196,7 @@ def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say what is scored; the command gets them as ``options``."""
 
     @click.option("--seen", type=FOLDER, help="Training entities, in any form of --ref: F1 on entities, label and "
-                  "phrase, that occur in them and on those that do not.")  # fmt: skip
+                  "words, that occur in them and on those that do not.")  # fmt: skip
     @click.option("--bootstrap", "num_draws", default=1000, type=click.IntRange(0), help="Draws for the intervals.")
     @click.option("--by_speaker", "utt2spk", type=FOLDER, help="Kaldi utt2spk: draw speakers, not utterances.")
     @click.option("--drop_empty_hyp", is_flag=True, help="Leave utterances with an empty hypothesis out of F1 and EER, "

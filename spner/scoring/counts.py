@@ -10,7 +10,7 @@ import numpy as np
 
 from spner.datatypes import Annotated
 from spner.scoring.alignment import Alignment, align, project_spans
-from spner.scoring.errors import EntityError, find_errors
+from spner.scoring.errors import EntityError, find_errors, match_mentions
 from spner.scoring.inputs import Side, Transcript, mentions_of
 from spner.scoring.ner import (
     MATCHINGS,
@@ -112,6 +112,8 @@ class UtteranceCounter:
             self._add_mentions(row, ref=said, hyp=heard)
             if self._positional:
                 self._add_positions(row, alignment, ref=said, hyp=heard)
+            if self._seen is not None:
+                self._add_seen(row, errors, ref=said, hyp=heard)
         return row, errors
 
     def _add_errors(self, row: list[int], name: str, counts: ErrorCounts) -> None:
@@ -125,11 +127,6 @@ class UtteranceCounter:
             return
         found = match(ref=said, hyp=heard)
         self._add_matches(row, "f1", found.both, found.only_hyp, found.only_ref)
-        if self._seen is not None:
-            for name, inside in (("seen", True), ("unseen", False)):
-                kinds = ([k for k in keys if (k in self._seen) is inside]
-                         for keys in (found.both, found.only_hyp, found.only_ref))  # fmt: skip
-                self._add_matches(row, name, *kinds)
         found = match(ref=[mention[:1] for mention in said], hyp=[mention[:1] for mention in heard])
         self._add_matches(row, "label_f1", found.both, found.only_hyp, found.only_ref)
         starts = [entity.start for entity in ref.entities] if isinstance(ref, Annotated) else [0] * len(said)
@@ -150,6 +147,25 @@ class UtteranceCounter:
         heard = [(e.label, *(span or ())) for e, span in zip(hyp.entities, spans, strict=True)]
         found = match(ref=[(e.label, e.start, e.end) for e in ref.entities], hyp=heard)
         self._add_matches(row, "f1_aligned", found.both, found.only_hyp, found.only_ref)
+
+    def _add_seen(self, row: list[int], errors: list[EntityError], *, ref: Transcript, hyp: Transcript) -> None:
+        """Count the matches of ``f1`` apart: entities that occur in training, and those that do not.
+
+        A wrong entity goes with its partner in the reference: a known name that is misspelt is an error on known names,
+        not on new ones. Without a partner it goes by its own label and words, as all do where positions are not known.
+        """
+        said, heard = mentions_of(ref), mentions_of(hyp)
+        if not self._positional:
+            errors = match_mentions(ref=said, hyp=heard)
+        for error in errors:
+            decides = heard[error.hyp] if error.ref is None else said[error.ref]
+            name = "seen" if decides in self._seen else "unseen"
+            if error.kind == "correct":
+                self._add_matches(row, name, [decides], (), ())
+            else:
+                only_hyp = [] if error.hyp is None else [heard[error.hyp]]
+                only_ref = [] if error.ref is None else [said[error.ref]]
+                self._add_matches(row, name, (), only_hyp, only_ref)
 
     def _add_matches(
         self, row: list[int], name: str, both: Sequence[Key], only_hyp: Sequence[Key], only_ref: Sequence[Key]

@@ -10,7 +10,7 @@ A reference and a predicted entity that are partners count once, in the first ki
 What has no partner is ``missed`` (reference) or ``spurious`` (hypothesis).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
@@ -102,6 +102,18 @@ def find_errors(alignment: Alignment, *, ref: Annotated, hyp: Annotated) -> list
                     del refs[i], hyps[j]
     found.sort(key=lambda error: error.ref)
     return [*found, *(EntityError("missed", i, None) for i in refs), *(EntityError("spurious", None, j) for j in hyps)]
+
+
+def match_mentions(*, ref: Sequence[tuple[str, str]], hyp: Sequence[tuple[str, str]]) -> list[EntityError]:
+    """Return the account of mentions, ``(label, phrase)``, without positions: equal ones are partners."""
+    free: dict[tuple[str, str], list[int]] = {}
+    for j, mention in enumerate(hyp):
+        free.setdefault(mention, []).append(j)
+    found = [
+        EntityError("correct", i, free[mention].pop(0)) if free.get(mention) else EntityError("missed", i, None)
+        for i, mention in enumerate(ref)
+    ]
+    return [*found, *(EntityError("spurious", None, j) for unmatched in free.values() for j in unmatched)]
 
 
 def label_pairs(errors: Iterable[EntityError], *, ref: Annotated, hyp: Annotated) -> Iterator[tuple[str, str]]:

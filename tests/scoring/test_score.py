@@ -277,6 +277,29 @@ def test_seen_and_unseen_entities_are_all_entities(tmp_path: Path) -> None:
     assert [scores["unseen"]["micro"][kind] for kind in ("tp", "fp", "fn")] == [1, 1, 2]
 
 
+def test_a_misspelt_known_name_is_an_error_on_known_names(tmp_path: Path) -> None:
+    (tmp_path / "train").write_text("t <ORG> philips </NE>\n")
+    ref = {"u": "bij <ORG> philips </NE> in <LOC> rome </NE>"}
+    hyp = {"u": "bij <ORG> philps </NE> in <LOC> roma </NE> <LOC> philips </NE> <ORG> philips </NE>"}
+    scores = score_texts(tmp_path, ref | {"v": ""}, hyp | {"v": "<ORG> philips </NE>"}, seen=tmp_path / "train")
+    counts = {n: [scores[n]["micro"][kind] for kind in ("tp", "fp", "fn")] for n in ("seen", "unseen")}
+    assert counts == {"seen": [1, 1, 0], "unseen": [0, 3, 1]}
+    hyp = {"u": "bij <ORG> philps </NE> in <LOC> roma </NE>"}
+    scores = score_texts(tmp_path, ref, hyp, seen=tmp_path / "train")
+    counts = {n: [scores[n]["micro"][kind] for kind in ("tp", "fp", "fn")] for n in ("seen", "unseen")}
+    assert counts == {"seen": [0, 1, 1], "unseen": [0, 1, 1]}
+
+
+def test_seen_entities_without_positions_go_by_their_words(tmp_path: Path) -> None:
+    (tmp_path / "train").write_text("t <ORG> philips </NE>\n")
+    (tmp_path / "ref").write_text("u <ORG> philips </NE> <ORG> philips </NE> <LOC> rome </NE>\n")
+    entities = [{"label": "ORG", "phrase": phrase} for phrase in ("philips", "philps")]
+    (tmp_path / "hyp").write_text(json.dumps({"utt_id": "u", "text": "", "entities": entities}) + "\n")
+    scores = score(tmp_path / "ref", tmp_path / "hyp", Options(seen=tmp_path / "train", num_draws=0))
+    counts = {n: [scores[n]["micro"][kind] for kind in ("tp", "fp", "fn")] for n in ("seen", "unseen")}
+    assert counts == {"seen": [1, 0, 1], "unseen": [0, 1, 1]}
+
+
 def test_empty_hypotheses_may_be_left_out_of_entity_scores(tmp_path: Path) -> None:
     ref = {"a": "<PER> jan </NE>", "b": "<PER> piet </NE>"}
     scores = score_texts(tmp_path, ref, ref | {"b": ""}, drop_empty_hyp=True)
