@@ -43,7 +43,7 @@ def test_every_stage_has_a_command() -> None:
 
 
 def test_corpora_have_commands() -> None:
-    assert {"stats"} <= set(COMMANDS)
+    assert {"stats", "overlap"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

@@ -158,6 +158,17 @@ def test_gold_entities_are_counted_when_asked_for(data: Path) -> None:
     )
 
 
+def test_hours_are_the_exact_sum(tmp_path: Path) -> None:
+    write_set(tmp_path / "train", {f"u{number}": "niets" for number in range(10)})
+    write_table(tmp_path / "train" / UTT2DUR, {f"u{number}": "0.1" for number in range(10)})
+    assert compute_stats(tmp_path)["all"]["hours"] == 1 / 3600
+
+
+def test_the_set_in_the_current_folder_has_its_name(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data / "test")
+    assert list(compute_stats(Path("."))["sets"]) == ["test"]
+
+
 def test_set_without_an_utterance(tmp_path: Path) -> None:
     write_set(tmp_path / "empty", {})
     (one,) = compute_stats(tmp_path)["sets"].values()
