@@ -54,10 +54,8 @@ def _draw_weights(rng: np.random.Generator, num_units: int, num_draws: int) -> I
     """Yield the number of a first draw and, from it on, how often each unit is taken: (some draws, units) float64."""
     some = max(1, CHUNK // num_units)
     for first in range(0, num_draws, some):
-        num = min(some, num_draws - first)
-        taken = rng.integers(num_units, size=(num, num_units)) + num_units * np.arange(num)[:, None]
-        counts = np.bincount(taken.ravel(), minlength=num * num_units)
-        yield first, counts.reshape(num, num_units).astype(np.float64)
+        draws = (rng.integers(num_units, size=num_units) for _ in range(min(some, num_draws - first)))
+        yield first, np.stack([np.bincount(draw, minlength=num_units) for draw in draws]).astype(np.float64)
 
 
 def compute_intervals(
