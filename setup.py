@@ -37,6 +37,7 @@ REQUIREMENTS = [
     "tqdm==4.*",
     "PyYAML==6.*",
     "matplotlib==3.*",
+    "Jinja2==3.*",
 ]
 
 DEV_REQUIREMENTS = [
@@ -63,7 +64,7 @@ setup(
     description="Spoken named entity recognition: speech in, a transcript with its names marked out",
     license="Apache-2.0",
     packages=find_packages(include=["spner", "spner.*"]),
-    package_data={"spner.corpora": ["templates/*"]},
+    package_data={"spner.corpora": ["templates/*"], "spner.report": ["templates/*"]},
     python_requires=PYTHON_REQUIRES,
     install_requires=REQUIREMENTS,
     extras_require={"dev": DEV_REQUIREMENTS},

@@ -57,9 +57,20 @@ def write_results(exp: Path, run: Run) -> Path:
     return exp / RESULTS
 
 
+def set_title(set_name: str, *, gold: bool) -> str:
+    """Return how a scored set is called, its references told."""
+    return f"{set_name} ({'gold' if gold else 'pseudo-labels'})"
+
+
+def set_place(set_name: str, *, gold: bool) -> tuple[int, str, bool]:
+    """Return a key to sort by: test, dev and train first, and pseudo-labels before gold."""
+    known = (TEST, DEV, TRAIN)
+    return (known.index(set_name) if set_name in known else len(known), set_name, gold)
+
+
 @dataclass(frozen=True)
 class _Row:
-    """One scored set; rows sort with test, dev and train first, and with pseudo-labels before gold."""
+    """One scored set."""
 
     set_name: str
     gold: bool
@@ -67,12 +78,7 @@ class _Row:
 
     @property
     def name(self) -> str:
-        return f"{self.set_name} ({'gold' if self.gold else 'pseudo-labels'})"
-
-    @property
-    def place(self) -> tuple[int, str, bool]:
-        known = (TEST, DEV, TRAIN)
-        return (known.index(self.set_name) if self.set_name in known else len(known), self.set_name, self.gold)
+        return set_title(self.set_name, gold=self.gold)
 
 
 def _read_rows(exp: Path) -> list[_Row]:
@@ -80,7 +86,7 @@ def _read_rows(exp: Path) -> list[_Row]:
     rows = [_read_row(file) for file in folder.glob("*.json")]
     if not rows:
         raise SpnerError(f"{folder}: holds no scores (expected one JSON file a scored set); run stage 6")
-    return sorted(rows, key=lambda row: row.place)
+    return sorted(rows, key=lambda row: set_place(row.set_name, gold=row.gold))
 
 
 def _read_row(file: Path) -> _Row:

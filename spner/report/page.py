@@ -1,0 +1,151 @@
+"""Experiments -> one self-contained HTML page: scores side by side, and every utterance to look at."""
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from spner.files import atomic_text
+from spner.paths import utterances_file
+from spner.report.experiments import Experiment, Scored, read_experiments
+from spner.report.markdown import GOLD_NOTE, PSEUDO_NOTE, SYNTHETIC_NOTE, set_place, set_title
+from spner.report.tables import confusion_table, error_bar, label_rows, score_groups
+from spner.report.utterances import Packed, pack_utterances
+from spner.scoring.errors import KINDS
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_page(exps: Sequence[Path], out: Path) -> str:
+    """Write the page of the experiments and return one line that says what it holds.
+
+    The same inputs give the same bytes. The opened page loads nothing from elsewhere.
+
+    Raises:
+        SpnerError: an experiment or one of its files is missing or malformed, or ``out`` cannot be written.
+    """
+    experiments = read_experiments(exps)
+    sets = _group(experiments)
+    packed = {one.file: _pack(one) for group in sets for one in group}
+    html = _render(experiments, sets, packed)
+    with atomic_text(out) as file:
+        file.write(html)
+    num_utts = sum(utts.num_utts for utts in packed.values() if utts)
+    return f"{out}: {out.stat().st_size / 1e6:.1f} MB; scored sets: {len(packed)}, utterances to look at: {num_utts}"
+
+
+def _group(experiments: Sequence[Experiment]) -> list[list[Scored]]:
+    """Bring together what the experiments have on the same set and kind of references; test comes first."""
+
+    def place(one: Scored) -> tuple[int, str, bool]:
+        return set_place(one.set_name, gold=one.gold)
+
+    scored = sorted((one for experiment in experiments for one in experiment.scored), key=place)
+    return [list(group) for _, group in groupby(scored, key=place)]
+
+
+def _pack(one: Scored) -> Packed | None:
+    file = utterances_file(one.file)
+    return pack_utterances(file) if file.exists() else None
+
+
+def _render(
+    experiments: Sequence[Experiment], sets: Sequence[Sequence[Scored]], packed: dict[Path, Packed | None]
+) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    colours = {experiment.name: number % NUM_COLOURS for number, experiment in enumerate(experiments)}
+    return environment.get_template("page.html.j2").render(
+        # The page's policy runs this script alone, whatever a transcript may hold.
+        script=script,
+        script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        style=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
+        experiments=[_Column(experiment.name, colours[experiment.name]) for experiment in experiments],
+        sets=[_show_set(number, group, packed, colours) for number, group in enumerate(sets)],
+        utterances=[
+            {"title": f"{one.experiment}: {_title(one)}", "set": number, "file": utterances_file(one.file),
+             "packed": packed[one.file]}
+            for number, group in enumerate(sets) for one in group
+        ],
+        synthetic_note=SYNTHETIC_NOTE if any(one.synthetic for group in sets for one in group) else "",
+        kinds=KINDS,
+        made_with=[_show_made_with(experiment, colours) for experiment in experiments],
+        curves=[(e.name, b64encode(e.curves.read_bytes()).decode()) for e in experiments if e.curves],
+    )  # fmt: skip
+
+
+NUM_COLOURS = 8
+"""Colours of Okabe and Ito 2008 in ``page.css``; further experiments take them again, in another shape."""
+
+
+@dataclass(frozen=True)
+class _Column:
+    """An experiment's name, colour and shape wherever it is drawn."""
+
+    name: str
+    colour: int
+
+
+def _title(one: Scored) -> str:
+    return set_title(one.set_name, gold=one.gold)
+
+
+def _show_set(
+    number: int, group: Sequence[Scored], packed: dict[Path, Packed | None], colours: dict[str, int]
+) -> dict[str, Any]:
+    """Return what the template shows of one set."""
+    columns = [_Column(one.experiment, colours[one.experiment]) for one in group]
+    references = {utts.references for one in group if (utts := packed[one.file])}
+    listed = {file: place for place, file in enumerate(file for file, utts in packed.items() if utts)}
+    return {
+        "anchor": f"set-{number}",
+        "title": _title(group[0]),
+        "note": GOLD_NOTE if group[0].gold else PSEUDO_NOTE,
+        "columns": columns,
+        "num_utts": [one.num_utts for one in group],
+        "comparable": len({one.num_utts for one in group}) == 1 and len(references) <= 1,
+        "intervals": any(rate.low is not None for one in group for rate in one.rates.values()),
+        "scores": score_groups(group),
+        "labels": label_rows(group),
+        "errors": [{"shares": error_bar(one), "number": listed.get(one.file)} for one in group],
+        "confusions": [
+            {"column": column, "table": table} for column, one in zip(columns, group, strict=True)
+            if (table := confusion_table(one))
+        ],
+    }
+
+
+def _show_made_with(experiment: Experiment, colours: dict[str, int]) -> dict[str, Any]:
+    """Return a table: facts down, the experiment's scored sets across; what all sets share is one cell."""
+    sources = {_title(one): _flatten(one.made_with) for one in experiment.scored}
+    facts = dict.fromkeys(key for made_with in sources.values() for key in made_with)
+    rows = [(key, [_fact(made_with.get(key)) for made_with in sources.values()]) for key in facts]
+    return {
+        "column": _Column(experiment.name, colours[experiment.name]),
+        "sets": list(sources),
+        "rows": [(key, values if len(set(values)) > 1 else values[:1]) for key, values in rows],
+    }
+
+
+def _flatten(made_with: dict[str, Any]) -> dict[str, Any]:
+    """Bring what is said of the experiment to the level of the rest."""
+    flat = {key: value for key, value in made_with.items() if key != "experiment"}
+    return flat | {f"experiment: {key}": value for key, value in (made_with.get("experiment") or {}).items()}
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_fact(part)}" for key, part in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(map(_fact, value)) or "none"
+    if value is None:
+        return "none"
+    return str(value) if not isinstance(value, bool) else "yes" if value else "no"

@@ -1,0 +1,138 @@
+"""Checked scores -> the rows, intervals and shares that the report page draws; positions are percent of a width."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from spner.report.experiments import METRICS, Rate, Scored
+from spner.scoring.errors import KINDS, NO_LABEL
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One experiment's score: written, and drawn on the row's axis."""
+
+    text: str
+    interval: str
+    """``0.123 to 0.145``, or empty."""
+    notes: tuple[str, ...]
+    place: float | None
+    low: float | None
+    high: float | None
+    best: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric or label over all experiments, on one axis."""
+
+    title: str
+    lower_is_better: bool
+    axis: tuple[str, str]
+    """What is written at its ends."""
+    cells: list[Cell]
+
+
+def score_groups(group: Sequence[Scored]) -> list[tuple[str, list[Row]]]:
+    """Return the score table's rows by group; a metric that no experiment has is left out."""
+    groups = [
+        (
+            title,
+            [
+                _row(metric.title, [one.rates[metric.title] for one in group], lower_is_better=metric.lower_is_better)
+                for metric in metrics
+                if any(one.rates[metric.title].value is not None for one in group)
+            ],
+        )
+        for title, metrics in METRICS.items()
+    ]
+    return [(title, rows) for title, rows in groups if rows]
+
+
+def label_rows(group: Sequence[Scored]) -> list[Row]:
+    """Return F1 by label; precision, recall and the mentions in the references are the cells' notes."""
+    rows = []
+    for label in dict.fromkeys(label for one in group for label in one.labels):
+        scores = [one.labels.get(label) for one in group]
+        notes = [(f"P {s.precision:.3f}, R {s.recall:.3f}", f"{s.num_ref:,} mentions") if s else () for s in scores]
+        rows.append(_row(label, [s.f1 if s else Rate(None) for s in scores], notes=notes, axis=(0.0, 1.0)))
+    return rows
+
+
+def _row(
+    title: str,
+    rates: Sequence[Rate],
+    *,
+    lower_is_better: bool = False,
+    notes: Sequence[tuple[str, ...]] = (),
+    axis: tuple[float, float] | None = None,
+) -> Row:
+    left, right = axis or find_axis(n for rate in rates for n in (rate.low, rate.value, rate.high) if n is not None)
+    known = [rate.value for rate in rates if rate.value is not None]
+    best = (min if lower_is_better else max)(known, default=None)
+
+    def place(number: float | None) -> float | None:
+        return None if number is None else round(100 * (number - left) / (right - left), 2)
+
+    cells = [
+        Cell(
+            text="–" if rate.value is None else f"{rate.value:.3f}",
+            interval="" if rate.low is None else f"{rate.low:.3f} to {rate.high:.3f}",
+            notes=note,
+            place=place(rate.value),
+            low=place(rate.low),
+            high=place(rate.high),
+            best=len(known) > 1 and rate.value == best,
+        )
+        for rate, note in zip(rates, notes or [()] * len(rates), strict=True)
+    ]
+    return Row(title, lower_is_better, (f"{left:g}", f"{right:g}"), cells)
+
+
+def find_axis(numbers: Iterable[float]) -> tuple[float, float]:
+    """Return the ends of an axis around all numbers: multiples of a power of ten of about their spread."""
+    known = list(numbers)
+    if not known or min(known) == max(known):
+        return 0.0, float(max(1, math.ceil(max(known, default=1))))
+    digits = -math.floor(math.log10(max(known) - min(known)))
+    step = 10.0**-digits
+    ends = math.floor(min(known) / step) * step, math.ceil(max(known) / step) * step
+    return round(ends[0], digits), round(ends[1], digits)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of a stacked bar."""
+
+    kind: str
+    count: int
+    percent: float
+
+
+def error_bar(one: Scored) -> list[Share]:
+    """Return the mentions by error kind, in the order of ``KINDS``; nothing where there are no mentions."""
+    total = sum(one.errors.values())
+    return [Share(k, one.errors.get(k, 0), round(100 * one.errors.get(k, 0) / total, 1)) for k in KINDS if total]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Counts ``[ref][hyp]``; every cell has its share of the row in percent, which colours it."""
+
+    labels: list[str]
+    rows: list[tuple[str, list[tuple[int, float]]]]
+
+
+def confusion_table(one: Scored) -> Confusion | None:
+    """Return the label confusion with ``O`` last on both sides; None where there is none."""
+    found = {*one.confusion, *(hyp for row in one.confusion.values() for hyp in row)}
+    if not found:
+        return None
+    labels = [*(label for label in one.labels if label in found), *sorted(found.difference(one.labels, {NO_LABEL}))]
+    labels.append(NO_LABEL)
+    rows = []
+    for ref in labels:
+        counts = [one.confusion.get(ref, {}).get(hyp, 0) for hyp in labels]
+        total = sum(counts) or 1
+        rows.append((ref, [(count, round(100 * count / total, 1)) for count in counts]))
+    return Confusion(labels, rows)

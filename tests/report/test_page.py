@@ -1,0 +1,193 @@
+"""The page of hand-made experiments: what it says, that nothing breaks out of it, and that it stays the same."""
+
+import base64
+import copy
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spner.errors import SpnerError
+from spner.report.page import TEMPLATES, write_page
+from tests.report.conftest import UTTERANCES, make_scores
+
+Write = Callable[..., Path]
+HOSTILE = "</script><script>alert('1')</script><img src=x onerror=alert(2)>\"&<!--"
+
+
+class Page(HTMLParser):
+    """The elements, the texts and the scripts of a page."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.inside = ""
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.scripts: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attributes)))
+        self.inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self.inside = ""
+
+    def handle_data(self, text: str) -> None:
+        if self.inside != "style":
+            (self.scripts if self.inside == "script" else self.texts).append(text)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def find(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def render(*exps: Path) -> Page:
+    out = exps[0].parent / "page.html"
+    write_page(exps, out)
+    return Page(out)
+
+
+def test_two_experiments_side_by_side(write_scored: Write, tmp_path: Path) -> None:
+    one = write_scored("one.json", make_scores())
+    two = write_scored("two.json", make_scores(f1=0.75, wer=0.2))
+    out = tmp_path / "page.html"
+    assert write_page([one, two], out) == f"{out}: 0.0 MB; scored sets: 2, utterances to look at: 6"
+    page = Page(out)
+    assert "data/test (gold) 3 utterances; the references are true entities (gold)." in page.text
+    assert "WER ↓ one 0.250 0.125 to 0.375 two 0.200 0.125 to 0.375 0.1 0.4" in page.text
+    assert "F1 one 0.500 0.450 to 0.550 two 0.750 0.450 to 0.550" in page.text
+    assert "PER one 0.500 P 0.600, R 0.400 5 mentions two 0.750 P 0.600, R 0.400 5 mentions 0 1" in page.text
+    assert "one correct 1 25.0 % wrong label 0 0.0 %" in page.text
+    assert "reference PER LOC ORG O PER 1 · · · LOC · 1 · 1" in page.text
+    facts = "commit 0123abc versions python 3.11.7 ref data/test lang nl labels PER, LOC seen none drop empty hyp no"
+    assert facts in page.text
+    assert "different references" not in page.text and "synthetic" not in page.text
+    links = [a["href"] for a in page.find("a") if "?" in str(a["href"])]
+    assert links[0] == "#utterances?set=0&kind=correct" and links[-1] == "#utterances?set=1&kind=spurious"
+
+
+def test_utterances_are_embedded_once_a_scored_set(write_scored: Write, tmp_path: Path) -> None:
+    page = render(write_scored("one.json", make_scores()), write_scored("two.json", make_scores()))
+    first, second, kinds, _program = page.scripts
+    assert first == second and json.loads(first) == {
+        "labels": ["PER", "LOC", "ORG"],
+        "utts": [
+            ["u1", "angela merkel reist", "angela merkle reist", "=s=", [0, 0, 2, 3], [0, 0, 2, 3]],
+            ["u2", "naar utrecht", 0, 0, [1, 1, 2, 0], [1, 1, 2, 0]],
+            ["u3", "philips in best", "philips best dan", "=ss", [1, 2, 3, 4], [2, 0, 1, 5]],
+        ],
+    }
+    assert json.loads(kinds)[3] == "misspelt"
+    titles = [script["data-title"] for script in page.find("script") if "data-title" in script]
+    assert titles == ["one: data/test (gold)", "two: data/test (gold)"]
+
+
+def test_a_folder_shows_its_sets_in_order_and_its_curves(write_scored: Write, tmp_path: Path) -> None:
+    scores = make_scores(gold=False)
+    scores["made_with"]["experiment"] = {"synthetic": True, "config": "conf/train.yaml"}
+    for name in ("dev", "test"):
+        write_scored(f"base/score/{name}.json", scores)
+    write_scored("base/score/test_gold.json", make_scores())
+    (tmp_path / "base" / "curves.png").write_bytes(b"picture")
+    page = render(tmp_path / "base")
+    titles = [script["data-title"] for script in page.find("script") if "data-title" in script]
+    assert titles == ["base: test (pseudo-labels)", "base: test (gold)", "base: dev (pseudo-labels)"]
+    assert "agreement with the tagger, not accuracy" in page.text
+    assert "The speech is synthetic (eSpeak NG)" in page.text
+    assert "experiment: config conf/train.yaml none conf/train.yaml" not in page.text  # dev, test, test_gold
+    assert "experiment: config conf/train.yaml conf/train.yaml none" in page.text
+    (image,) = page.find("img")
+    assert image["src"] == "data:image/png;base64," + base64.b64encode(b"picture").decode()
+    assert "base" in str(image["alt"])
+
+
+def test_different_references_are_told(write_scored: Write) -> None:
+    other = copy.deepcopy(UTTERANCES)
+    other[1]["ref"]["entities"] = []
+    other[1]["errors"] = []
+    one = write_scored("one.json", make_scores())
+    assert "scored against different references" in render(one, write_scored("two.json", make_scores(), other)).text
+    fewer = write_scored("three.json", make_scores() | {"num_utts": 2}, None)
+    assert "(one: 3 utterances, three: 2 utterances): their scores cannot be compared" in render(one, fewer).text
+
+
+def test_without_utterances_the_page_says_so_and_counts_lead_nowhere(write_scored: Write, tmp_path: Path) -> None:
+    page = render(write_scored("one.json", make_scores(), None))
+    assert f"one: data/test (gold) : no utterances to show ({tmp_path}/one.utts.jsonl is not there)." in page.text
+    assert not page.find("form") and not any("?" in str(link["href"]) for link in page.find("a"))
+
+
+def test_scores_without_positions_and_without_intervals(write_scored: Write) -> None:
+    scores = make_scores() | dict.fromkeys(("errors", "confusion", "f1_span", "f1_span_text", "f1_aligned", "ci95"))
+    text = render(write_scored("one.json", scores)).text
+    assert "not told: the entities were given without positions" in text
+    assert "no confidence intervals were computed" in text
+    assert "Confusion of labels" not in text and "span F1" not in text
+
+
+def test_hostile_strings_stay_text(write_scored: Write, tmp_path: Path) -> None:
+    scores = make_scores()
+    prf = scores["f1"]["labels"].pop("PER")
+    scores["f1"]["labels"][HOSTILE] = prf
+    scores["confusion"][HOSTILE] = {HOSTILE: 1}
+    scores["made_with"] |= {HOSTILE: HOSTILE, "ref": HOSTILE}
+    utterance: Any = {
+        "utt_id": HOSTILE,
+        "ref": {"words": HOSTILE.split(), "entities": [{"label": HOSTILE, "start": 0, "end": 1}]},
+        "hyp": {"words": ["{{", "7*7", "}}"], "entities": []}, "errors": [],
+    }  # fmt: skip
+    exp = write_scored("<b onclick=x>{{ 7*7 }}/score/test.json", scores, [utterance]).parent.parent
+    (tmp_path / "<i>").mkdir()
+    file = write_scored("<i>/{% raw %}.json", scores, [utterance])
+    page, harmless = render(exp, file), render(write_scored("a/score/test.json", make_scores()).parent.parent)
+    assert {tag for tag, _ in page.elements} == {tag for tag, _ in harmless.elements}
+    assert {name for _, attributes in page.elements for name in attributes} <= {
+        name for _, attributes in harmless.elements for name in attributes
+    }
+    assert json.loads(page.scripts[0])["utts"][0][:3] == [HOSTILE, HOSTILE, "{{ 7*7 }}"]
+    assert "<b onclick=x>{{ 7*7 }}" in page.text and "{% raw %}" in page.text and HOSTILE in page.text
+
+
+def test_the_page_runs_its_own_script_alone_and_loads_nothing(write_scored: Write) -> None:
+    page = render(write_scored("one.json", make_scores()))
+    (policy,) = (str(meta["content"]) for meta in page.find("meta") if meta.get("http-equiv"))
+    digest = base64.b64encode(hashlib.sha256(page.scripts[-1].encode()).digest()).decode()
+    assert policy == f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    assert not page.find("link") and not page.find("iframe")
+    assert all("src" not in attributes for attributes in page.find("script"))
+
+
+def test_the_script_enters_texts_as_texts() -> None:
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    assert "</" not in script and "<!--" not in script
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval|Function\(|fetch|http", script)
+
+
+def test_again_gives_the_same_bytes(write_scored: Write, tmp_path: Path) -> None:
+    exps = [write_scored("one.json", make_scores()), write_scored("two.json", make_scores())]
+    pages = []
+    for hash_seed in ("1", "2"):
+        out = tmp_path / f"{hash_seed}.html"
+        command = [sys.executable, "-m", "spner", "report", *map(str, exps), "--out", str(out)]
+        subprocess.run(command, check=True, capture_output=True, env={"PYTHONHASHSEED": hash_seed, "PATH": ""})
+        pages.append(out.read_bytes())
+    assert pages[0] == pages[1]
+
+
+def test_nothing_is_left_when_an_input_is_malformed(write_scored: Write, tmp_path: Path) -> None:
+    file = write_scored("one.json", make_scores(), [{"utt_id": "u"}])
+    with pytest.raises(SpnerError, match=r"one\.utts\.jsonl:1: is no scored utterance"):
+        write_page([file], tmp_path / "page.html")
+    assert not (tmp_path / "page.html").exists()
