@@ -225,7 +225,7 @@ def format_stats(stats: dict[str, Any]) -> str:
           for title, values in [("", names), *_rows(counts)]),
         *_most_frequent_lines((stats["all"]["entities"] or {}).get("most_frequent", {})),
         *([""] if stats["missing"] else []),
-        *(f"{file} is missing: {WITHOUT[Path(file).name]}" for file in stats["missing"]),
+        *_missing_lines(map(Path, stats["missing"])),
     ])  # fmt: skip
 
 
@@ -240,6 +240,13 @@ def _rows(columns: Sequence[dict[str, Any]]) -> Iterator[tuple[str, list[Any]]]:
             yield f"  {label}", [one[key].get(label, 0) if one else None for one in entities]
     for title, key in ENTITY_FACTS.items():
         yield title, [one.get(key) for one in entities]
+
+
+def _missing_lines(files: Iterable[Path]) -> list[str]:
+    folders: dict[str, list[str]] = {}
+    for file in files:
+        folders.setdefault(file.name, []).append(str(file.parent))
+    return [f"without {name} ({WITHOUT[name]}): {', '.join(where)}" for name, where in folders.items()]
 
 
 def _most_frequent_lines(most: dict[str, list[dict[str, Any]]]) -> list[str]:

@@ -131,9 +131,9 @@ entities per utterance             -
 utterances with an entity          -
 words inside entities              -
 
-{folder}/entities.jsonl is missing: stage 2 has not run
-{folder}/utt2dur is missing: the hours are unknown
-{folder}/utt2spk is missing: the speakers are unknown"""
+without entities.jsonl (stage 2 has not run): {folder}
+without utt2dur (the hours are unknown): {folder}
+without utt2spk (the speakers are unknown): {folder}"""
 
 
 @pytest.mark.parametrize(
@@ -154,8 +154,10 @@ def test_gold_entities_are_counted_when_asked_for(data: Path) -> None:
     assert stats["sets"]["train"]["entities"]["num"] == {"all": 1, "LOC": 1}
     assert stats["sets"]["test"]["entities"] is None
     assert format_stats(stats).endswith(
-        f"\n\n{data}/test/gold_entities.jsonl is missing: the corpus has no gold entities"
+        f"\n\nwithout gold_entities.jsonl (the corpus has no gold entities): {data}/test"
     )
+    (data / "train" / GOLD_ENTITIES).unlink()
+    assert format_stats(compute_stats(data, entities_file=GOLD_ENTITIES)).endswith(f": {data}/train, {data}/test")
 
 
 def test_hours_are_the_exact_sum(tmp_path: Path) -> None:
