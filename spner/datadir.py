@@ -1,6 +1,7 @@
 """Kaldi data folders: tables ``<utt_id> <value>`` in C order, sentences and entities as JSON lines."""
 
 import json
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from spner.datatypes import Annotated, Entity
 from spner.errors import SpnerError
 from spner.files import atomic_text, read_lines
 from spner.paths import ENTITIES, GOLD_ENTITIES, SETS, TEXT
+
+SEPARATOR = re.compile("[ \t]+")
 
 
 def find_sets(folder: Path) -> list[Path]:
@@ -50,12 +53,18 @@ def stream_table(path: Path, *, made_by: str) -> Iterator[tuple[str, str]]:
     """Yield what :func:`read_table` reads, line by line: of a large table only the ids are held."""
     seen: set[str] = set()
     for line_number, line in enumerate(read_lines(path, made_by=made_by), start=1):
-        utt_id, _, value = line.partition(" ")
+        utt_id, value = split_row(line)
         if not utt_id:
             raise SpnerError(f"{path}:{line_number}: no utterance id (expected <utt_id> <value>); rerun {made_by}")
         refuse_twice(utt_id, seen, f"{path}:{line_number}")
         seen.add(utt_id)
         yield utt_id, value
+
+
+def split_row(line: str) -> tuple[str, str]:
+    """Return the id and the value of one line of a table; spaces and tabs separate them, as in Kaldi."""
+    utt_id, *value = SEPARATOR.split(line, maxsplit=1)
+    return utt_id, "".join(value)
 
 
 def write_sentences(path: Path, sentences: dict[str, str]) -> None:
@@ -140,7 +149,10 @@ def read_records(path: Path, *, made_by: str) -> Iterator[tuple[int, Any]]:
     """
     for line_number, line in enumerate(read_lines(path, made_by=made_by), start=1):
         try:
-            yield line_number, json.loads(line)
+            record = json.loads(line)
+            if "\\ud" in line.lower():
+                json_line(record).encode("utf-8")  # half of a surrogate pair is no character: no file could hold it
+            yield line_number, record
         except (ValueError, RecursionError) as error:
             raise SpnerError(f"{path}:{line_number}: is not JSON ({error}); one object a line is expected") from error
 

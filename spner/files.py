@@ -99,7 +99,8 @@ def read_lines(path: Path, *, made_by: str) -> Iterator[str]:
         # Decoded line by line: a text file decodes ahead, so that its errors do not tell the line.
         for line_number, line in enumerate(file, start=1):
             try:
-                yield line.decode("utf-8").rstrip("\r\n")
+                # Windows programs begin a file with a byte order mark, which belongs to no line.
+                yield line.decode("utf-8-sig" if line_number == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
                 raise SpnerError(f"{path}:{line_number}: is not valid UTF-8 ({error.reason}); "
                                  "convert the file to UTF-8") from error

@@ -66,6 +66,11 @@ def test_table_is_written_in_c_order_and_read_again(tmp_path: Path) -> None:
     assert lines == sorted(lines)
 
 
+def test_spaces_and_tabs_separate_id_and_value(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("a\tx y\nb  \t z\tz\nc\t\n")
+    assert read_table(tmp_path / "text", made_by="stage 1") == {"a": "x y", "b": "z\tz", "c": ""}
+
+
 def test_table_line_without_id(tmp_path: Path) -> None:
     assert _error(tmp_path / "text", "u1 a\n\n", read_table) == (
         ":2: no utterance id (expected <utt_id> <value>); rerun stage 2"

@@ -137,6 +137,11 @@ def test_lines_lose_their_ends_only(tmp_path: Path) -> None:
     assert list(read_lines(tmp_path / "text", made_by="stage 1")) == ["a ", "", "b\u2028ë\x0c"]
 
 
+def test_byte_order_mark_is_no_part_of_the_first_line(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes("\ufeffu1 a\n\ufeffu2\n".encode())
+    assert list(read_lines(tmp_path / "text", made_by="stage 1")) == ["u1 a", "\ufeffu2"]
+
+
 @pytest.mark.parametrize("num_good", [0, 2, 5000])
 def test_invalid_utf8_names_its_line(tmp_path: Path, num_good: int) -> None:
     path = tmp_path / "text"

@@ -11,6 +11,7 @@ A side is one of
 import functools
 import logging
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,11 +19,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from spner.datadir import parse_annotated, read_entities, read_records, read_table, refuse_twice, require_keys
+from spner.datadir import (
+    parse_annotated,
+    read_entities,
+    read_records,
+    read_table,
+    refuse_twice,
+    require_keys,
+    split_row,
+)
 from spner.datatypes import LABELS, Annotated
 from spner.errors import SpnerError
 from spner.files import read_lines
 from spner.paths import ENTITIES, TEXT
+from spner.scoring.errors import NO_LABEL
 from spner.tags import CLOSE, entity_symbols, open_symbol, spans_to_text, text_to_spans
 from spner.textnorm import normalise_annotated, normalise_word
 
@@ -55,6 +65,9 @@ class Rules:
         mapping: old label -> new label, applied first.
         discard: labels, after mapping, that are left out on both sides; their words stay.
         policy: how illegal tagged text is read; see :func:`spner.tags.text_to_spans`.
+
+    Raises:
+        SpnerError: two labels are the same, one cannot be a symbol, or none is left to score.
     """
 
     lang: str | None = None
@@ -62,6 +75,15 @@ class Rules:
     mapping: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     discard: frozenset[str] = frozenset()
     policy: str = "discard"
+
+    def __post_init__(self) -> None:
+        for label in self.labels:
+            if self.labels.count(label) > 1 or label == NO_LABEL or re.search("[<>,]", label):
+                raise SpnerError(f'--labels: found "{label}" in "{" ".join(self.labels)}" (expected different labels '
+                                 f"with spaces between them, without < > or comma; {NO_LABEL} stands for no entity)")
+        if not self.scored_labels:
+            raise SpnerError(f'--discard: no label is left to score of "{" ".join(self.labels)}" (expected at least '
+                             "one; see --labels)")
 
     @property
     def scored_labels(self) -> tuple[str, ...]:
@@ -146,12 +168,7 @@ def read_side(path: Path, rules: Rules, *, role: str) -> Side:
         SpnerError: a file is missing, malformed or without any utterance, an utterance occurs twice, or a label is
             not configured; the message gives file and line.
     """
-    if path.is_dir():
-        file, found = path / TEXT, _read_folder(path, rules, role)
-    elif path.is_file():
-        file, found = path, _read_json(path) if _starts_json(path) else _read_tagged(path, rules)
-    else:
-        raise SpnerError(f"{path}: no such file or folder (expected {FORMS})")
+    file, found = _open_side(path, rules, role)
     side = Side(file, {}, {}, Counter())
     unknown: Counter[str] = Counter()
     first_unknown = ""
@@ -161,7 +178,7 @@ def read_side(path: Path, rules: Rules, *, role: str) -> Side:
         if read.tokens is not None:
             side.tagged[read.utt_id] = read.tokens
             side.illegal.update(read.illegal)
-        others = [label for label, _ in mentions_of(transcript) if label not in rules.labels]
+        others = [label for label in _labels_of(read, transcript) if label not in rules.labels]
         if others and role == "ref":
             raise SpnerError(_unknown_labels(read.where, others[0], rules))
         if others:
@@ -185,14 +202,33 @@ def require_same_utterances(*, ref: Side, hyp: Side) -> None:
     _require_same_ids(ref.file, ref.utterances, hyp.file, hyp.utterances)
 
 
+def _labels_of(read: _Read, transcript: Transcript) -> list[str]:
+    """Return the labels an utterance names: where its symbols are illegal, also those that make no entity."""
+    if read.tokens is None:
+        return [label for label, _ in mentions_of(transcript)]
+    return [token[1:-1] for token in read.tokens if re.fullmatch(ANY_OPEN, token)]
+
+
 def _unknown_labels(where: str, label: str, rules: Rules) -> str:
     return (f'{where}: label "{label}" is not configured (expected {", ".join(rules.labels)}); add it to --labels, '
             f"rename it with --map {label}=NEW or leave it out with --discard {label}")  # fmt: skip
 
 
+def _open_side(path: Path, rules: Rules, role: str) -> tuple[Path, Iterator[_Read]]:
+    """Return the file that errors about an utterance point to, and what its form's reader yields."""
+    try:
+        if path.is_dir():
+            return path / TEXT, _read_folder(path, rules, role)
+        if path.is_file():
+            return path, _read_json(path) if _starts_json(path) else _read_tagged(path, rules)
+    except OSError as error:
+        raise SpnerError(f"{path}: cannot be read ({error.strerror}; expected {FORMS})") from error
+    raise SpnerError(f"{path}: no such file or folder (expected {FORMS})")
+
+
 def _starts_json(path: Path) -> bool:
     with open(path, "rb") as file:
-        return file.read(1) == b"{"
+        return file.read(len(BOM_UTF8) + 1).removeprefix(BOM_UTF8)[:1] == b"{"
 
 
 def _read_folder(folder: Path, rules: Rules, role: str) -> Iterator[_Read]:
@@ -215,7 +251,7 @@ def _read_folder(folder: Path, rules: Rules, role: str) -> Iterator[_Read]:
 
 def _read_tagged(path: Path, rules: Rules) -> Iterator[_Read]:
     for number, line in enumerate(read_lines(path, made_by="stage 5"), start=1):
-        utt_id, _, text = line.partition(" ")
+        utt_id, text = split_row(line)
         if not utt_id:
             raise SpnerError(f"{path}:{number}: no utterance id (expected <utt_id> <tagged text>)")
         yield _read_text(utt_id, f"{path}:{number}", text, rules)

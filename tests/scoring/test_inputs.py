@@ -120,6 +120,11 @@ FAULTS = {
         '/x:1: label "x" is not configured (expected PER, ORG, LOC); add it to --labels, rename it with --map x=NEW '
         "or leave it out with --discard x",
     ),
+    "symbol of a label that is not configured, though it makes no entity": (
+        "t b\nu a <UNK>\n",
+        '/x:2: label "UNK" is not configured (expected PER, ORG, LOC); add it to --labels, rename it with --map '
+        "UNK=NEW or leave it out with --discard UNK",
+    ),
     "entities overlap": (
         ENTITIES_LINE % '{"label": "PER", "start": 0, "end": 2}, {"label": "LOC", "start": 1, "end": 2}',
         "/x:1: Entity(start=1, end=2, label='LOC') overlaps the entity before it, or is out of order (expected "
@@ -161,6 +166,64 @@ def test_invalid_utf8(tmp_path: Path) -> None:
 def test_broken_json(tmp_path: Path) -> None:
     message = refusal(write_file(tmp_path / "x", PHRASES_LINE % "" + "{\n"))
     assert message.startswith("/x:2: is not JSON (") and message.endswith("; one object a line is expected")
+
+
+def test_half_of_a_surrogate_pair_is_no_text(tmp_path: Path) -> None:
+    message = refusal(write_file(tmp_path / "x", (PHRASES_LINE % "").replace("a b", "\\uD800")))
+    assert message.startswith("/x:1: is not JSON ('utf-8' codec can't encode character '\\ud800'")
+    path = write_file(tmp_path / "x", (PHRASES_LINE % "").replace("a b", "\\ud83d\\udE00"))
+    assert read_side(path, Rules(), role="ref").utterances["u"].words == ("\U0001f600",)
+
+
+@pytest.mark.parametrize("content", ["u\t<PER>\tjan </NE> ziet\n", "\ufeffu <PER> jan </NE> ziet\r\n"])
+def test_files_of_other_programs(tmp_path: Path, content: str) -> None:
+    path = write_file(tmp_path / "x", content)
+    assert read_side(path, Rules(), role="ref").utterances == {"u": Annotated(("jan", "ziet"), (Entity(0, 1, "PER"),))}
+
+
+def test_byte_order_mark_hides_no_json(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "x", "\ufeff" + PHRASES_LINE % "")
+    assert read_side(path, Rules(), role="ref").utterances == {"u": Phrases(("a", "b"))}
+
+
+def test_path_that_cannot_be_looked_at(tmp_path: Path) -> None:
+    assert refusal(tmp_path / ("x" * 300)) == (
+        f"/{'x' * 300}: cannot be read (File name too long; expected a folder with text and entities.jsonl, a Kaldi "
+        "text with entity symbols, or JSON lines)"
+    )
+
+
+# Labels and what of them is left out -> message.
+WRONG_LABELS = {
+    "twice": (("PER", "PER"), (), '--labels: found "PER" in "PER PER"'),
+    "commas between them": (("PER,LOC",), (), '--labels: found "PER,LOC" in "PER,LOC"'),
+    "the sign of no entity": (("PER", "O"), (), '--labels: found "O" in "PER O"'),
+    "symbols": (("<PER>",), (), '--labels: found "<PER>" in "<PER>"'),
+    "none": ((), (), '--discard: no label is left to score of "" (expected at least one; see --labels)'),
+    "all left out": (
+        ("PER",), ("PER",), '--discard: no label is left to score of "PER" (expected at least one; see --labels)',
+    ),
+}  # fmt: skip
+EXPECTED_LABELS = " (expected different labels with spaces between them, without < > or comma; O stands for no entity)"
+
+
+@pytest.mark.parametrize("case", WRONG_LABELS)
+def test_labels_that_cannot_be_scored(case: str) -> None:
+    labels, discard, expected = WRONG_LABELS[case]
+    with pytest.raises(SpnerError) as error:
+        Rules(labels=labels, discard=frozenset(discard))
+    assert str(error.value) == (expected + EXPECTED_LABELS if expected.startswith("--labels") else expected)
+
+
+def test_symbols_that_make_no_entity_are_warned_of_in_hypotheses(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_file(tmp_path / "x", "t a\nu <PER> jan <UNK> </NE> <UNK>\n")
+    read_side(path, Rules(), role="hyp")
+    assert caplog.messages == [
+        f"{path}:2: the first of 2 entities whose labels are not configured (UNK 2; expected PER, ORG, LOC); each "
+        "counts as an error"
+    ]
 
 
 def test_nothing_there(tmp_path: Path) -> None:
