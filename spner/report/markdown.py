@@ -1,6 +1,6 @@
 """Scores -> ``RESULTS.md``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,11 +42,12 @@ def write_results(exp: Path, run: Run) -> Path:
     lines = [f"# Results of {exp.name}", ""]
     lines += [f"**{SYNTHETIC_NOTE}**", ""] if run.synthetic else []
     lines += [
-        "| set (references) | utterances | WER | CER | EER | F1 (P / R) | label-F1 |",
-        "|---|---|---|---|---|---|---|",
+        "| set (references) | utterances | WER | CER | EER | F1 | P / R | label-F1 | F1 seen / unseen |",
+        "|---|---|---|---|---|---|---|---|---|",
         *(f"| {row.name} | {' | '.join(row.cells)} |" for row in rows),
         "",
-        "Rates are fractions: lower is better for WER, CER and EER, higher for F1 (P precision, R recall).",
+        "Rates are fractions with 95 % intervals: lower is better for WER, CER and EER, higher for F1 (P precision, R "
+        "recall; seen: entities of the training set).",
         "",
         *(f"- {row.name}: {GOLD_NOTE if row.gold else PSEUDO_NOTE}" for row in rows),
         "",
@@ -92,12 +93,15 @@ def _read_rows(exp: Path) -> list[_Row]:
 def _read_row(file: Path) -> _Row:
     scores = read_json(file)
     try:
-        f1, gold = scores["f1"]["micro"], scores["gold"]
+        intervals, f1, gold = scores["ci95"] or {}, scores["f1"]["micro"], scores["gold"]
+        groups = [scores[name] and scores[name]["micro"]["f1"] for name in ("seen", "unseen")]
         cells = (
             str(scores["num_utts"]),
-            *(_rate(scores[key]["rate"]) for key in ("wer", "cer", "eer")),
-            f"{_rate(f1['f1'])} ({_rate(f1['precision'])} / {_rate(f1['recall'])})",
-            _rate(scores["label_f1"]["micro"]["f1"]),
+            *(_rate(scores[name]["rate"], intervals.get(name)) for name in ("wer", "cer", "eer")),
+            _rate(f1["f1"], intervals.get("f1")),
+            f"{_rate(f1['precision'])} / {_rate(f1['recall'])}",
+            _rate(scores["label_f1"]["micro"]["f1"], intervals.get("label_f1")),
+            " / ".join(map(_rate, groups)),
         )
     except (KeyError, TypeError) as error:
         raise SpnerError(f"{file}: holds no scores (no {error}, which stage 6 writes); rerun stage 6") from error
@@ -118,5 +122,7 @@ def _run_table(run: Run) -> list[str]:
     return ["| made with | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())]
 
 
-def _rate(rate: float | None) -> str:
-    return "-" if rate is None else f"{rate:.3f}"
+def _rate(rate: float | None, interval: Sequence[float] | None = None) -> str:
+    if rate is None:
+        return "-"
+    return f"{rate:.3f}" + (" [{:.3f}, {:.3f}]".format(*interval) if interval else "")

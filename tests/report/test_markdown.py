@@ -29,14 +29,16 @@ def scores(*, gold: bool, eer: float | None = 0.25) -> dict[str, Any]:
     micro = {"precision": 2 / 3, "recall": 0.5, "f1": 4 / 7, "tp": 2, "fp": 1, "fn": 2}
     return {
         "num_utts": 120, "gold": gold, "wer": {"rate": 0.15384}, "cer": {"rate": 0.0006}, "eer": {"rate": eer},
-        "f1": {"micro": micro}, "label_f1": {"micro": micro | {"f1": 1.0}},
+        "f1": {"micro": micro}, "label_f1": {"micro": micro | {"f1": 1.0}}, "seen": None, "unseen": None, "ci95": None,
     }  # fmt: skip
 
 
 def test_results_are_exact(tmp_path: Path) -> None:
     exp = tmp_path / "mini_e2e"
     write_json(score_file(exp, "dev"), scores(gold=False, eer=None))
-    write_json(score_file(exp, "test", gold=True), scores(gold=True))
+    compared = {"seen": {"micro": {"f1": 0.75}}, "unseen": {"micro": {"f1": 0.125}},
+                "ci95": {"wer": [0.12, 0.18555], "f1": [0.5, 0.6], "eer": None}}  # fmt: skip
+    write_json(score_file(exp, "test", gold=True), scores(gold=True) | compared)
     write_json(score_file(exp, "test"), scores(gold=False))
     write_json(score_file(exp, "another", gold=True), scores(gold=True))
     assert write_results(exp, RUN) == exp / RESULTS
@@ -45,14 +47,14 @@ def test_results_are_exact(tmp_path: Path) -> None:
 
 **The speech is synthetic (eSpeak NG): these scores say nothing about recorded speech.**
 
-| set (references) | utterances | WER | CER | EER | F1 (P / R) | label-F1 |
-|---|---|---|---|---|---|---|
-| test (pseudo-labels) | 120 | 0.154 | 0.001 | 0.250 | 0.571 (0.667 / 0.500) | 1.000 |
-| test (gold) | 120 | 0.154 | 0.001 | 0.250 | 0.571 (0.667 / 0.500) | 1.000 |
-| dev (pseudo-labels) | 120 | 0.154 | 0.001 | - | 0.571 (0.667 / 0.500) | 1.000 |
-| another (gold) | 120 | 0.154 | 0.001 | 0.250 | 0.571 (0.667 / 0.500) | 1.000 |
+| set (references) | utterances | WER | CER | EER | F1 | P / R | label-F1 | F1 seen / unseen |
+|---|---|---|---|---|---|---|---|---|
+| test (pseudo-labels) | 120 | 0.154 | 0.001 | 0.250 | 0.571 | 0.667 / 0.500 | 1.000 | - / - |
+| test (gold) | 120 | 0.154 [0.120, 0.186] | 0.001 | 0.250 | 0.571 [0.500, 0.600] | 0.667 / 0.500 | 1.000 | 0.750 / 0.125 |
+| dev (pseudo-labels) | 120 | 0.154 | 0.001 | - | 0.571 | 0.667 / 0.500 | 1.000 | - / - |
+| another (gold) | 120 | 0.154 | 0.001 | 0.250 | 0.571 | 0.667 / 0.500 | 1.000 | - / - |
 
-Rates are fractions: lower is better for WER, CER and EER, higher for F1 (P precision, R recall).
+Rates are fractions with 95 % intervals: lower is better for WER, CER and EER, higher for F1 (P precision, R recall; seen: entities of the training set).
 
 - test (pseudo-labels): the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy.
 - test (gold): the references are true entities (gold).
@@ -93,5 +95,5 @@ def test_file_that_holds_no_scores(tmp_path: Path) -> None:
     with pytest.raises(SpnerError) as error:
         write_results(tmp_path, RUN)
     assert str(error.value) == (
-        f"{tmp_path / 'score' / 'test.json'}: holds no scores (no 'f1', which stage 6 writes); rerun stage 6"
+        f"{tmp_path / 'score' / 'test.json'}: holds no scores (no 'ci95', which stage 6 writes); rerun stage 6"
     )
