@@ -33,7 +33,7 @@ METRICS = {
         Metric("WER", ("wer", "rate"), "wer", True),
         Metric("CER", ("cer", "rate"), "cer", True),
         Metric("tagged WER", ("wer_tagged", "rate"), "wer_tagged", True),
-        Metric("WER inside entities", ("entity_wer", "rate"), "entity_wer", True),
+        Metric("entity WER", ("entity_wer", "rate"), "entity_wer", True),
     ),
     "Names in the transcript, whatever their label": (
         Metric("EER", ("eer", "rate"), "eer", True),
@@ -46,9 +46,9 @@ METRICS = {
         Metric("macro F1", ("f1", "macro_f1"), "macro_f1"),
         Metric("label-F1", ("label_f1", "micro", "f1"), "label_f1"),
         Metric("span F1", ("f1_span", "micro", "f1"), "f1_span"),
-        Metric("span and words F1", ("f1_span_text", "micro", "f1"), "f1_span_text"),
+        Metric("span-text F1", ("f1_span_text", "micro", "f1"), "f1_span_text"),
         Metric("aligned F1", ("f1_aligned", "micro", "f1"), "f1_aligned"),
-        Metric("F1, seen in training", ("seen", "micro", "f1"), "seen"),
+        Metric("F1, seen", ("seen", "micro", "f1"), "seen"),
         Metric("F1, unseen", ("unseen", "micro", "f1"), "unseen"),
     ),
 }

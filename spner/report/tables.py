@@ -82,7 +82,7 @@ def _row(
             place=place(rate.value),
             low=place(rate.low),
             high=place(rate.high),
-            best=len(known) > 1 and rate.value == best,
+            best=len(set(known)) > 1 and rate.value == best,
         )
         for rate, note in zip(rates, notes or [()] * len(rates), strict=True)
     ]

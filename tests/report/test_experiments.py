@@ -31,7 +31,7 @@ def test_an_experiment_folder_and_a_single_file(write_scored: Write, tmp_path: P
     (one,) = file.scored
     assert (one.experiment, one.set_name, one.file, one.num_utts) == ("whisper", "data/test", single, 3)
     assert one.rates["WER"] == Rate(0.25, 0.125, 0.375)
-    assert one.rates["EER"] == one.rates["F1, seen in training"] == Rate(None)
+    assert one.rates["EER"] == one.rates["F1, seen"] == Rate(None)
     assert one.labels["PER"].f1 == Rate(0.5) and one.labels["PER"].num_ref == 5
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from spner.errors import SpnerError
 from spner.report.page import TEMPLATES, write_page
+from spner.scoring.score import Options, write_scores
 from tests.report.conftest import UTTERANCES, make_scores
 
 Write = Callable[..., Path]
@@ -135,6 +136,32 @@ def test_scores_without_positions_and_without_intervals(write_scored: Write) -> 
     assert "not told: the entities were given without positions" in text
     assert "no confidence intervals were computed" in text
     assert "Confusion of labels" not in text and "span F1" not in text
+
+
+SAID = [("u1", "angela merkel reist", [("PER", 0, 2)]), ("u2", "naar utrecht", [("LOC", 1, 2)])]
+
+
+@pytest.mark.parametrize("positions", [True, False], ids=["spans", "phrases"])
+def test_what_spner_score_writes_can_be_shown(tmp_path: Path, positions: bool) -> None:
+    for name, suffix in (("ref", ""), ("hyp", "s")):
+        records = []
+        for utt_id, text, spans in SAID:
+            words = [word + suffix * (word == "merkel") for word in text.split()]
+            entities = [
+                {"label": label, "start": start, "end": end} if positions
+                else {"label": label, "phrase": " ".join(words[start:end])} for label, start, end in spans
+            ]  # fmt: skip
+            said = {"words": words} if positions else {"text": " ".join(words)}
+            records.append(json.dumps({"utt_id": utt_id, **said, "entities": entities}) + "\n")
+        (tmp_path / name).write_text("".join(records))
+    options = Options(num_draws=10)
+    write_scores(tmp_path / "scores.json", ref=tmp_path / "ref", hyp=tmp_path / "hyp", options=options)
+    page = render(tmp_path / "scores.json")
+    place = [[0, 0, 2, 3], [0, 0, 2, 3]] if positions else [[0, "angela merkel", -1, -1], [0, "angela merkels", -1, -1]]
+    words = ["angela merkel reist", "angela merkels reist", "=s="]
+    assert json.loads(page.scripts[0])["utts"][0] == ["u1", *words, *place]
+    assert "WER ↓ scores 0.200 0." in page.text and "F1 scores 0.500 0." in page.text
+    assert ("misspelt 1 50.0 %" in page.text) is ("span F1" in page.text) is positions
 
 
 def test_hostile_strings_stay_text(write_scored: Write, tmp_path: Path) -> None:

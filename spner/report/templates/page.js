@@ -149,7 +149,7 @@
   function drawSides(utterance, labels) {
     const [ref, hyp] = [utterance.ref, utterance.hyp].map((text) => (text ? text.split(" ") : []));
     const [refMarks, hypMarks] = [marks(utterance.refs, ref.length), marks(utterance.hyps, hyp.length)];
-    const pairs = make("div", utterance.refs.length + utterance.hyps.length ? "pairs" : "pairs bare", sideNames());
+    const pairs = make("div", refMarks.some(Boolean) || hypMarks.some(Boolean) ? "pairs" : "pairs bare", sideNames());
     pairs.dir = "auto";
     pairs.setAttribute("aria-hidden", "true");
     let i = 0;
@@ -166,9 +166,9 @@
   }
 
   function sideNames() {
-    const names = make("span", "pair", make("span", "tag"), make("span", "side", "ref"), make("span", "side", "hyp"), make("span", "tag"));
-    names.dir = "ltr";
-    return names;
+    const names = ["", "ref", "hyp", ""].map((name) => make("span", name ? "side" : "tag", name));
+    for (const name of names) name.dir = "ltr"; // else the words' direction is taken from here
+    return make("span", "pair", ...names);
   }
 
   function marks(entities, length) {
