@@ -1,0 +1,67 @@
+"""Tagged texts in the place of two sides: what the tests of scores write, read and draw."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from spner.datatypes import LABELS, Annotated, Entity
+from spner.scoring.counts import Table, sum_counts
+from spner.scoring.inputs import Rules, read_side
+from spner.scoring.ner import Key, MatchCounts
+from spner.scoring.score import Account, Options, count_sides, find_labels
+from spner.tags import CLOSE, open_symbol
+
+ALL_LABELS = (*LABELS, "MISC")
+RULES = Rules(labels=ALL_LABELS)
+WORDS = ("new", "york", "rom", "promise", "'")
+
+
+def write_texts(folder: Path, *, ref: Sequence[str], hyp: Sequence[str]) -> tuple[Path, Path]:
+    """Write tagged texts, an utterance each, as two Kaldi files; return their paths."""
+    for name, texts in (("ref", ref), ("hyp", hyp)):
+        lines = (f"u{number:05} {text}\n" for number, text in enumerate(texts))
+        (folder / name).write_text("".join(lines), encoding="utf-8")
+    return folder / "ref", folder / "hyp"
+
+
+def count_texts(
+    *, ref: Sequence[str], hyp: Sequence[str], rules: Rules = RULES, seen: frozenset[Key] | None = None
+) -> tuple[Table, Account]:
+    """Write tagged texts, an utterance each, read them as two sides, and count."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_texts(Path(folder), ref=ref, hyp=hyp)
+        sides = [read_side(path, rules, role=role) for path, role in zip(paths, ("ref", "hyp"), strict=True)]
+    table, account = count_sides(
+        ref=sides[0], hyp=sides[1], options=Options(rules), labels=find_labels(sides, rules), seen=seen
+    )
+    assert account is not None
+    return table, account
+
+
+def micro(table: Table, name: str) -> MatchCounts:
+    """Return the counts of one of the scores that match entities, over the corpus and all labels."""
+    return sum_counts(table.columns.matches(table.totals(), name))
+
+
+def count_labels(utterances: Sequence[Annotated]) -> Counter[str]:
+    """Return how often each label occurs."""
+    return Counter(entity.label for utterance in utterances for entity in utterance.entities)
+
+
+# Words and entity symbols in any order, so that most texts hold illegal symbols.
+TOKENS = st.lists(st.sampled_from([*WORDS, *map(open_symbol, ALL_LABELS), CLOSE, CLOSE, CLOSE]), max_size=12)
+TEXTS = TOKENS.map(" ".join)
+PAIRS = st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4)
+"""Tagged texts ``(ref, hyp)`` of some utterances."""
+
+
+@st.composite
+def taggings(draw: st.DrawFn, words: Sequence[str]) -> Annotated:
+    """Entities on given words, adjacent ones included."""
+    cuts = sorted(draw(st.sets(st.integers(0, len(words)))))
+    labels = st.sampled_from([*ALL_LABELS, None])
+    spans = [(start, end, draw(labels)) for start, end in zip(cuts, cuts[1:], strict=False)]
+    return Annotated(tuple(words), tuple(Entity(*span) for span in spans if span[2]))
