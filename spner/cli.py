@@ -117,6 +117,30 @@ def tokens_command(data: Path, out: Path, system: str, token_type: str, vocab_si
     click.echo(f"{out}: {len(read_token_list(out / 'token_list'))} tokens")
 
 
+@cli.command("lm")
+@click.option("--dump", required=True, type=FOLDER, help="Dump folder of stage 3: its train text is learnt.")
+@click.option("--out", required=True, type=FOLDER, help="Folder to make: lm.arpa and lm.json.")
+@click.option("--unit", default="word", type=click.Choice(["word", "token"]),
+              help="token models the dump's tokens, for a search without a lexicon.")  # fmt: skip
+@click.option("--order", default=4, type=int, help="Words (tokens) of the longest n-gram.")
+@click.option("--prune", default="", metavar="COUNTS", show_default="nothing",
+              help='One count an order, such as "0 0 1 2": n-grams that occur no more often are left out.')  # fmt: skip
+@click.option("--text", "texts", multiple=True, type=FOLDER,
+              help="More text: one normalised sentence a line, tagged or not; repeatable.")  # fmt: skip
+@click.option("--sentences", multiple=True, type=FOLDER,
+              help="More text: one cased, punctuated sentence a line, to normalise and tag; repeatable.")  # fmt: skip
+@click.option("--tagger", help="For --sentences, as in spner annotate.")
+@click.option("--lang", help="For --sentences: language code; decides the normalisation.")
+def lm_command(dump: Path, out: Path, prune: str, **options: Any) -> None:
+    """Estimate a language model for the beam search: modified Kneser-Ney n-grams over the tagged training text."""
+    from spner.lm.build import format_record, make_lm
+
+    counts = prune.split()
+    if not all(count.isdecimal() for count in counts):
+        raise SpnerError(f'--prune "{prune}": expected one count an order, such as "0 0 1 2"')
+    click.echo(f"{out}: {format_record(make_lm(dump, out, prune=[int(count) for count in counts], **options))}")
+
+
 @cli.command("train")
 @click.option("--data", required=True, type=FOLDER, help="Data folder of stage 1.")
 @click.option("--dump", required=True, type=FOLDER, help="Dump folder of stage 3.")

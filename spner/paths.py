@@ -31,6 +31,11 @@ TRAINING = "train.json"  # written when the training has finished
 RESULTS = "RESULTS.md"
 CURVES = "curves.png"
 
+# exp/<language model>
+LM_ARPA = "lm.arpa"
+LM_RECORD = "lm.json"  # written when the model is complete
+LM_TAGGED = "tagged.txt"
+
 TRAIN, DEV, TEST = SETS = ("train", "dev", "test")
 
 

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "spner"
 ROOMS = (
     *("errors", "datatypes", "files", "paths", "provenance", "progress", "parallel"),
     *("textnorm", "tags", "datadir", "audio"),
-    *("corpora", "scoring", "devices", "tagger", "tokens", "asr", "report", "experiment"),
+    *("corpora", "scoring", "devices", "tagger", "tokens", "lm", "asr", "report", "experiment"),
     *("cli", "__main__"),
 )
 HEAVY = {"torch", "torchaudio", "espnet", "espnet2", "transformers", "s3prl", "matplotlib"}
