@@ -1,11 +1,12 @@
-"""Kaldi data folders: tables ``<utt_id> <value>`` in C order, sentences and entities as JSON lines."""
+"""Kaldi data folders: tables ``<utt_id> <value>`` in C order; sentences, entities and word times as JSON lines."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from spner.datatypes import Annotated, Entity
+from spner.datatypes import Annotated, Entity, WordTimes
 from spner.errors import SpnerError
 from spner.files import atomic_text, read_lines
 
@@ -83,6 +84,41 @@ def read_entities(path: Path, *, made_by: str) -> dict[str, Annotated]:
             raise SpnerError(f"{path}:{line_number}: {error} (expected entities with label, start, end "
                              "inside the words, without overlap)") from error
     return annotated
+
+
+def write_word_times(path: Path, times: dict[str, WordTimes]) -> None:
+    """Write when each word of the transcripts is said, to the tenth of a millisecond, as JSON lines in C order::
+
+        {"utt_id": "…", "times_s": [[0.2134, 0.51], [0.51, 0.98]]}
+    """
+    with atomic_text(path) as file:
+        for utt_id in sorted(times):
+            rounded = [[round(start_s, 4), round(end_s, 4)] for start_s, end_s in times[utt_id]]
+            file.write(_json({"utt_id": utt_id, "times_s": rounded}))
+
+
+def read_word_times(path: Path, *, made_by: str) -> dict[str, WordTimes]:
+    """Read what :func:`write_word_times` wrote.
+
+    Raises:
+        SpnerError: missing file, bad JSON, an utterance that occurs twice, or times that are not pairs of seconds,
+            0 <= start <= end; the message gives the line.
+    """
+    times: dict[str, WordTimes] = {}
+    for line_number, record in _records(path, made_by):
+        _require(record, {"utt_id": str, "times_s": list}, path, line_number)
+        _refuse_twice(record["utt_id"], times, path, line_number)
+        wrong = [pair for pair in record["times_s"] if not _is_interval(pair)]
+        if wrong:
+            raise SpnerError(f"{path}:{line_number}: {_json(wrong[0]).strip()} is no [start, end] in seconds "
+                             f"(expected 0 <= start <= end); rerun {made_by}")
+        times[record["utt_id"]] = tuple((float(start_s), float(end_s)) for start_s, end_s in record["times_s"])
+    return times
+
+
+def _is_interval(pair: Any) -> bool:
+    numbers = isinstance(pair, list) and len(pair) == 2 and all(type(value) in (int, float) for value in pair)
+    return numbers and 0 <= pair[0] <= pair[1] < math.inf
 
 
 def _json(record: Any) -> str:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 LABELS = ("PER", "ORG", "LOC")
 """Entity labels in the order in which they get token ids (paper, section 3)."""
 
+WordTimes = tuple[tuple[float, float], ...]
+"""(start, end) of each word of an utterance, seconds from the first sample of its clip."""
+
 
 @dataclass(frozen=True, order=True)
 class Entity:

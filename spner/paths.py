@@ -11,6 +11,7 @@ UTT2DUR = "utt2dur"
 SENTENCES = "sentences.jsonl"
 ENTITIES = "entities.jsonl"
 GOLD_ENTITIES = "gold_entities.jsonl"
+WORD_TIMES = "word_times.jsonl"
 
 # What stage 1 says about its corpus.
 REPORT = "report.json"

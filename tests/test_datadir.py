@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from spner.datadir import read_entities, read_sentences, read_table, write_entities, write_sentences, write_table
+from spner.datadir import (
+    read_entities,
+    read_sentences,
+    read_table,
+    read_word_times,
+    write_entities,
+    write_sentences,
+    write_table,
+    write_word_times,
+)
 from spner.datatypes import Annotated, Entity
 from spner.errors import SpnerError
 
@@ -134,3 +143,23 @@ def test_malformed_entities(tmp_path: Path, case: str) -> None:
     else:
         assert message == expected
     assert "\n" not in message
+
+
+def test_word_times_are_written_in_c_order_and_read_again(tmp_path: Path) -> None:
+    times = {"u2": ((0.25, 0.5), (0.5, 1.0)), "u10": ()}
+    write_word_times(tmp_path / "t.jsonl", {**times, "u2": ((0.25001, 0.5), (0.5, 1.0))})
+    assert (tmp_path / "t.jsonl").read_text(encoding="utf-8") == (
+        '{"utt_id": "u10", "times_s": []}\n{"utt_id": "u2", "times_s": [[0.25, 0.5], [0.5, 1.0]]}\n'
+    )
+    assert read_word_times(tmp_path / "t.jsonl", made_by="stage 1") == times
+
+
+@pytest.mark.parametrize(
+    "pair", ["[0.5, 0.25]", "[-0.1, 0.5]", "[0.5]", '["0", 1]', "[false, true]", "1", "[0, Infinity]", "[NaN, NaN]"]
+)
+def test_malformed_word_times(tmp_path: Path, pair: str) -> None:
+    (tmp_path / "t.jsonl").write_text(f'{{"utt_id": "u", "times_s": [[0, 1], {pair}]}}\n')
+    with pytest.raises(SpnerError) as raised:
+        read_word_times(tmp_path / "t.jsonl", made_by="stage 1")
+    assert str(raised.value) == (f"{tmp_path / 't.jsonl'}:1: {pair} is no [start, end] in seconds "
+                                 "(expected 0 <= start <= end); rerun stage 1")
