@@ -2,11 +2,11 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from spner.datatypes import Annotated, Entity, WordTimes
+from spner.datatypes import Annotated, Entity, Timing, WordTimes
 from spner.errors import SpnerError
 from spner.files import atomic_text, read_lines
 
@@ -51,13 +51,25 @@ def read_sentences(path: Path, *, made_by: str) -> dict[str, str]:
     return sentences
 
 
-def write_entities(path: Path, annotated: dict[str, Annotated]) -> None:
-    """Write words and entities as JSON lines, in C order of the utterance ids."""
+def write_entities(path: Path, annotated: dict[str, Annotated], timings: Mapping[str, Timing] | None = None) -> None:
+    """Write words and entities as JSON lines, in C order of the utterance ids.
+
+    Where an utterance has a timing, its entities carry ``start_s``, ``end_s`` and ``confidence``, and its words
+    ``word_times`` (pairs) and ``word_confidences``.
+    """
     with atomic_text(path) as file:
         for utt_id in sorted(annotated):
-            utterance = annotated[utt_id]
+            utterance, timing = annotated[utt_id], (timings or {}).get(utt_id)
             entities = [{"label": e.label, "start": e.start, "end": e.end} for e in utterance.entities]
-            file.write(_json({"utt_id": utt_id, "words": list(utterance.words), "entities": entities}))
+            record = {"utt_id": utt_id, "words": list(utterance.words), "entities": entities}
+            if timing:
+                times = [[round(start_s, 3), round(end_s, 3)] for start_s, end_s in timing.word_times]
+                for entity, confidence in zip(entities, timing.entity_confidences, strict=True):
+                    entity["start_s"], entity["end_s"] = times[entity["start"]][0], times[entity["end"] - 1][1]
+                    entity["confidence"] = round(confidence, 4)
+                record["word_times"] = times
+                record["word_confidences"] = [round(confidence, 4) for confidence in timing.word_confidences]
+            file.write(_json(record))
 
 
 def read_entities(path: Path, *, made_by: str) -> dict[str, Annotated]:

@@ -46,6 +46,21 @@ class Annotated:
 
 
 @dataclass(frozen=True)
+class Timing:
+    """When a hypothesis' words are said, and how sure the model is of its words and entities, 0 to 1."""
+
+    word_times: WordTimes
+    word_confidences: tuple[float, ...]
+    entity_confidences: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.word_times) != len(self.word_confidences):
+            raise ValueError(f"{len(self.word_times)} word times and {len(self.word_confidences)} confidences")
+        if not all(0 <= confidence <= 1 for confidence in (*self.word_confidences, *self.entity_confidences)):
+            raise ValueError("a confidence is not 0 to 1")
+
+
+@dataclass(frozen=True)
 class Utterance:
     """One row of a corpus: a clip and the cased, punctuated sentence read in it (NFC)."""
 

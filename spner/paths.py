@@ -45,6 +45,11 @@ def decode_dir(exp: Path, set_name: str) -> Path:
     return exp / "decode" / set_name
 
 
+def calibration_file(exp: Path) -> Path:
+    """Return the file of the calibration that decoding dev fits and decoding other sets applies."""
+    return exp / "decode" / "calibration.json"
+
+
 def score_file(exp: Path, set_name: str, *, gold: bool = False) -> Path:
     """Return the file of a set's scores, against the gold entities or against the pseudo-labels."""
     return exp / "score" / f"{set_name}{'_gold' if gold else ''}.json"

@@ -12,10 +12,13 @@ import numpy as np
 import torch
 
 from spner import paths
+from spner.asr.alignment import FrameGrid, time_hypothesis
+from spner.asr.confidence import calibrate, calibration_identity
 from spner.asr.ctc import greedy_search
 from spner.asr.train import chosen_checkpoint, read_config
 from spner.audio import SAMPLE_RATE_HZ, read_stored
 from spner.datadir import read_table, write_entities, write_table
+from spner.datatypes import Timing
 from spner.devices import choose_device
 from spner.errors import SpnerError
 from spner.files import fingerprint, locked, read_json, write_json
@@ -33,11 +36,20 @@ MIN_SAMPLES = SAMPLE_RATE_HZ // 5  # shorter clips are padded: no encoder takes 
 
 @dataclass(frozen=True)
 class Recogniser:
-    """A model in evaluation mode, and its tokens."""
+    """A model in evaluation mode, its tokens, and where its frames lie."""
 
     model: "ESPnetASRModel"
     token_list: tuple[str, ...]
+    grid: FrameGrid
     device: torch.device
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """Words and entity symbols; times and raw confidences, None where the tokens need more frames than there are."""
+
+    tokens: list[str]
+    timing: Timing | None
 
 
 def load_recogniser(exp: Path, *, device: str) -> Recogniser:
@@ -46,6 +58,7 @@ def load_recogniser(exp: Path, *, device: str) -> Recogniser:
     Raises:
         SpnerError: nothing is trained there, or checkpoint, token list and entity symbols do not fit each other.
     """
+    from spner.asr.padding import locate_frames
     from spner.asr.task import SpnerTask  # ESPnet takes 17 s to import, and a set that is decoded already needs none
 
     checkpoint = chosen_checkpoint(exp)
@@ -64,12 +77,12 @@ def load_recogniser(exp: Path, *, device: str) -> Recogniser:
     model = SpnerTask.build_model(args)
     model.load_state_dict(state)
     chosen = torch.device(choose_device(device))
-    return Recogniser(model.to(chosen).eval(), tuple(args.token_list), chosen)
+    return Recogniser(model.to(chosen).eval(), tuple(args.token_list), locate_frames(model), chosen)
 
 
 @torch.no_grad()
-def transcribe(recogniser: Recogniser, waveforms: Sequence[np.ndarray]) -> list[list[str]]:
-    """Return each waveform's words and entity symbols, by greedy CTC search.
+def transcribe(recogniser: Recogniser, waveforms: Sequence[np.ndarray]) -> list[Hypothesis]:
+    """Return each waveform's words and entity symbols, by greedy CTC search, with their times and raw confidences.
 
     Args:
         recogniser: the model.
@@ -79,14 +92,23 @@ def transcribe(recogniser: Recogniser, waveforms: Sequence[np.ndarray]) -> list[
     lengths = torch.tensor([len(waveform) for waveform in padded], device=recogniser.device)
     speech = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(w) for w in padded], batch_first=True)  # (B, samples)
     encoded, num_frames = recogniser.model.encode(speech.to(recogniser.device), lengths)
-    token_ids = greedy_search(recogniser.model.ctc.ctc_lo(encoded), num_frames)
-    return [tokens_to_words(recogniser.token_list[i] for i in ids) for ids in token_ids]
+    log_probs = recogniser.model.ctc.log_softmax(encoded).float().cpu()  # (B, T, V)
+    token_ids = greedy_search(log_probs, num_frames.cpu())
+    hyps = []
+    for row, ids in enumerate(token_ids):
+        timing = time_hypothesis(
+            log_probs[row, : num_frames[row]], ids, recogniser.token_list, grid=recogniser.grid,
+            duration_s=len(waveforms[row]) / SAMPLE_RATE_HZ,
+        )  # fmt: skip
+        hyps.append(Hypothesis(tokens_to_words(recogniser.token_list[i] for i in ids), timing))
+    return hyps
 
 
 def decode_sets(data: Path, exp: Path, set_names: Sequence[str], *, device: str, batch_size: int) -> None:
     """Write ``exp/decode/<set>/{text,entities.jsonl}`` of each set: tagged text, and words with entities.
 
-    A set that was decoded with this model before is not decoded again.
+    A set that was decoded with this model before is not decoded again. Entities and words carry times and confidences;
+    decoding dev, which comes first, calibrates the confidences of every set.
 
     Args:
         data: data folder of stage 1.
@@ -101,18 +123,23 @@ def decode_sets(data: Path, exp: Path, set_names: Sequence[str], *, device: str,
     checkpoint = chosen_checkpoint(exp)
     with locked(exp / "decode"):
         recogniser = None
-        for set_name in set_names:
-            record = {"model": fingerprint([exp / paths.CONFIG, checkpoint]), "audio": _audio_identity(data / set_name)}
+        model = fingerprint([exp / paths.CONFIG, checkpoint])
+        for set_name in sorted(set_names, key=lambda name: name != paths.DEV):
+            identity = calibration_identity(data, exp, set_name, model=model)
+            record = {"model": model, "audio": _audio_identity(data / set_name), "calibration": identity}
             done = paths.decode_dir(exp, set_name) / RECORD
             if done.exists() and read_json(done) == record:
                 continue
             recogniser = recogniser or load_recogniser(exp, device=device)
             done.unlink(missing_ok=True)
             hyps = _decode(recogniser, data / set_name, batch_size=batch_size, what=f"decode {set_name}")
-            write_table(done.with_name(paths.TEXT), {utt_id: " ".join(tokens) for utt_id, tokens in hyps.items()})
-            annotated = {utt_id: text_to_spans(tokens).annotated for utt_id, tokens in hyps.items()}
-            write_entities(done.with_name(paths.ENTITIES), annotated)
-            write_json(done, record)
+            write_table(done.with_name(paths.TEXT), {utt_id: " ".join(hyp.tokens) for utt_id, hyp in hyps.items()})
+            annotated = {utt_id: text_to_spans(hyp.tokens).annotated for utt_id, hyp in hyps.items()}
+            raw = {utt_id: hyp.timing for utt_id, hyp in hyps.items() if hyp.timing}
+            timings = calibrate(annotated, raw, data, exp, set_name, model=model)
+            write_entities(done.with_name(paths.ENTITIES), annotated, timings)
+            identity = calibration_identity(data, exp, set_name, model=model)
+            write_json(done, {**record, "calibration": identity})
 
 
 def _audio_identity(folder: Path) -> str:
@@ -121,12 +148,12 @@ def _audio_identity(folder: Path) -> str:
     return fingerprint([folder / paths.WAV_SCP, folder / paths.UTT2DUR])
 
 
-def _decode(recogniser: Recogniser, folder: Path, *, batch_size: int, what: str) -> dict[str, list[str]]:
-    """Return every utterance's words and symbols; the next batch is read while one is decoded."""
+def _decode(recogniser: Recogniser, folder: Path, *, batch_size: int, what: str) -> dict[str, Hypothesis]:
+    """Return every utterance's hypothesis; the next batch is read while one is decoded."""
     wav_scp = read_table(folder / paths.WAV_SCP, made_by="stage 1")
     durations_s = {u: float(d) for u, d in read_table(folder / paths.UTT2DUR, made_by="stage 1").items()}
     batches = list(make_batches(durations_s, batch_size=batch_size, max_batch_s=MAX_BATCH_S))
-    hyps: dict[str, list[str]] = {}
+    hyps: dict[str, Hypothesis] = {}
     with ThreadPoolExecutor(1) as reader, Progress(len(wav_scp), what=what, unit="utterances") as progress:
 
         def read(batch: list[str]) -> list[np.ndarray]:
