@@ -14,7 +14,7 @@ from spner.datadir import (
     write_table,
     write_word_times,
 )
-from spner.datatypes import Annotated, Entity
+from spner.datatypes import Annotated, Entity, Timing
 from spner.errors import SpnerError
 
 ANNOTATED = {
@@ -93,6 +93,19 @@ def test_decoded_entities_may_carry_more_keys_and_any_order(tmp_path: Path) -> N
     )
     expected = {"u": Annotated(("a", "b"), (Entity(0, 1, "LOC"), Entity(1, 2, "PER")))}
     assert read_entities(tmp_path / "e.jsonl", made_by="stage 5") == expected
+
+
+def test_times_and_confidences_are_written_beside_words_and_entities(tmp_path: Path) -> None:
+    annotated = {"u": Annotated(("in", "den", "haag"), (Entity(1, 3, "LOC"),)), "v": Annotated(("ja",))}
+    timing = Timing(((0.1, 0.25), (0.25, 0.3333333), (0.4, 1.0)), (1.0, 0.123456, 0.5), (0.25,))
+    write_entities(tmp_path / "e.jsonl", annotated, {"u": timing})
+    assert (tmp_path / "e.jsonl").read_text(encoding="utf-8") == (
+        '{"utt_id": "u", "words": ["in", "den", "haag"], "entities": [{"label": "LOC", "start": 1, "end": 3, '
+        '"start_s": 0.25, "end_s": 1.0, "confidence": 0.25}], "word_times": [[0.1, 0.25], [0.25, 0.333], [0.4, 1.0]], '
+        '"word_confidences": [1.0, 0.1235, 0.5]}\n'
+        '{"utt_id": "v", "words": ["ja"], "entities": []}\n'
+    )
+    assert read_entities(tmp_path / "e.jsonl", made_by="stage 5") == annotated
 
 
 def _line(words: str = '["a", "b"]', *entities: str) -> str:

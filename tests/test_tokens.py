@@ -29,6 +29,7 @@ from spner.tokens import (
     SPACE,
     UNKNOWN,
     Tokenizer,
+    locate_words,
     make_tokens,
     read_token_list,
     require_symbols,
@@ -142,6 +143,30 @@ def test_symbols_are_single_tokens(tokenizer: Tokenizer, text: str) -> None:
 )
 def test_whatever_is_decoded_becomes_words(tokens: list[str], expected: list[str]) -> None:
     assert tokens_to_words(tokens) == expected
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        ([], []),
+        ([SPACE, SPACE], []),
+        (["a", "b", SPACE, "c"], [(0, 2), (3, 4)]),
+        (["a", SPACE, "<LOC>", "b", "</NE>"], [(0, 1), (2, 3), (3, 4), (4, 5)]),
+        (["▁de", "▁", "<LOC>", "▁ha", "ag", "▁", "</NE>"], [(0, 1), (2, 3), (3, 5), (6, 7)]),
+        (["a", UNKNOWN, "b"], [(0, 1), (1, 2), (2, 3)]),
+    ],
+)
+def test_words_know_their_tokens(tokens: list[str], expected: list[tuple[int, int]]) -> None:
+    assert locate_words(tokens) == expected
+
+
+@given(text=tagged_texts)
+def test_the_tokens_of_a_word_write_it(tokenizer: Tokenizer, text: str) -> None:
+    tokens = tokenizer.text_to_tokens(text)
+    places = locate_words(tokens)
+    assert [tokens_to_words(tokens[first:end]) for first, end in places] == [[word] for word in text.split()]
+    marks = [mark for place in places for mark in place]
+    assert marks == sorted(marks)
 
 
 @pytest.mark.espnet

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 def calibration_identity(data: Path, exp: Path, set_name: str, *, model: str) -> str | None:
     """Return a digest of what a set's confidences are calibrated with; None where they are raw."""
     calibration = paths.calibration_file(exp)
-    if not calibration.exists() or read_json(calibration).get("model") != model:
+    if not calibration.exists() or read_json(calibration)["model"] != model:
         return None
     if set_name != paths.DEV:
         return fingerprint([calibration])
@@ -60,6 +60,9 @@ def calibrate(
     Raises:
         SpnerError: dev's references are not of these utterances, or the file of the calibration is malformed.
     """
+    if len(raw) < len(annotated):
+        log.warning("%s: %d of %d hypotheses need more frames than their clips have; they carry no times",
+                    set_name, len(annotated) - len(raw), len(annotated))  # fmt: skip
     path = paths.calibration_file(exp)
     references = _find_references(data / paths.DEV) if set_name == paths.DEV else None
     if references:
