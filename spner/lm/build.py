@@ -5,7 +5,7 @@ scores: ``naar <LOC> den haag </NE>`` or, among characters, ``n a a r <space> <L
 """
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from spner.errors import SpnerError
 from spner.files import atomic_text, fingerprint, locked, read_json, read_lines, write_json
 from spner.lm.arpa import write_arpa
 from spner.lm.counts import read_corpus
-from spner.lm.kneser_ney import estimate, validate_prune
+from spner.lm.kneser_ney import estimate
 from spner.lm.model import compute_perplexity
 from spner.provenance import git_commit
 from spner.tags import spans_to_text
@@ -26,6 +26,7 @@ from spner.tokens import CHAR, Tokenizer, tighten
 WORD, TOKEN = UNITS = ("word", "token")
 TAGGED_RECORD = "tagged.json"
 SENTENCES_AT_ONCE = 100_000
+ORDERS = range(2, 7)  # what KenLM reads as decoders carry it
 
 
 def make_lm(
@@ -38,7 +39,7 @@ def make_lm(
         dump: folder of stage 3: its train text is learnt, its dev text measures the perplexity.
         out: folder to make.
         unit: ``word`` or ``token``.
-        order: words or tokens in the longest n-gram.
+        order: words or tokens in the longest n-gram, 2 to 6.
         prune: as :func:`spner.lm.kneser_ney.estimate` takes it.
         texts: more text, one normalised sentence a line, tagged or not.
         sentences: more text, one cased, punctuated sentence a line; normalised and, where the recipe has entity
@@ -49,72 +50,85 @@ def make_lm(
     Raises:
         SpnerError: an input is missing or broken, or the options do not fit each other.
     """
-    validate_prune(prune, order=order)
-    if not (dump / paths.TOKENS_CONFIG).exists():
-        raise SpnerError(f"{dump}: holds no finished tokens; stage 3 makes them")
+    _validate(order, prune, dump, [*texts, *sentences])
     if sentences and not lang:
         raise SpnerError("--sentences: need the language that decides their normalisation; give --lang")
-    for path in (path for path in (*texts, *sentences) if not path.is_file()):
-        raise SpnerError(f"{path}: is no file (expected UTF-8 text, one sentence a line); give another path")
-    tokens_config = read_json(dump / paths.TOKENS_CONFIG)
+    config = read_json(dump / paths.TOKENS_CONFIG)
     symbols = list(read_lines(dump / paths.SYMBOLS, made_by="stage 3"))
+    set_texts = {s: dump / s / paths.TEXT for s in (paths.TRAIN, paths.DEV) if s in config["sets"]}
     with locked(out):
         if sentences:
             texts = [*texts, _tag(sentences, out, symbols=symbols, tagger=tagger, lang=lang)]
-        set_texts = {s: dump / s / paths.TEXT for s in (paths.TRAIN, paths.DEV) if s in tokens_config["sets"]}
+        inputs = [dump / paths.TOKENS_CONFIG, *set_texts.values(), *texts]
         settings = {
             "unit": unit, "order": order, "prune": list(prune),
-            "inputs": {str(p): fingerprint([p]) for p in (dump / paths.TOKENS_CONFIG, *set_texts.values(), *texts)},
+            "inputs": {str(path): fingerprint([path]) for path in inputs},
         }  # fmt: skip
         record_file, arpa = out / paths.LM_RECORD, out / paths.LM_ARPA
         if record_file.exists() and arpa.exists() and read_json(record_file)["settings"] == settings:
             return read_json(record_file)
         record_file.unlink(missing_ok=True)
-        tokenizer = None
-        if unit == TOKEN:
-            tokenizer = Tokenizer(tokens_config["token_type"], symbols=symbols, bpe_model=dump / paths.BPE_MODEL)
-        tight = tokens_config["token_type"] == CHAR
-
-        def read(path: Path, *, kaldi: bool = False) -> Iterator[list[str]]:
-            words = _read_words(path, symbols, kaldi=kaldi)
-            return words if tokenizer is None else (_to_tokens(w, tokenizer, tight=tight) for w in words)
-
-        corpus = read_corpus(chain(read(set_texts[paths.TRAIN], kaldi=True), *map(read, texts)))
+        split = _splitter(unit, config["token_type"], symbols, dump / paths.BPE_MODEL)
+        train = _read_words(set_texts[paths.TRAIN], symbols, kaldi=True)
+        corpus = read_corpus(map(split, chain(train, *(_read_words(path, symbols) for path in texts))))
+        if not corpus.num_sentences:
+            raise SpnerError(f"{set_texts[paths.TRAIN]}: holds no words (expected sentences to learn); give --text")
         model = estimate(corpus, order=order, prune=prune)
         write_arpa(arpa, model)
-        dev = list(filter(None, read(set_texts[paths.DEV], kaldi=True))) if paths.DEV in set_texts else []
         record = {
             "settings": settings,
             "commit": git_commit(),
             "num_sentences": corpus.num_sentences,
             "num_ngrams": [len(keys) for keys in model.keys],
-            paths.DEV: asdict(compute_perplexity(model, dev)) if dev else None,
+            paths.DEV: None,
         }
+        if paths.DEV in set_texts:
+            dev = [split(words) for words in _read_words(set_texts[paths.DEV], symbols, kaldi=True) if words]
+            record[paths.DEV] = asdict(compute_perplexity(model, dev)) if dev else None
         write_json(record_file, record)
     return record
 
 
-def _read_words(path: Path, symbols: Sequence[str], *, kaldi: bool) -> Iterator[list[str]]:
-    """Yield the words and entity symbols of each line; with ``kaldi`` the first word is an utterance id and left out.
+def _validate(order: int, prune: Sequence[int], dump: Path, files: Sequence[Path]) -> None:
+    """Raise SpnerError for options that do not fit, or for input that is not there."""
+    if order not in ORDERS:
+        raise SpnerError(f"--order {order}: expected {ORDERS[0]} to {ORDERS[-1]}, which decoders can read")
+    if prune and (len(prune) != order or prune[0] != 0 or list(prune) != sorted(prune)):
+        raise SpnerError(f'--prune "{" ".join(map(str, prune))}": expected {order} counts, one an order, the first 0 '
+                         f'and none below the one before it, such as "{" ".join(map(str, range(order)))}"')
+    if not (dump / paths.TOKENS_CONFIG).exists():
+        raise SpnerError(f"{dump}: holds no finished tokens; stage 3 makes them")
+    for path in files:
+        if not path.is_file():
+            raise SpnerError(f"{path}: is no file (expected UTF-8 text, one sentence a line); give another path")
+
+
+def _splitter(unit: str, token_type: str, symbols: Sequence[str], bpe_model: Path) -> Callable[[list[str]], list[str]]:
+    """Return what makes the model's units of a line's words."""
+    if unit == WORD:
+        return lambda words: words
+    tokenizer = Tokenizer(token_type, symbols=symbols, bpe_model=bpe_model)
+    if token_type == CHAR:
+        return lambda words: tokenizer.text_to_tokens(tighten(" ".join(words)))
+    return lambda words: tokenizer.text_to_tokens(" ".join(words))
+
+
+def _read_words(path: Path, symbols: Sequence[str], *, kaldi: bool = False) -> Iterator[list[str]]:
+    """Yield the words and entity symbols of each line; with ``kaldi`` an utterance id comes first and is left out.
 
     Raises:
-        SpnerError: a word looks like a symbol and is none of ours: such a word would close the sentence, or worse.
+        SpnerError: the text holds a symbol that is none of ours, such as ``<s>``, which would upset the model.
     """
     for line_number, line in enumerate(read_lines(path, made_by="stage 3"), start=1):
         text = line.partition(" ")[2] if kaldi else line
         for symbol in symbols:
             text = text.replace(symbol, f" {symbol} ")
         words = text.split()
-        for word in words if "<" in text or ">" in text else ():
-            if ("<" in word or ">" in word) and word not in symbols:
+        for word in words if "<" in text else ():
+            if "<" in word and word not in symbols:
                 raise SpnerError(f'{path}:{line_number}: "{word}" stands in the text (expected normalised words and '
                                  f"the recipe's symbols: {' '.join(symbols) or 'none'}); mend the text")
         yield words
-
-
-def _to_tokens(words: Sequence[str], tokenizer: Tokenizer, *, tight: bool) -> list[str]:
-    text = " ".join(words)
-    return tokenizer.text_to_tokens(tighten(text) if tight else text)
 
 
 def _tag(files: Sequence[Path], out: Path, *, symbols: Sequence[str], tagger: str | None, lang: str) -> Path:
@@ -130,7 +144,7 @@ def _tag(files: Sequence[Path], out: Path, *, symbols: Sequence[str], tagger: st
     if record_file.exists() and tagged.exists() and read_json(record_file) == record:
         return tagged
     record_file.unlink(missing_ok=True)
-    lines = chain.from_iterable(read_lines(path, made_by="") for path in files)
+    lines = chain.from_iterable(read_lines(path, made_by="its source") for path in files)
     cased = (unicodedata.normalize("NFC", line) for line in lines)
     loaded = load_tagger(tagger) if symbols else None
     with atomic_text(tagged) as file:
@@ -151,7 +165,6 @@ def format_record(record: dict[str, Any]) -> str:
     ngrams = ", ".join(f"{count} {n}-grams" for n, count in enumerate(record["num_ngrams"], start=1))
     lines = [f"{unit}s of {record['num_sentences']} sentences: {ngrams}"]
     if dev := record[paths.DEV]:
-        known = f"{dev['without_unknown']:.2f} " if dev["num_unknown"] < dev["num_words"] else ""
-        lines.append(f"dev: perplexity {dev['with_unknown']:.2f}, {known}without unknown {unit}s "
-                     f"({dev['num_unknown']} of {dev['num_words']})")
+        lines.append(f"dev: perplexity {dev['with_unknown']:.2f}, {dev['without_unknown']:.2f} without its "
+                     f"{dev['num_unknown']} unknown of {dev['num_words']} {unit}s")
     return "\n".join(lines)

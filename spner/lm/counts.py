@@ -40,9 +40,9 @@ class NgramCounts:
     suffixes: np.ndarray
     """(G,) int32: number of the (n-1)-gram without the first word; 0 for unigrams."""
     raw: np.ndarray
-    """(G,) int64: occurrences."""
+    """(G,) int32: occurrences."""
     adjusted: np.ndarray
-    """(G,) int64: occurrences in the highest order and where ``<s>`` comes first, else the distinct words before it."""
+    """(G,) int32: occurrences in the highest order and where ``<s>`` comes first, else the distinct words before it."""
 
 
 def read_corpus(sentences: Iterable[Sequence[str]]) -> Corpus:
@@ -79,7 +79,7 @@ def count_ngrams(corpus: Corpus, order: int) -> list[NgramCounts]:
     """
     num_words, tokens = len(corpus.words), corpus.tokens
     places = place_in_sentence(tokens)
-    raw = np.bincount(tokens, minlength=num_words)
+    raw = np.bincount(tokens, minlength=num_words).astype(np.int32)
     raw[BEGIN_ID] = 0  # it is a context, but never predicted
     found = [(np.arange(num_words), np.zeros(num_words, np.int32), raw, np.arange(num_words) == BEGIN_ID)]
     numbers = tokens  # of the n-gram that ends at each token, n going up
@@ -88,11 +88,11 @@ def count_ngrams(corpus: Corpus, order: int) -> list[NgramCounts]:
         keys = numbers[ends - 1] * np.int64(num_words) + tokens[ends]
         keys, first, inverse, raw = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
         first = ends[first]
-        found.append((keys, numbers[first], raw, places[first] == n - 1))
+        found.append((keys, numbers[first], raw.astype(np.int32), places[first] == n - 1))
         numbers = np.full(len(tokens), -1, np.int32)
         numbers[ends] = inverse
     counts = []
     for (keys, suffixes, raw, begins), longer in zip(found, [*found[1:], None], strict=True):
         before = raw if longer is None else np.bincount(longer[1], minlength=len(keys))
-        counts.append(NgramCounts(keys, suffixes, raw, np.where(begins, raw, before)))
+        counts.append(NgramCounts(keys, suffixes, raw, np.where(begins, raw, before).astype(np.int32)))
     return counts

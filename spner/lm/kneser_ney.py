@@ -16,7 +16,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spner.errors import SpnerError
 from spner.lm.counts import BEGIN_ID, Corpus, count_ngrams
 from spner.lm.model import NgramModel
 
@@ -31,25 +30,21 @@ def estimate(corpus: Corpus, *, order: int, prune: Sequence[int] = ()) -> NgramM
     Args:
         corpus: at least one sentence.
         order: words in the longest n-gram, at least 1.
-        prune: for each order, n-grams that occur this often or more seldom are left out; none: nothing is.
-
-    Raises:
-        SpnerError: ``corpus`` is empty, or ``order`` or ``prune`` is not as above.
+        prune: for each order, n-grams that occur this often or more seldom are left out; the first is 0 and none below
+            the one before it, so that what is left has its contexts. Empty: all n-grams stay.
     """
-    thresholds = validate_prune(prune, order=order)
-    if not len(corpus.tokens):
-        raise SpnerError("the text: holds no words (expected at least one sentence); give text to estimate from")
     counts = count_ngrams(corpus, order)
     model = NgramModel(corpus.words, [], [], [])
     # The empty n-gram, below the unigrams.
     numbers, probs = np.zeros(1, np.int64), np.array([1 / (len(corpus.words) - 1)])
-    for n, (ngrams, threshold) in enumerate(zip(counts, thresholds, strict=True), start=1):
+    for n, threshold in enumerate(prune or [0] * order, start=1):
+        ngrams = counts.pop(0)  # its memory is wanted
         contexts, last_words = np.divmod(ngrams.keys, len(corpus.words))
         kept = (ngrams.raw > threshold) if threshold else np.ones(len(ngrams.keys), bool)
         discounts = np.array([0.0, *estimate_discounts(ngrams.adjusted, order=n)])[np.minimum(ngrams.adjusted, 3)]
         freed = np.bincount(contexts, np.where(kept, discounts, ngrams.adjusted), minlength=len(numbers))
         totals = np.bincount(contexts, ngrams.adjusted, minlength=len(numbers))
-        backoffs = np.divide(freed, totals, out=np.ones_like(freed), where=totals > 0)
+        backoffs = np.divide(freed, totals, out=np.ones(len(totals)), where=totals > 0)
         # From here on without the pruned n-grams; a kept one's context and suffix are kept, being at least as frequent.
         contexts, last_words = contexts[kept], last_words[kept]
         direct = (ngrams.adjusted - discounts)[kept] / totals[contexts]
@@ -61,20 +56,6 @@ def estimate(corpus: Corpus, *, order: int, prune: Sequence[int] = ()) -> NgramM
         numbers = np.where(kept, np.cumsum(kept) - 1, -1)
     model.log_probs[0][BEGIN_ID] = NEVER
     return model
-
-
-def validate_prune(prune: Sequence[int], *, order: int) -> list[int]:
-    """Return the pruning threshold of each order.
-
-    Raises:
-        SpnerError: ``order`` is below 1; or ``prune`` has not one threshold an order, prunes words, or falls.
-    """
-    if order < 1:
-        raise SpnerError(f"--order {order}: expected 1 or more")
-    if prune and (len(prune) != order or prune[0] != 0 or list(prune) != sorted(prune)):
-        raise SpnerError(f'--prune "{" ".join(map(str, prune))}": expected {order} counts, one an order, the first 0 '
-                         f'and none below the one before it, such as "{" ".join(map(str, range(order)))}"')
-    return list(prune) or [0] * order
 
 
 def estimate_discounts(adjusted: np.ndarray, *, order: int) -> tuple[float, float, float]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spner.lm.counts import BEGIN_ID, UNKNOWN_ID, encode, place_in_sentence
+from spner.lm.counts import BEGIN_ID, UNKNOWN_ID, encode
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,18 @@ class NgramModel:
             Two arrays of as many entries as there are words and sentences: float64 and bool.
         """
         tokens = encode(sentences, self.words)
-        places = place_in_sentence(tokens)
         log_probs = np.zeros(len(tokens))
         numbers = np.zeros(len(tokens), np.int64)  # of the (n-1)-gram that ends at each token, -1 for one not in here
         for n, keys in enumerate(self.keys, start=1):
-            contexts = np.where(places >= n - 1, numbers if n == 1 else np.roll(numbers, 1), -1)
-            wanted = contexts * len(self.words) + tokens
-            numbers = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-            found = (contexts >= 0) & (keys[numbers] == wanted)
+            # No n-gram spans two sentences, as none has <s> but in front.
+            contexts = np.roll(numbers, 1)
             if n > 1:
-                log_probs += np.where(contexts >= 0, self.backoffs[n - 2][contexts], 0.0)
-            log_probs = np.where(found, self.log_probs[n - 1][numbers], log_probs)
-            numbers = np.where(found, numbers, -1)
+                log_probs[contexts >= 0] += self.backoffs[n - 2][contexts[contexts >= 0]]
+            wanted = contexts * len(self.words) + tokens
+            numbers = np.searchsorted(keys, wanted)
+            found = np.searchsorted(keys, wanted, side="right") > numbers
+            log_probs[found] = self.log_probs[n - 1][numbers[found]]
+            numbers[~found] = -1
         predicted = tokens != BEGIN_ID
         return log_probs[predicted], tokens[predicted] == UNKNOWN_ID
 
@@ -52,8 +52,7 @@ class Perplexity:
     """Perplexities per word, sentence ends counted as words."""
 
     with_unknown: float
-    without_unknown: float | None
-    """None where every word is unknown."""
+    without_unknown: float
     num_words: int
     num_unknown: int
 
@@ -64,7 +63,7 @@ def compute_perplexity(model: NgramModel, sentences: Sequence[Sequence[str]]) ->
     known = log_probs[~unknown]
     return Perplexity(
         with_unknown=float(10 ** -log_probs.mean()),
-        without_unknown=float(10 ** -known.mean()) if len(known) else None,
+        without_unknown=float(10 ** -known.mean()),
         num_words=len(log_probs),
         num_unknown=int(unknown.sum()),
     )
