@@ -11,6 +11,7 @@ UTT2DUR = "utt2dur"
 SENTENCES = "sentences.jsonl"
 ENTITIES = "entities.jsonl"
 GOLD_ENTITIES = "gold_entities.jsonl"
+NBEST = "nbest.jsonl"
 WORD_TIMES = "word_times.jsonl"
 
 # What stage 1 says about its corpus.
@@ -48,6 +49,11 @@ def decode_dir(exp: Path, set_name: str) -> Path:
 def calibration_file(exp: Path) -> Path:
     """Return the file of the calibration that decoding dev fits and decoding other sets applies."""
     return exp / "decode" / "calibration.json"
+
+
+def tuned_file(exp: Path, config_name: str) -> Path:
+    """Return the file of the weights that were tuned for a decode configuration."""
+    return exp / "tuned" / f"{config_name}.json"
 
 
 def score_file(exp: Path, set_name: str, *, gold: bool = False) -> Path:

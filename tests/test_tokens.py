@@ -31,6 +31,7 @@ from spner.tokens import (
     Tokenizer,
     locate_words,
     make_tokens,
+    mark_inside,
     read_token_list,
     require_symbols,
     tighten,
@@ -190,6 +191,20 @@ def test_tight_text_says_the_same(text: str) -> None:
 
 def test_no_space_stands_between_a_symbol_and_the_words_of_its_entity() -> None:
     assert tighten("<PER> éa </NE> bc <LOC> a b </NE>") == "<PER>éa</NE> bc <LOC>a b</NE>"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "marked"),
+    [
+        ("", ""),
+        ("a b", "a b"),
+        ("a <PER> b <space> c </NE> a", "a <PER> b<NE> <space><NE> c<NE> </NE> a"),
+        ("<LOC> a </NE> <ORG> b </NE>", "<LOC> a<NE> </NE> <ORG> b<NE> </NE>"),
+        ("a </NE> b <PER> <LOC> c", "a </NE> b <PER> <LOC> c<NE>"),
+    ],
+)
+def test_tokens_inside_an_entity_are_marked(tokens: str, marked: str) -> None:
+    assert mark_inside(tokens.split()) == marked.split()
 
 
 # The dump folder

@@ -1,7 +1,8 @@
 """A recipe's texts, and any others -> ``lm.arpa``, the language model that a beam search takes.
 
 The model is one of words (each entity symbol a word) or of the recipe's tokens, which a search without a lexicon
-scores: ``naar <LOC> den haag </NE>`` or, among characters, ``n a a r <space> <LOC> d e n <space> h a a g </NE>``.
+scores: ``naar <LOC> den haag </NE>`` or, among characters, those inside an entity marked,
+``n a a r <space> <LOC> d<NE> e<NE> n<NE> <space><NE> h<NE> a<NE> a<NE> g<NE> </NE>``.
 """
 
 import unicodedata
@@ -21,7 +22,7 @@ from spner.lm.model import compute_perplexity
 from spner.provenance import git_commit
 from spner.tags import spans_to_text
 from spner.textnorm import normalise
-from spner.tokens import CHAR, Tokenizer, tighten
+from spner.tokens import CHAR, Tokenizer, mark_inside, tighten
 
 WORD, TOKEN = UNITS = ("word", "token")
 TAGGED_RECORD = "tagged.json"
@@ -69,8 +70,8 @@ def make_lm(
             return read_json(record_file)
         record_file.unlink(missing_ok=True)
         split = _splitter(unit, config["token_type"], symbols, dump / paths.BPE_MODEL)
-        train = _read_words(set_texts[paths.TRAIN], symbols, kaldi=True)
-        corpus = read_corpus(map(split, chain(train, *(_read_words(path, symbols) for path in texts))))
+        train = read_words(set_texts[paths.TRAIN], symbols, kaldi=True)
+        corpus = read_corpus(map(split, chain(train, *(read_words(path, symbols) for path in texts))))
         if not corpus.num_sentences:
             raise SpnerError(f"{set_texts[paths.TRAIN]}: holds no words (expected sentences to learn); give --text")
         model = estimate(corpus, order=order, prune=prune)
@@ -83,7 +84,7 @@ def make_lm(
             paths.DEV: None,
         }
         if paths.DEV in set_texts:
-            dev = [split(words) for words in _read_words(set_texts[paths.DEV], symbols, kaldi=True) if words]
+            dev = [split(words) for words in read_words(set_texts[paths.DEV], symbols, kaldi=True) if words]
             record[paths.DEV] = asdict(compute_perplexity(model, dev)) if dev else None
         write_json(record_file, record)
     return record
@@ -109,11 +110,11 @@ def _splitter(unit: str, token_type: str, symbols: Sequence[str], bpe_model: Pat
         return lambda words: words
     tokenizer = Tokenizer(token_type, symbols=symbols, bpe_model=bpe_model)
     if token_type == CHAR:
-        return lambda words: tokenizer.text_to_tokens(tighten(" ".join(words)))
-    return lambda words: tokenizer.text_to_tokens(" ".join(words))
+        return lambda words: mark_inside(tokenizer.text_to_tokens(tighten(" ".join(words))))
+    return lambda words: mark_inside(tokenizer.text_to_tokens(" ".join(words)))
 
 
-def _read_words(path: Path, symbols: Sequence[str], *, kaldi: bool = False) -> Iterator[list[str]]:
+def read_words(path: Path, symbols: Sequence[str], *, kaldi: bool = False) -> Iterator[list[str]]:
     """Yield the words and entity symbols of each line; with ``kaldi`` an utterance id comes first and is left out.
 
     Raises:

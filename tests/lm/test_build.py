@@ -11,7 +11,7 @@ from spner.cli import main
 from spner.datatypes import Annotated, Entity
 from spner.errors import SpnerError
 from spner.lm.build import TOKEN, format_record, make_lm
-from spner.tokens import BPE, make_tokens
+from spner.tokens import BPE, INSIDE, make_tokens
 from tests.lm.arpa_reader import read_arpa
 from tests.test_tokens import many_words, write_data
 
@@ -65,19 +65,21 @@ def test_words_of_the_tagged_train_text(dump: Path, tmp_path: Path) -> None:
 
 
 def test_characters_are_those_of_training(dump: Path, tmp_path: Path) -> None:
-    """Symbols stand without spaces inside their entity, as in the texts that the recogniser learns."""
+    """Symbols stand without spaces inside their entity, as the recogniser learns them; what is inside is marked."""
     make_lm(dump, tmp_path / "lm", unit=TOKEN, order=4)
     ngrams = read_arpa(tmp_path / "lm" / paths.LM_ARPA)
-    assert ("<space>", "<LOC>", "d", "e") in ngrams and ("g", "</NE>", "</s>") in ngrams
-    token_list = (dump / paths.TOKEN_LIST).read_text(encoding="utf-8").split()
-    assert unigrams(tmp_path / "lm") == {*token_list} - {"<blank>", "<unk>", "<sos/eos>"}
+    assert ("<space>", "<LOC>", "d<NE>", "e<NE>") in ngrams and ("g<NE>", "</NE>", "</s>") in ngrams
+    token_list = {*(dump / paths.TOKEN_LIST).read_text(encoding="utf-8").split()}
+    words = {word.removesuffix(INSIDE) for word in unigrams(tmp_path / "lm")}
+    assert words == token_list - {"<blank>", "<unk>", "<sos/eos>"}
 
 
 def test_pieces_are_those_of_training(tmp_path: Path) -> None:
     dump = make_dump(tmp_path, {"train": many_words(200)}, token_type=BPE, vocab_size=60)
     record = make_lm(dump, tmp_path / "lm", unit=TOKEN)
     token_list = (dump / paths.TOKEN_LIST).read_text(encoding="utf-8").split()
-    assert unigrams(tmp_path / "lm") <= {*token_list} and "<PER>" in unigrams(tmp_path / "lm")
+    assert {word.removesuffix(INSIDE) for word in unigrams(tmp_path / "lm")} <= {*token_list}
+    assert "<PER>" in unigrams(tmp_path / "lm")
     assert record["dev"] is None
 
 
