@@ -62,8 +62,9 @@ def test_frames_lie_where_the_grid_says(prepared: Prepared, repo_root: Path, inp
     ("input_layer", "hop_s", "first_s"),
     [
         ("linear", 0.01, 0.0125),
-        ("conv2d2", 0.02, 0.0325),  # kernels of 3 and 3, strides of 2 and 1: features 0 to 4
-        ("conv2d", 0.04, 0.0425),  # kernels of 3 and 3, strides of 2 and 2: features 0 to 6
+        ("conv2d2", 0.02, 0.0425),  # three features, three of those two apart: features 0 to 6
+        ("conv2d", 0.04, 0.0425),  # the same
+        ("conv2d6", 0.06, 0.0625),  # three features, five of those two apart: features 0 to 10
     ],
 )
 def test_the_grid_by_hand(
