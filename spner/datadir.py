@@ -98,6 +98,28 @@ def read_entities(path: Path, *, made_by: str) -> dict[str, Annotated]:
     return annotated
 
 
+def read_timings(path: Path, *, made_by: str) -> dict[str, Timing]:
+    """Read the times and confidences of a decode folder's entities file; utterances without any are left out.
+
+    Raises:
+        SpnerError: as :func:`read_word_times` does, or confidences that are not one a word or entity, 0 to 1.
+    """
+    timings: dict[str, Timing] = {}
+    for line_number, record in _records(path, made_by):
+        if "word_times" not in record:
+            continue
+        kinds = {"utt_id": str, "entities": list, "word_times": list, "word_confidences": list}
+        _require(record, kinds, path, line_number)
+        times = _read_intervals(record["word_times"], path, line_number, made_by)
+        try:
+            entities = tuple(float(entity["confidence"]) for entity in record["entities"])
+            timings[record["utt_id"]] = Timing(times, tuple(map(float, record["word_confidences"])), entities)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SpnerError(f"{path}:{line_number}: {error} (expected a confidence of 0 to 1 for each word and "
+                             f"entity); rerun {made_by}") from error
+    return timings
+
+
 def write_word_times(path: Path, times: dict[str, WordTimes]) -> None:
     """Write when each word of the transcripts is said, to the tenth of a millisecond, as JSON lines in C order::
 
@@ -120,12 +142,16 @@ def read_word_times(path: Path, *, made_by: str) -> dict[str, WordTimes]:
     for line_number, record in _records(path, made_by):
         _require(record, {"utt_id": str, "times_s": list}, path, line_number)
         _refuse_twice(record["utt_id"], times, path, line_number)
-        wrong = [pair for pair in record["times_s"] if not _is_interval(pair)]
-        if wrong:
-            raise SpnerError(f"{path}:{line_number}: {_json(wrong[0]).strip()} is no [start, end] in seconds "
-                             f"(expected 0 <= start <= end); rerun {made_by}")
-        times[record["utt_id"]] = tuple((float(start_s), float(end_s)) for start_s, end_s in record["times_s"])
+        times[record["utt_id"]] = _read_intervals(record["times_s"], path, line_number, made_by)
     return times
+
+
+def _read_intervals(pairs: list[Any], path: Path, line_number: int, made_by: str) -> WordTimes:
+    for pair in pairs:
+        if not _is_interval(pair):
+            raise SpnerError(f"{path}:{line_number}: {_json(pair).strip()} is no [start, end] in seconds "
+                             f"(expected 0 <= start <= end); rerun {made_by}")
+    return tuple((float(start_s), float(end_s)) for start_s, end_s in pairs)
 
 
 def _is_interval(pair: Any) -> bool:

@@ -11,6 +11,7 @@ from spner.errors import SpnerError
 from spner.files import read_json, write_json
 from spner.report import Run, plot_curves, write_results
 from spner.scoring.score import format_table, score_folders
+from spner.scoring.times import format_times, score_folder_times
 
 
 def plot_training(exp: Path) -> None:
@@ -49,8 +50,12 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str]) -> str:
                 ref=data / set_name, hyp=paths.decode_dir(exp, set_name), ref_entities=references, gold=gold,
                 lang=report["settings"]["lang"],
             )  # fmt: skip
-            write_json(paths.score_file(exp, set_name, gold=gold), scores)
+            times = score_folder_times(
+                ref=data / set_name, hyp=paths.decode_dir(exp, set_name), ref_entities=references
+            )
+            write_json(paths.score_file(exp, set_name, gold=gold), {**scores, "times": times})
             tables.append(f"{set_name}, {'gold entities' if gold else 'pseudo-labels'}\n{format_table(scores)}")
+            tables += [format_times(times)] if times else []
     write_results(exp, _describe(report, exp))
     return "\n\n".join([*tables, f"{exp / paths.RESULTS}"])
 

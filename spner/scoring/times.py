@@ -1,8 +1,10 @@
-"""Scores of times: frame F1, word F1 and boundary errors of entities (METRICS, section 6), in the JSON form::
+"""Scores of times and confidences: frame F1, word F1 and boundary errors of entities (METRICS, section 6), and the
+expected calibration error, in the JSON form::
 
     {"frame_f1": {"precision": 0.9, "recall": 0.8, "f1": 0.85, "tp": 900, "fp": 100, "fn": 225},
      "word_f1": {"1.0": {…}, "0.9": {…}, …, "0.5": {…}},
-     "boundary_mae_s": {"start": 0.03, "end": 0.05, "num_entities": 60}}
+     "boundary_mae_s": {"start": 0.03, "end": 0.05, "num_entities": 60},
+     "ece": {"words": 0.01, "entities": 0.06}}
 
 The two F1 are label-free, after arXiv 2205.12680, section 3.2: whoever blanks out what is found wants every word of
 every name gone, and no other.
@@ -11,9 +13,14 @@ every name gone, and no other.
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from spner.datatypes import Annotated, WordTimes
+from spner import paths
+from spner.datadir import read_entities, read_timings, read_word_times
+from spner.datatypes import Annotated, Timing, WordTimes
+from spner.errors import SpnerError
+from spner.scoring.calibration import compute_ece, judge_entities, judge_words
 from spner.scoring.ner import MATCHINGS, MatchCounts, Pair
 
 Interval = tuple[float, float]
@@ -77,6 +84,50 @@ def score_times(pairs: Sequence[TimedPair]) -> dict[str, Any]:
         "word_f1": {str(overlap): _prf(counts) for overlap, counts in words.items()},
         "boundary_mae_s": {**mae, "num_entities": num},
     }
+
+
+def score_folder_times(*, ref: Path, hyp: Path, ref_entities: str = paths.ENTITIES) -> dict[str, Any] | None:
+    """Return the scores of a decode folder against a data folder; None unless both carry times.
+
+    A hypothesis without times counts as one that found nothing.
+
+    Args:
+        ref: data folder; its ``word_times.jsonl`` holds the true times.
+        hyp: decode folder.
+        ref_entities: name of the entities file in ``ref``.
+
+    Raises:
+        SpnerError: a file is malformed, or the two sides do not fit each other.
+    """
+    timings = read_timings(hyp / paths.ENTITIES, made_by="stage 5")
+    if not timings or not (ref / paths.WORD_TIMES).exists():
+        return None
+    times = read_word_times(ref / paths.WORD_TIMES, made_by="stage 1")
+    refs, hyps = read_entities(ref / ref_entities, made_by="stage 2"), read_entities(hyp / paths.ENTITIES, made_by="")
+    pairs: list[TimedPair] = []
+    judged: dict[str, list[tuple[float, bool]]] = {"words": [], "entities": []}
+    for utt_id, annotated in refs.items():
+        timing = timings.get(utt_id, Timing((), (), ()))
+        pair = Pair(ref=annotated, hyp=hyps[utt_id] if utt_id in timings else Annotated(()))
+        try:
+            pairs.append(TimedPair(pair, times[utt_id], timing.word_times))
+        except (KeyError, ValueError) as error:
+            raise SpnerError(f'{ref / paths.WORD_TIMES}: utterance "{utt_id}" does not fit {ref / ref_entities} or '
+                             f"{hyp / paths.ENTITIES} ({error}); rerun stages 1 to 5") from error
+        judged["words"] += zip(timing.word_confidences, judge_words(pair), strict=True)
+        judged["entities"] += zip(timing.entity_confidences, judge_entities(pair), strict=True)
+    ece = {kind: compute_ece([c for c, _ in ones], [right for _, right in ones]) for kind, ones in judged.items()}
+    return {**score_times(pairs), "ece": ece}
+
+
+def format_times(scores: dict[str, Any]) -> str:
+    """Return the scores of :func:`score_folder_times` as two lines for the terminal."""
+    mae, ece = scores["boundary_mae_s"], scores["ece"]
+    errors = [f"{1000 * mae[side]:.0f} ms" if mae["num_entities"] else "-" for side in ("start", "end")]
+    calibration = ", ".join(f"{kind} {'-' if value is None else f'{value:.4f}'}" for kind, value in ece.items())
+    return (f"times: frame F1 {scores['frame_f1']['f1']:.4f}, word F1 at overlap 0.9 "
+            f"{scores['word_f1']['0.9']['f1']:.4f}, mean error of start {errors[0]}, of end {errors[1]}\n"
+            f"expected calibration error: {calibration}")
 
 
 def entity_intervals(annotated: Annotated, times: WordTimes) -> list[Interval]:

@@ -1,10 +1,15 @@
 """Scores of times against values worked by hand."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spner.datatypes import Annotated, Entity
+from spner import paths
+from spner.datadir import write_entities, write_word_times
+from spner.datatypes import Annotated, Entity, Timing
+from spner.errors import SpnerError
 from spner.scoring.ner import Pair
 from spner.scoring.times import (
     OVERLAPS,
@@ -13,6 +18,8 @@ from spner.scoring.times import (
     count_frames,
     count_words,
     entity_intervals,
+    format_times,
+    score_folder_times,
     score_times,
     sum_boundary_errors,
 )
@@ -127,3 +134,68 @@ def test_more_overlap_asked_never_finds_more_words(shift_s: float) -> None:
     words = score_times([make_pair("a b c d e f", entities, "a b c d e f", entities, shift_s)])["word_f1"]
     found = [words[str(overlap)]["tp"] for overlap in OVERLAPS]
     assert found == sorted(found)
+
+
+FOUND = Annotated(("naar", "delft"), (Entity(1, 2, "LOC"),))
+MISSED = Annotated(("bij", "anna"), (Entity(1, 2, "PER"),))
+TIMES = ((0.0, 1.0), (1.0, 2.0))
+
+
+def write_folders(folder: Path, timings: dict[str, Timing]) -> dict[str, Path]:
+    write_entities(folder / "ref" / paths.ENTITIES, {"u1": FOUND, "u2": MISSED})
+    write_word_times(folder / "ref" / paths.WORD_TIMES, {"u1": TIMES, "u2": TIMES})
+    write_entities(folder / "hyp" / paths.ENTITIES, {"u1": FOUND, "u2": MISSED}, timings)
+    return {"ref": folder / "ref", "hyp": folder / "hyp"}
+
+
+def test_folders_with_times_on_both_sides_are_scored(tmp_path: Path) -> None:
+    sides = write_folders(tmp_path, {"u1": Timing(((0.0, 1.1), (1.1, 2.0)), (1.0, 0.8), (0.7,))})
+    scores = score_folder_times(**sides)
+    assert scores["frame_f1"]["tp"] == 90 and scores["frame_f1"]["fn"] == 10 + 100  # u2 has no times: not found
+    assert scores["boundary_mae_s"] == {"start": pytest.approx(0.1), "end": 0.0, "num_entities": 1}
+    assert scores["ece"] == {"words": pytest.approx(0.1), "entities": pytest.approx(0.3)}
+    assert format_times(scores) == (
+        "times: frame F1 0.6207, word F1 at overlap 0.9 0.6667, mean error of start 100 ms, of end 0 ms\n"
+        "expected calibration error: words 0.1000, entities 0.3000"
+    )
+
+
+def test_folders_are_not_scored_unless_both_have_times(tmp_path: Path) -> None:
+    sides = write_folders(tmp_path, {})
+    assert score_folder_times(**sides) is None
+    sides = write_folders(tmp_path, {"u1": Timing(TIMES, (1.0, 1.0), (1.0,))})
+    (sides["ref"] / paths.WORD_TIMES).unlink()
+    assert score_folder_times(**sides) is None
+
+
+def test_scores_without_any_entity_are_printed_as_undefined(tmp_path: Path) -> None:
+    sides = write_folders(tmp_path, {"u1": Timing(TIMES, (1.0, 1.0), (1.0,))})
+    write_entities(sides["hyp"] / paths.ENTITIES, {"u1": Annotated(())}, {"u1": Timing((), (), ())})
+    assert format_times(score_folder_times(**sides)) == (
+        "times: frame F1 0.0000, word F1 at overlap 0.9 0.0000, mean error of start -, of end -\n"
+        "expected calibration error: words -, entities -"
+    )
+
+
+def test_times_of_other_words_are_refused(tmp_path: Path) -> None:
+    sides = write_folders(tmp_path, {"u1": Timing(TIMES, (1.0, 1.0), (1.0,))})
+    write_word_times(sides["ref"] / paths.WORD_TIMES, {"u1": TIMES[:1], "u2": TIMES})
+    with pytest.raises(SpnerError, match='utterance "u1" does not fit .* words and times of 1'):
+        score_folder_times(**sides)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('"word_times": [[1, 0]], "word_confidences": [1]', r":1: \[1, 0\] is no \[start, end\] in seconds"),
+        ('"word_times": [[0, 1]], "word_confidences": [2]', r":1: a confidence is not 0 to 1"),
+        ('"word_times": [[0, 1]], "word_confidences": []', r":1: 1 word times and 0 confidences"),
+        ('"word_times": [[0, 1]], "word_confidences": ["x"]', r":1: could not convert string to float"),
+        ('"word_times": [[0, 1]]', r':1: no list under "word_confidences"'),
+    ],
+)
+def test_malformed_decoded_times_are_named(tmp_path: Path, line: str, message: str) -> None:
+    sides = write_folders(tmp_path, {})
+    (sides["hyp"] / paths.ENTITIES).write_text(f'{{"utt_id": "u1", "words": ["a"], "entities": [], {line}}}\n')
+    with pytest.raises(SpnerError, match=message):
+        score_folder_times(**sides)
