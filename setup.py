@@ -20,6 +20,8 @@ REQUIREMENTS = [
     "espnet-s3prl==2026.5.14",
     "torch==2.11.*",
     "torchaudio==2.11.*",
+    # Beam search, with a reader of n-gram models; there are no wheels for 3.13, where decoding is greedy only.
+    'flashlight-text==0.0.7; python_version < "3.13"',
     "transformers==5.23.*",
     "sentencepiece==0.2.*",
     "numpy==2.*",

@@ -121,6 +121,30 @@ def tokens_command(data: Path, out: Path, system: str, token_type: str, vocab_si
     click.echo(f"{out}: {len(read_token_list(out / 'token_list'))} tokens")
 
 
+@cli.command("lm")
+@click.option("--dump", required=True, type=FOLDER, help="Dump folder of stage 3: its train text is learnt.")
+@click.option("--out", required=True, type=FOLDER, help="Folder to make: lm.arpa and lm.json.")
+@click.option("--unit", default="word", type=click.Choice(["word", "token"]),
+              help="token models the dump's tokens, for a search without a lexicon.")  # fmt: skip
+@click.option("--order", default=4, type=int, help="Words (tokens) of the longest n-gram, 2 to 6.")
+@click.option("--prune", default="", metavar="COUNTS", show_default="nothing",
+              help='One count an order, such as "0 0 1 2": n-grams that occur no more often are left out.')  # fmt: skip
+@click.option("--text", "texts", multiple=True, type=FOLDER,
+              help="More text: one normalised sentence a line, tagged or not; repeatable.")  # fmt: skip
+@click.option("--sentences", multiple=True, type=FOLDER,
+              help="More text: one cased, punctuated sentence a line, to normalise and tag; repeatable.")  # fmt: skip
+@click.option("--tagger", help="For --sentences, as in spner annotate.")
+@click.option("--lang", help="For --sentences: language code; decides the normalisation.")
+def lm_command(dump: Path, out: Path, prune: str, **options: Any) -> None:
+    """Estimate a language model for the beam search: modified Kneser-Ney n-grams over the tagged training text."""
+    from spner.lm.build import format_record, make_lm
+
+    counts = prune.split()
+    if not all(count.isdecimal() for count in counts):
+        raise SpnerError(f'--prune "{prune}": expected one count an order, such as "0 0 1 2"')
+    click.echo(f"{out}: {format_record(make_lm(dump, out, prune=[int(count) for count in counts], **options))}")
+
+
 @cli.command("train")
 @click.option("--data", required=True, type=FOLDER, help="Data folder of stage 1.")
 @click.option("--dump", required=True, type=FOLDER, help="Dump folder of stage 3.")
@@ -139,17 +163,61 @@ def train_command(data: Path, dump: Path, exp: Path, **options: Any) -> None:
     click.echo(f"{checkpoint}: averaged from the best epochs on dev")
 
 
+def beam_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how a beam search goes."""
+    options = [
+        click.option("--decode_config", "configs", multiple=True, type=FOLDER, show_default="greedy search",
+                     help="Beam search with these settings, conf/decode_*.yaml; repeatable, later files override "
+                          "single keys."),
+        click.option("--lm", type=FOLDER, show_default="none",
+                     help="Language model of the beam search: folder of spner lm, or an ARPA file."),
+        click.option("--nj", default=1, type=click.IntRange(1), help="Processes of the beam search."),
+        click.option("--batch_size", default=32, type=click.IntRange(1), help="Utterances in a batch at most."),
+        click.option("--device", default="auto", help="As torch names it; auto takes a GPU where there is one."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command("tune")
+@click.option("--data", required=True, type=FOLDER, help="Data folder of stages 1 and 2.")
+@click.option("--exp", required=True, type=FOLDER, help="Experiment folder of stage 4.")
+@beam_options
+def tune_command(
+    data: Path, exp: Path, configs: tuple[Path, ...], lm: Path | None, nj: int, batch_size: int, device: str
+) -> None:
+    """Choose the weights of a beam search on dev, for spner decode to take; needs --decode_config."""
+    from spner.asr.beam import BeamOptions
+    from spner.asr.tune import format_tuned, tune
+
+    if not configs:
+        raise SpnerError("--decode_config: is missing; give the configuration whose weights are to be chosen")
+    beam = BeamOptions(configs, lm, num_workers=nj)
+    click.echo(format_tuned(tune(data, exp, beam, device=device, batch_size=batch_size)))
+
+
 @cli.command("decode")
 @click.option("--data", required=True, type=FOLDER, help="Data folder of stage 1.")
 @click.option("--exp", required=True, type=FOLDER, help="Experiment folder of stage 4.")
 @click.option("--sets", default=f"{DEV} {TEST}", help="Sets to decode.")
-@click.option("--batch_size", default=32, type=click.IntRange(1), help="Utterances in a batch at most.")
-@click.option("--device", default="auto", help="As torch names it; auto takes a GPU where there is one.")
-def decode_command(data: Path, exp: Path, sets: str, batch_size: int, device: str) -> None:
-    """Stage 5: greedy CTC search over the sets; writes text and entities as the references have them."""
+@beam_options
+@click.option("--boost", type=FOLDER, show_default="none",
+              help="Names to raise in the beam search: one a line, optionally a tab and its label, and a tab and a "
+                   "weight.")  # fmt: skip
+@click.option("--nbest", default=1, type=click.IntRange(1), help="Hypotheses of the beam search to write, with scores.")
+def decode_command(
+    data: Path, exp: Path, sets: str, configs: tuple[Path, ...], lm: Path | None, boost: Path | None, nbest: int,
+    nj: int, batch_size: int, device: str,
+) -> None:  # fmt: skip
+    """Stage 5: CTC search over the sets; writes text and entities as the references have them."""
+    from spner.asr.beam import BeamOptions
     from spner.asr.infer import decode_sets
 
-    decode_sets(data, exp, sets.split(), device=device, batch_size=batch_size)
+    if not configs and (lm or boost or nbest > 1):
+        raise SpnerError("--lm, --boost, --nbest: are a beam search's; give --decode_config as well")
+    beam = BeamOptions(configs, lm, boost, nbest, nj) if configs else None
+    decode_sets(data, exp, sets.split(), device=device, batch_size=batch_size, beam=beam)
     click.echo(f"{exp / 'decode'}: {sets}")
 
 

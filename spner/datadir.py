@@ -1,12 +1,13 @@
-"""Kaldi data folders: tables ``<utt_id> <value>`` in C order, sentences and entities as JSON lines."""
+"""Kaldi data folders: tables ``<utt_id> <value>`` in C order; sentences, entities and word times as JSON lines."""
 
 import json
+import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from spner.datatypes import Annotated, Entity
+from spner.datatypes import Annotated, Entity, Timing, WordTimes
 from spner.errors import SpnerError
 from spner.files import atomic_text, read_lines
 from spner.paths import ENTITIES, GOLD_ENTITIES, SETS, TEXT
@@ -85,13 +86,25 @@ def read_sentences(path: Path, *, made_by: str) -> dict[str, str]:
     return sentences
 
 
-def write_entities(path: Path, annotated: dict[str, Annotated]) -> None:
-    """Write words and entities as JSON lines, in C order of the utterance ids."""
+def write_entities(path: Path, annotated: dict[str, Annotated], timings: Mapping[str, Timing] | None = None) -> None:
+    """Write words and entities as JSON lines, in C order of the utterance ids.
+
+    Where an utterance has a timing, its entities carry ``start_s``, ``end_s`` and ``confidence``, and its words
+    ``word_times`` (pairs) and ``word_confidences``.
+    """
     with atomic_text(path) as file:
         for utt_id in sorted(annotated):
-            utterance = annotated[utt_id]
+            utterance, timing = annotated[utt_id], (timings or {}).get(utt_id)
             entities = [{"label": e.label, "start": e.start, "end": e.end} for e in utterance.entities]
-            file.write(json_line({"utt_id": utt_id, "words": list(utterance.words), "entities": entities}))
+            record = {"utt_id": utt_id, "words": list(utterance.words), "entities": entities}
+            if timing:
+                times = [[round(start_s, 3), round(end_s, 3)] for start_s, end_s in timing.word_times]
+                for entity, confidence in zip(entities, timing.entity_confidences, strict=True):
+                    entity["start_s"], entity["end_s"] = times[entity["start"]][0], times[entity["end"] - 1][1]
+                    entity["confidence"] = round(confidence, 4)
+                record["word_times"] = times
+                record["word_confidences"] = [round(confidence, 4) for confidence in timing.word_confidences]
+            file.write(json_line(record))
 
 
 def read_entities(path: Path, *, made_by: str) -> dict[str, Annotated]:
@@ -134,6 +147,69 @@ def parse_annotated(record: Any, where: str) -> Annotated:
     except ValueError as error:
         raise SpnerError(f"{where}: {error} (expected entities with label, start, end "
                          "inside the words, without overlap)") from error
+
+
+def read_timings(path: Path, *, made_by: str) -> dict[str, Timing]:
+    """Read the times and confidences of a decode folder's entities file; utterances without any are left out.
+
+    Raises:
+        SpnerError: as :func:`read_word_times` does, or confidences that are not one a word or entity, 0 to 1.
+    """
+    timings: dict[str, Timing] = {}
+    for line_number, record in read_records(path, made_by=made_by):
+        if "word_times" not in record:
+            continue
+        kinds = {"utt_id": str, "entities": list, "word_times": list, "word_confidences": list}
+        where = f"{path}:{line_number}"
+        require_keys(record, kinds, where)
+        times = _read_intervals(record["word_times"], where, made_by)
+        try:
+            entities = tuple(float(entity["confidence"]) for entity in record["entities"])
+            timings[record["utt_id"]] = Timing(times, tuple(map(float, record["word_confidences"])), entities)
+        except (KeyError, TypeError, ValueError) as error:
+            raise SpnerError(f"{path}:{line_number}: {error} (expected a confidence of 0 to 1 for each word and "
+                             f"entity); rerun {made_by}") from error
+    return timings
+
+
+def write_word_times(path: Path, times: dict[str, WordTimes]) -> None:
+    """Write when each word of the transcripts is said, to the tenth of a millisecond, as JSON lines in C order::
+
+        {"utt_id": "…", "times_s": [[0.2134, 0.51], [0.51, 0.98]]}
+    """
+    with atomic_text(path) as file:
+        for utt_id in sorted(times):
+            rounded = [[round(start_s, 4), round(end_s, 4)] for start_s, end_s in times[utt_id]]
+            file.write(json_line({"utt_id": utt_id, "times_s": rounded}))
+
+
+def read_word_times(path: Path, *, made_by: str) -> dict[str, WordTimes]:
+    """Read what :func:`write_word_times` wrote.
+
+    Raises:
+        SpnerError: missing file, bad JSON, an utterance that occurs twice, or times that are not pairs of seconds,
+            0 <= start <= end; the message gives the line.
+    """
+    times: dict[str, WordTimes] = {}
+    for line_number, record in read_records(path, made_by=made_by):
+        where = f"{path}:{line_number}"
+        require_keys(record, {"utt_id": str, "times_s": list}, where)
+        refuse_twice(record["utt_id"], times, where)
+        times[record["utt_id"]] = _read_intervals(record["times_s"], where, made_by)
+    return times
+
+
+def _read_intervals(pairs: list[Any], where: str, made_by: str) -> WordTimes:
+    for pair in pairs:
+        if not _is_interval(pair):
+            raise SpnerError(f"{where}: {json_line(pair).strip()} is no [start, end] in seconds "
+                             f"(expected 0 <= start <= end); rerun {made_by}")
+    return tuple((float(start_s), float(end_s)) for start_s, end_s in pairs)
+
+
+def _is_interval(pair: Any) -> bool:
+    numbers = isinstance(pair, list) and len(pair) == 2 and all(type(value) in (int, float) for value in pair)
+    return numbers and 0 <= pair[0] <= pair[1] < math.inf
 
 
 def json_line(record: Any) -> str:

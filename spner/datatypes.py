@@ -5,6 +5,9 @@ from dataclasses import dataclass
 LABELS = ("PER", "ORG", "LOC")
 """Entity labels in the order in which they get token ids (paper, section 3)."""
 
+WordTimes = tuple[tuple[float, float], ...]
+"""(start, end) of each word of an utterance, seconds from the first sample of its clip."""
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Entity:
@@ -40,6 +43,21 @@ class Annotated:
     def phrase(self, entity: Entity) -> str:
         """Return the entity's words, joined by single spaces."""
         return " ".join(self.words[entity.start : entity.end])
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When a hypothesis' words are said, and how sure the model is of its words and entities, 0 to 1."""
+
+    word_times: WordTimes
+    word_confidences: tuple[float, ...]
+    entity_confidences: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.word_times) != len(self.word_confidences):
+            raise ValueError(f"{len(self.word_times)} word times and {len(self.word_confidences)} confidences")
+        if not all(0 <= confidence <= 1 for confidence in (*self.word_confidences, *self.entity_confidences)):
+            raise ValueError("a confidence is not 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ SENTENCES = "sentences.jsonl"
 ENTITIES = "entities.jsonl"
 GOLD_ENTITIES = "gold_entities.jsonl"
 ANNOTATE_RECORD = "annotate.json"  # beside pseudo-labels: which tagger wrote them
+NBEST = "nbest.jsonl"
+WORD_TIMES = "word_times.jsonl"
 
 # What stage 1 says about its corpus.
 REPORT = "report.json"
@@ -32,12 +34,27 @@ TRAINING = "train.json"  # written when the training has finished
 RESULTS = "RESULTS.md"
 CURVES = "curves.png"
 
+# exp/<language model>
+LM_ARPA = "lm.arpa"
+LM_RECORD = "lm.json"  # written when the model is complete
+LM_TAGGED = "tagged.txt"
+
 TRAIN, DEV, TEST = SETS = ("train", "dev", "test")
 
 
 def decode_dir(exp: Path, set_name: str) -> Path:
     """Return the folder of a set's hypotheses."""
     return exp / "decode" / set_name
+
+
+def calibration_file(exp: Path) -> Path:
+    """Return the file of the calibration that decoding dev fits and decoding other sets applies."""
+    return exp / "decode" / "calibration.json"
+
+
+def tuned_file(exp: Path, config_name: str) -> Path:
+    """Return the file of the weights that were tuned for a decode configuration."""
+    return exp / "tuned" / f"{config_name}.json"
 
 
 def score_file(exp: Path, set_name: str, *, gold: bool = False) -> Path:

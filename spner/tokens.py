@@ -22,6 +22,7 @@ from spner.tags import entity_symbols, spans_to_text
 
 BLANK, UNKNOWN, SPACE, SOS_EOS = "<blank>", "<unk>", "<space>", "<sos/eos>"
 PIECE_SPACE = "▁"  # SentencePiece's mark of a word's begin
+INSIDE = "<NE>"  # mark of a token inside an entity, in token language models
 E2E, ASR = SYSTEMS = ("e2e", "asr")
 CHAR, BPE = TOKEN_TYPES = ("char", "bpe")
 _SPACING = str.maketrans({PIECE_SPACE: " "})
@@ -63,10 +64,39 @@ def tighten(tagged: str) -> str:
     return tagged.replace(f" {close}", close)
 
 
+def mark_inside(tokens: Iterable[str]) -> list[str]:
+    """Return the tokens as token language models have them: ``n a a r <space> <LOC> u<NE> r<NE> k<NE> </NE>``.
+
+    Seen from a few tokens away a name looks like other text; marked, it does not, and what may follow each token of
+    tagged text is a matter of that token alone.
+    """
+    marked: list[str] = []
+    inside = False
+    symbols = entity_symbols()
+    for token in tokens:
+        if token in symbols:
+            inside = token != symbols[-1]
+            marked.append(token)
+        else:
+            marked.append(token + INSIDE if inside else token)
+    return marked
+
+
 def tokens_to_words(tokens: Iterable[str]) -> list[str]:
     """Return words and entity symbols of a token sequence, each symbol a word of its own, whatever was decoded."""
-    pieces = (" " if token == SPACE else f" {token} " if token.startswith("<") else token for token in tokens)
-    return "".join(pieces).translate(_SPACING).split()
+    return "".join(map(_piece, tokens)).translate(_SPACING).split()
+
+
+def locate_words(tokens: Sequence[str]) -> list[tuple[int, int]]:
+    """Return for each word of :func:`tokens_to_words` the half-open range of the tokens that write it."""
+    pieces = [_piece(token).translate(_SPACING) for token in tokens]
+    owners = [index for index, piece in enumerate(pieces) for _ in piece]
+    words = re.finditer(r"\S+", "".join(pieces))
+    return [(owners[word.start()], owners[word.end() - 1] + 1) for word in words]
+
+
+def _piece(token: str) -> str:
+    return " " if token == SPACE else f" {token} " if token.startswith("<") else token
 
 
 def read_token_list(path: Path) -> list[str]:

@@ -9,13 +9,15 @@ from spner.datadir import (
     read_entities,
     read_sentences,
     read_table,
+    read_word_times,
     stream_entities,
     stream_table,
     write_entities,
     write_sentences,
     write_table,
+    write_word_times,
 )
-from spner.datatypes import Annotated, Entity
+from spner.datatypes import Annotated, Entity, Timing
 from spner.errors import SpnerError
 
 ANNOTATED = {
@@ -127,6 +129,19 @@ def test_decoded_entities_may_carry_more_keys_and_any_order(tmp_path: Path) -> N
     assert read_entities(tmp_path / "e.jsonl", made_by="stage 5") == expected
 
 
+def test_times_and_confidences_are_written_beside_words_and_entities(tmp_path: Path) -> None:
+    annotated = {"u": Annotated(("in", "den", "haag"), (Entity(1, 3, "LOC"),)), "v": Annotated(("ja",))}
+    timing = Timing(((0.1, 0.25), (0.25, 0.3333333), (0.4, 1.0)), (1.0, 0.123456, 0.5), (0.25,))
+    write_entities(tmp_path / "e.jsonl", annotated, {"u": timing})
+    assert (tmp_path / "e.jsonl").read_text(encoding="utf-8") == (
+        '{"utt_id": "u", "words": ["in", "den", "haag"], "entities": [{"label": "LOC", "start": 1, "end": 3, '
+        '"start_s": 0.25, "end_s": 1.0, "confidence": 0.25}], "word_times": [[0.1, 0.25], [0.25, 0.333], [0.4, 1.0]], '
+        '"word_confidences": [1.0, 0.1235, 0.5]}\n'
+        '{"utt_id": "v", "words": ["ja"], "entities": []}\n'
+    )
+    assert read_entities(tmp_path / "e.jsonl", made_by="stage 5") == annotated
+
+
 def _line(words: str = '["a", "b"]', *entities: str) -> str:
     return f'{{"utt_id": "u", "words": {words}, "entities": [{", ".join(entities)}]}}\n'
 
@@ -175,3 +190,23 @@ def test_malformed_entities(tmp_path: Path, case: str) -> None:
     else:
         assert message == expected
     assert "\n" not in message
+
+
+def test_word_times_are_written_in_c_order_and_read_again(tmp_path: Path) -> None:
+    times = {"u2": ((0.25, 0.5), (0.5, 1.0)), "u10": ()}
+    write_word_times(tmp_path / "t.jsonl", {**times, "u2": ((0.25001, 0.5), (0.5, 1.0))})
+    assert (tmp_path / "t.jsonl").read_text(encoding="utf-8") == (
+        '{"utt_id": "u10", "times_s": []}\n{"utt_id": "u2", "times_s": [[0.25, 0.5], [0.5, 1.0]]}\n'
+    )
+    assert read_word_times(tmp_path / "t.jsonl", made_by="stage 1") == times
+
+
+@pytest.mark.parametrize(
+    "pair", ["[0.5, 0.25]", "[-0.1, 0.5]", "[0.5]", '["0", 1]', "[false, true]", "1", "[0, Infinity]", "[NaN, NaN]"]
+)
+def test_malformed_word_times(tmp_path: Path, pair: str) -> None:
+    (tmp_path / "t.jsonl").write_text(f'{{"utt_id": "u", "times_s": [[0, 1], {pair}]}}\n')
+    with pytest.raises(SpnerError) as raised:
+        read_word_times(tmp_path / "t.jsonl", made_by="stage 1")
+    assert str(raised.value) == (f"{tmp_path / 't.jsonl'}:1: {pair} is no [start, end] in seconds "
+                                 "(expected 0 <= start <= end); rerun stage 1")

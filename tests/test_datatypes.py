@@ -2,7 +2,7 @@
 
 import pytest
 
-from spner.datatypes import LABELS, Annotated, Entity
+from spner.datatypes import LABELS, Annotated, Entity, Timing
 
 
 @pytest.mark.parametrize(("start", "end"), [(-1, 1), (1, 1), (2, 1)])
@@ -34,6 +34,20 @@ def test_annotated_refuses_disorder() -> None:
 def test_annotated_refuses_an_entity_outside_the_words() -> None:
     with pytest.raises(ValueError, match=r"start=1, end=3, label='PER'\) ends after the last of 2 words"):
         Annotated(("a", "b"), (Entity(1, 3, "PER"),))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ((((0.0, 1.0),), (), ()), "1 word times and 0 confidences"),
+        ((((0.0, 1.0),), (1.5,), ()), "a confidence is not 0 to 1"),
+        (((), (), (-0.1,)), "a confidence is not 0 to 1"),
+        (((), (), (float("nan"),)), "a confidence is not 0 to 1"),
+    ],
+)
+def test_timing_cannot_be_built_wrong(fields: tuple, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Timing(*fields)
 
 
 def test_entities_sort_by_position() -> None:

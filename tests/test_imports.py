@@ -14,8 +14,8 @@ PACKAGE = ROOT / "spner"
 # From the top down: a room may import itself and the rooms before it.
 ROOMS = (
     *("errors", "datatypes", "files", "paths", "provenance", "progress", "parallel"),
-    *("textnorm", "tags", "datadir", "stats", "audio"),
-    *("corpora", "scoring", "devices", "tagger", "tokens", "asr", "report", "experiment"),
+    *("textnorm", "tags", "datadir", "stats", "audio", "configs"),
+    *("corpora", "scoring", "devices", "tagger", "tokens", "lm", "search", "asr", "report", "experiment"),
     *("cli", "__main__"),
 )
 HEAVY = {"torch", "torchaudio", "espnet", "espnet2", "transformers", "s3prl", "matplotlib", "jinja2"}

@@ -29,7 +29,9 @@ from spner.tokens import (
     SPACE,
     UNKNOWN,
     Tokenizer,
+    locate_words,
     make_tokens,
+    mark_inside,
     read_token_list,
     require_symbols,
     tighten,
@@ -144,6 +146,30 @@ def test_whatever_is_decoded_becomes_words(tokens: list[str], expected: list[str
     assert tokens_to_words(tokens) == expected
 
 
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        ([], []),
+        ([SPACE, SPACE], []),
+        (["a", "b", SPACE, "c"], [(0, 2), (3, 4)]),
+        (["a", SPACE, "<LOC>", "b", "</NE>"], [(0, 1), (2, 3), (3, 4), (4, 5)]),
+        (["▁de", "▁", "<LOC>", "▁ha", "ag", "▁", "</NE>"], [(0, 1), (2, 3), (3, 5), (6, 7)]),
+        (["a", UNKNOWN, "b"], [(0, 1), (1, 2), (2, 3)]),
+    ],
+)
+def test_words_know_their_tokens(tokens: list[str], expected: list[tuple[int, int]]) -> None:
+    assert locate_words(tokens) == expected
+
+
+@given(text=tagged_texts)
+def test_the_tokens_of_a_word_write_it(tokenizer: Tokenizer, text: str) -> None:
+    tokens = tokenizer.text_to_tokens(text)
+    places = locate_words(tokens)
+    assert [tokens_to_words(tokens[first:end]) for first, end in places] == [[word] for word in text.split()]
+    marks = [mark for place in places for mark in place]
+    assert marks == sorted(marks)
+
+
 @pytest.mark.espnet
 @given(text=st.lists(st.one_of(latin_words, st.sampled_from(SYMBOLS)), max_size=12).map(" ".join))
 def test_tokens_are_espnets(bpe_dump: Path, text: str) -> None:
@@ -165,6 +191,20 @@ def test_tight_text_says_the_same(text: str) -> None:
 
 def test_no_space_stands_between_a_symbol_and_the_words_of_its_entity() -> None:
     assert tighten("<PER> éa </NE> bc <LOC> a b </NE>") == "<PER>éa</NE> bc <LOC>a b</NE>"
+
+
+@pytest.mark.parametrize(
+    ("tokens", "marked"),
+    [
+        ("", ""),
+        ("a b", "a b"),
+        ("a <PER> b <space> c </NE> a", "a <PER> b<NE> <space><NE> c<NE> </NE> a"),
+        ("<LOC> a </NE> <ORG> b </NE>", "<LOC> a<NE> </NE> <ORG> b<NE> </NE>"),
+        ("a </NE> b <PER> <LOC> c", "a </NE> b <PER> <LOC> c<NE>"),
+    ],
+)
+def test_tokens_inside_an_entity_are_marked(tokens: str, marked: str) -> None:
+    assert mark_inside(tokens.split()) == marked.split()
 
 
 # The dump folder

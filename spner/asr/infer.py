@@ -1,92 +1,51 @@
 """Stage 5: a trained model and a set's audio -> hypotheses in the references' formats."""
 
-from argparse import Namespace
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
+from torch import Tensor, from_numpy
 
 from spner import paths
+from spner.asr.alignment import time_hypothesis
+from spner.asr.beam import BeamOptions, BeamSearch, open_search
+from spner.asr.confidence import calibrate, calibration_identity
 from spner.asr.ctc import greedy_search
-from spner.asr.train import chosen_checkpoint, read_config
-from spner.audio import SAMPLE_RATE_HZ, read_stored
-from spner.datadir import read_table, write_entities, write_table
-from spner.devices import choose_device
+from spner.asr.recogniser import Posteriors, Recogniser, compute_posteriors, load_recogniser
+from spner.asr.train import chosen_checkpoint
+from spner.datadir import write_entities, write_table
+from spner.datatypes import Timing
 from spner.errors import SpnerError
-from spner.files import fingerprint, locked, read_json, write_json
-from spner.progress import Progress
-from spner.tags import CLOSE, text_to_spans
-from spner.tokens import require_symbols, tokens_to_words
-
-if TYPE_CHECKING:
-    from espnet2.asr.espnet_model import ESPnetASRModel
+from spner.files import atomic_text, digest, fingerprint, locked, read_json, write_json
+from spner.search.beam import Hypothesis
+from spner.tags import text_to_spans
+from spner.tokens import tokens_to_words
 
 RECORD = "decode.json"
-MAX_BATCH_S = 320.0
-MIN_SAMPLES = SAMPLE_RATE_HZ // 5  # shorter clips are padded: no encoder takes less than seven frames
 
 
 @dataclass(frozen=True)
-class Recogniser:
-    """A model in evaluation mode, and its tokens."""
+class Decoded:
+    """Words and entity symbols; times and raw confidences, None where the tokens need more frames than there are.
 
-    model: "ESPnetASRModel"
-    token_list: tuple[str, ...]
-    device: torch.device
-
-
-def load_recogniser(exp: Path, *, device: str) -> Recogniser:
-    """Load the checkpoint that ``exp``'s configuration chooses.
-
-    Raises:
-        SpnerError: nothing is trained there, or checkpoint, token list and entity symbols do not fit each other.
+    Attributes:
+        nbest: a beam search's hypotheses, the best first, as ``nbest.jsonl`` has them; greedy search has none.
     """
-    from spner.asr.task import SpnerTask  # ESPnet takes 17 s to import, and a set that is decoded already needs none
 
-    checkpoint = chosen_checkpoint(exp)
-    args = Namespace(**read_config(exp))
-    try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
-        raise SpnerError(f"{checkpoint}: is no readable checkpoint ({reason}); rerun stage 4") from error
-    rows = state["ctc.ctc_lo.weight"].shape[0]
-    if rows != len(args.token_list):
-        raise SpnerError(f"{checkpoint}: writes {rows} tokens, but the token list in {exp / paths.CONFIG} has "
-                         f"{len(args.token_list)}; take both from one training")
-    if CLOSE in args.token_list:
-        require_symbols(args.token_list, where=exp / paths.CONFIG)
-    model = SpnerTask.build_model(args)
-    model.load_state_dict(state)
-    chosen = torch.device(choose_device(device))
-    return Recogniser(model.to(chosen).eval(), tuple(args.token_list), chosen)
+    tokens: list[str]
+    timing: Timing | None
+    nbest: list[dict[str, str | float]]
 
 
-@torch.no_grad()
-def transcribe(recogniser: Recogniser, waveforms: Sequence[np.ndarray]) -> list[list[str]]:
-    """Return each waveform's words and entity symbols, by greedy CTC search.
-
-    Args:
-        recogniser: the model.
-        waveforms: B arrays (num_samples,) float32 at 16 kHz; they are batched as they are.
-    """
-    padded = [np.pad(w, (0, max(0, MIN_SAMPLES - len(w)))) for w in waveforms]
-    lengths = torch.tensor([len(waveform) for waveform in padded], device=recogniser.device)
-    speech = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(w) for w in padded], batch_first=True)  # (B, samples)
-    encoded, num_frames = recogniser.model.encode(speech.to(recogniser.device), lengths)
-    token_ids = greedy_search(recogniser.model.ctc.ctc_lo(encoded), num_frames)
-    return [tokens_to_words(recogniser.token_list[i] for i in ids) for ids in token_ids]
-
-
-def decode_sets(data: Path, exp: Path, set_names: Sequence[str], *, device: str, batch_size: int) -> None:
+def decode_sets(
+    data: Path, exp: Path, set_names: Sequence[str], *, device: str, batch_size: int, beam: BeamOptions | None = None
+) -> None:
     """Write ``exp/decode/<set>/{text,entities.jsonl}`` of each set: tagged text, and words with entities.
 
-    A set that was decoded with this model before is not decoded again.
+    A set that was decoded with this model and this search before is not decoded again. Entities and words carry times
+    and confidences; decoding dev, which comes first, calibrates the confidences of every set.
 
     Args:
         data: data folder of stage 1.
@@ -94,25 +53,37 @@ def decode_sets(data: Path, exp: Path, set_names: Sequence[str], *, device: str,
         set_names: which sets.
         device: as torch names it; ``auto`` takes a GPU where there is one.
         batch_size: utterances in a batch at most; they are of like length and hold ``MAX_BATCH_S`` of audio at most.
+        beam: beam search instead of greedy search; where it keeps several hypotheses, ``nbest.jsonl`` holds them.
 
     Raises:
-        SpnerError: stage 1 or 4 has not finished, or the model does not fit its tokens.
+        SpnerError: stage 1 or 4 has not finished, the model does not fit its tokens, or the search cannot be made.
     """
     checkpoint = chosen_checkpoint(exp)
-    with locked(exp / "decode"):
+    with locked(exp / "decode"), open_search(data, exp, beam) if beam else nullcontext() as search:
         recogniser = None
-        for set_name in set_names:
-            record = {"model": fingerprint([exp / paths.CONFIG, checkpoint]), "audio": _audio_identity(data / set_name)}
+        model = fingerprint([exp / paths.CONFIG, checkpoint])
+        searched = search.record if search else None
+        # Another search errs at other words: its confidences have a calibration of their own.
+        origin = digest([model, searched]) if searched else model
+        for set_name in sorted(set_names, key=lambda name: name != paths.DEV):
+            identity = calibration_identity(data, exp, set_name, model=origin)
+            record = {"model": model, "audio": _audio_identity(data / set_name), "search": searched}
             done = paths.decode_dir(exp, set_name) / RECORD
-            if done.exists() and read_json(done) == record:
+            if done.exists() and read_json(done) == {**record, "calibration": identity}:
                 continue
             recogniser = recogniser or load_recogniser(exp, device=device)
             done.unlink(missing_ok=True)
-            hyps = _decode(recogniser, data / set_name, batch_size=batch_size, what=f"decode {set_name}")
-            write_table(done.with_name(paths.TEXT), {utt_id: " ".join(tokens) for utt_id, tokens in hyps.items()})
-            annotated = {utt_id: text_to_spans(tokens).annotated for utt_id, tokens in hyps.items()}
-            write_entities(done.with_name(paths.ENTITIES), annotated)
-            write_json(done, record)
+            batches = compute_posteriors(recogniser, data / set_name, batch_size=batch_size, what=f"decode {set_name}")
+            found = _search_beam(search, batches, f"search {set_name}") if search else _search_greedily(batches)
+            decoded = {utt_id: _decoded(recogniser, *one) for utt_id, *one in found}
+            write_table(done.with_name(paths.TEXT), {utt_id: " ".join(one.tokens) for utt_id, one in decoded.items()})
+            _write_nbest(done.with_name(paths.NBEST), decoded)
+            annotated = {utt_id: text_to_spans(one.tokens).annotated for utt_id, one in decoded.items()}
+            raw = {utt_id: one.timing for utt_id, one in decoded.items() if one.timing}
+            timings = calibrate(annotated, raw, data, exp, set_name, model=origin)
+            write_entities(done.with_name(paths.ENTITIES), annotated, timings)
+            identity = calibration_identity(data, exp, set_name, model=origin)
+            write_json(done, {**record, "calibration": identity})
 
 
 def _audio_identity(folder: Path) -> str:
@@ -121,40 +92,37 @@ def _audio_identity(folder: Path) -> str:
     return fingerprint([folder / paths.WAV_SCP, folder / paths.UTT2DUR])
 
 
-def _decode(recogniser: Recogniser, folder: Path, *, batch_size: int, what: str) -> dict[str, list[str]]:
-    """Return every utterance's words and symbols; the next batch is read while one is decoded."""
-    wav_scp = read_table(folder / paths.WAV_SCP, made_by="stage 1")
-    durations_s = {u: float(d) for u, d in read_table(folder / paths.UTT2DUR, made_by="stage 1").items()}
-    batches = list(make_batches(durations_s, batch_size=batch_size, max_batch_s=MAX_BATCH_S))
-    hyps: dict[str, list[str]] = {}
-    with ThreadPoolExecutor(1) as reader, Progress(len(wav_scp), what=what, unit="utterances") as progress:
-
-        def read(batch: list[str]) -> list[np.ndarray]:
-            return [read_stored(wav_scp[utt_id]) for utt_id in batch]
-
-        ahead = [reader.submit(read, batch) for batch in batches[:1]]
-        for number, batch in enumerate(batches):
-            waveforms = ahead.pop().result()
-            if number + 1 < len(batches):
-                ahead.append(reader.submit(read, batches[number + 1]))
-            hyps.update(zip(batch, transcribe(recogniser, waveforms), strict=True))
-            progress.update(len(batch))
-    return hyps
+Searched = tuple[str, Tensor, float, list[Hypothesis]]  # utt_id, log posteriors (T, V), clip's seconds, the best first
 
 
-def make_batches(durations_s: dict[str, float], *, batch_size: int, max_batch_s: float) -> Iterator[list[str]]:
-    """Yield batches of utterances of like length, the longest first, so that a lack of memory shows at once.
+def _search_greedily(batches: Iterable[Posteriors]) -> Iterator[Searched]:
+    for batch in batches:
+        found = greedy_search(batch.log_probs, batch.num_frames)
+        frames = batch.num_frames.tolist()
+        for row, (utt_id, token_ids) in enumerate(zip(batch.utt_ids, found, strict=True)):
+            hyps = [Hypothesis(tuple(token_ids))]
+            yield utt_id, batch.log_probs[row, : frames[row]], batch.durations_s[row], hyps
 
-    Args:
-        durations_s: each utterance's duration.
-        batch_size: utterances in a batch at most.
-        max_batch_s: seconds in a batch at most, padding counted; a longer utterance is a batch of its own.
-    """
-    batch: list[str] = []
-    for utt_id in sorted(durations_s, key=lambda utt_id: (-durations_s[utt_id], utt_id)):
-        if batch and (len(batch) == batch_size or (len(batch) + 1) * durations_s[batch[0]] > max_batch_s):
-            yield batch
-            batch = []
-        batch.append(utt_id)
-    if batch:
-        yield batch
+
+def _search_beam(search: BeamSearch, batches: Iterable[Posteriors], what: str) -> Iterator[Searched]:
+    for stored, log_probs, hyps in search.search(batches, what=what):
+        yield stored.utt_id, from_numpy(log_probs), stored.duration_s, hyps
+
+
+def _decoded(recogniser: Recogniser, log_probs: Tensor, duration_s: float, hyps: list[Hypothesis]) -> Decoded:
+    token_list = recogniser.token_list
+    words = [tokens_to_words(token_list[i] for i in hyp.token_ids) for hyp in hyps]
+    timing = time_hypothesis(
+        log_probs, hyps[0].token_ids, token_list, grid=recogniser.grid, duration_s=duration_s
+    )  # fmt: skip
+    nbest = [{"text": " ".join(text), **hyp.scores} for text, hyp in zip(words, hyps, strict=True) if hyp.scores]
+    return Decoded(words[0], timing, nbest)
+
+
+def _write_nbest(path: Path, decoded: dict[str, Decoded]) -> None:
+    path.unlink(missing_ok=True)
+    if any(len(one.nbest) > 1 for one in decoded.values()):
+        with atomic_text(path) as file:
+            for utt_id in sorted(decoded):
+                json.dump({"utt_id": utt_id, "nbest": decoded[utt_id].nbest}, file, ensure_ascii=False)
+                file.write("\n")

@@ -1,4 +1,4 @@
-"""Make an ESPnet model's output for an utterance independent of the utterances it is batched with.
+"""The frames of an ESPnet model's output: their places, and that batch mates have no part in them.
 
 Three places in ESPnet and S3PRL let padding in, all found by comparing batch size 1 with 16:
 
@@ -12,6 +12,9 @@ import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
 from torch import Tensor, nn
 
+from spner.asr.alignment import FrameGrid
+from spner.audio import SAMPLE_RATE_HZ
+
 RECEPTIVE_FIELD = 400  # samples under one frame: fbank's 25 ms window, and wav2vec 2.0's convolutions
 
 
@@ -22,13 +25,29 @@ def isolate_utterances(model: ESPnetASRModel) -> None:
         model.frontend.register_forward_hook(_make_frontend_hook(hop))
     if model.encoder is None:
         return
-    convolutions = getattr(getattr(model.encoder, "embed", None), "conv", None)
-    if convolutions is not None:
+    convolutions = find_subsampling(model)
+    if convolutions:
         model.encoder.embed.register_forward_hook(_make_subsampling_hook(convolutions))
     for layer in model.encoder.modules():
         convolution = getattr(getattr(layer, "conv_module", None), "depthwise_conv", None)
         if convolution is not None:
             _zero_padding_before(convolution, layer)
+
+
+def find_subsampling(model: ESPnetASRModel) -> list[tuple[int, int]]:
+    """Return (kernel size, stride) in time of each convolution between the features and the encoder's layers."""
+    convolutions = getattr(getattr(model.encoder, "embed", None), "conv", None) or ()
+    return [(c.kernel_size[0], c.stride[0]) for c in convolutions if isinstance(c, nn.Conv2d)]
+
+
+def locate_frames(model: ESPnetASRModel) -> FrameGrid:
+    """Return where a model's frames lie: its frontend's, fewer where the encoder begins with convolutions."""
+    hop = model.frontend.hop_length
+    first = RECEPTIVE_FIELD / 2  # samples
+    for kernel_size, stride in find_subsampling(model):
+        first += hop * (kernel_size - 1) / 2
+        hop *= stride
+    return FrameGrid(hop_s=hop / SAMPLE_RATE_HZ, first_s=first / SAMPLE_RATE_HZ)
 
 
 def count_frames(num_samples: Tensor, hop: int) -> Tensor:
@@ -47,15 +66,13 @@ def _make_frontend_hook(hop: int):
     return cut
 
 
-def _make_subsampling_hook(convolutions: nn.Sequential):
-    shape = [(c.kernel_size[0], c.stride[0]) for c in convolutions if isinstance(c, nn.Conv2d)]
-
+def _make_subsampling_hook(convolutions: list[tuple[int, int]]):
     def count(_module: nn.Module, inputs: tuple[Tensor, Tensor], output: tuple):
         xs, mask = output  # xs is (B, T', D), or that and its positions
         if mask is None:
             return output
         lengths = inputs[1].sum(dim=-1)  # (B, 1) of the (B, 1, T) mask
-        for kernel_size, stride in shape:
+        for kernel_size, stride in convolutions:
             lengths = torch.div(lengths - kernel_size, stride, rounding_mode="floor").add(1).clamp(min=1)
         return xs, torch.arange(mask.shape[-1], device=mask.device) < lengths[..., None]
 

@@ -1,12 +1,14 @@
-"""Text -> speech, by the eSpeak NG library that ``espeakng-loader`` carries, called through ctypes.
+"""Text -> speech and when each word is said, by the eSpeak NG library that ``espeakng-loader`` carries.
 
-The library keeps one voice and one output for the whole process, so speech is made by processes, never threads.
+The library, called through ctypes, keeps one voice and one output for the whole process, so speech is made by
+processes, never threads.
 """
 
 import _ctypes
 import atexit
 import ctypes
 import functools
+import itertools
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -19,15 +21,30 @@ from spner.errors import SpnerError
 
 # Constants of eSpeak NG's speak_lib.h.
 AUDIO_OUTPUT_SYNCHRONOUS = 2
-INITIALIZE_DONT_EXIT = 0x8000
+INITIALIZE_PHONEME_EVENTS, INITIALIZE_DONT_EXIT = 0x0001, 0x8000
 CHARS_UTF8 = 1
 PARAMETER_RATE, PARAMETER_PITCH = 1, 3
 POSITION_CHARACTER = 1
+EVENT_LIST_TERMINATED, EVENT_WORD, EVENT_PHONEME = 0, 1, 7
+PAUSE = b"_"  # begins the name of every phoneme that is a pause
 
 MAX_DATA_PATH_BYTES = 150
 """A longer data path is cut, and the data are not found (seen at 230 bytes, not at 196)."""
 
-_SYNTH_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+
+class _Event(ctypes.Structure):
+    """``espeak_EVENT`` of speak_lib.h."""
+
+    _fields_ = (
+        ("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int), ("audio_position_ms", ctypes.c_int), ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p), ("phoneme", ctypes.c_char * 8),
+    )  # fmt: skip
+
+
+_SYNTH_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
+)
 
 
 @dataclass(frozen=True)
@@ -49,8 +66,23 @@ class Voice:
             raise ValueError(f"{self}: rate_wpm is 80 to 450, pitch 0 to 99")
 
 
+@dataclass(frozen=True)
+class SpokenWord:
+    """When the synthesiser says a word, as it counts words: a number may be several, ``of the`` one.
+
+    Attributes:
+        position: of the word's first character in the text, from 0.
+        start_s: where its speech begins, seconds from the first sample.
+        end_s: where its speech ends: before a pause, or where the next word begins.
+    """
+
+    position: int
+    start_s: float
+    end_s: float
+
+
 class _Library:
-    """The library, freshly loaded, and the samples that its callback has collected."""
+    """The library, freshly loaded, and the samples and events that its callback has collected."""
 
     def __init__(self) -> None:
         import espeakng_loader
@@ -58,9 +90,10 @@ class _Library:
         data_path = str(_short_path(espeakng_loader.get_data_path()))
         self.calls = ctypes.CDLL(espeakng_loader.get_library_path())
         self.chunks: list[np.ndarray] = []
+        self.events: list[tuple[int, int, int, bytes]] = []  # type, text position, sample, phoneme
         self.callback = _SYNTH_CALLBACK(self._collect)  # kept here: the library holds only its address
         self.rate_hz = self.calls.espeak_Initialize(
-            AUDIO_OUTPUT_SYNCHRONOUS, 0, data_path.encode(), INITIALIZE_DONT_EXIT
+            AUDIO_OUTPUT_SYNCHRONOUS, 0, data_path.encode(), INITIALIZE_PHONEME_EVENTS | INITIALIZE_DONT_EXIT
         )
         if self.rate_hz <= 0:
             raise SpnerError(f"{data_path}: eSpeak NG cannot read its data; install espeakng-loader again")
@@ -69,6 +102,8 @@ class _Library:
     def _collect(self, samples: Any, num_samples: int, events: Any) -> int:
         if samples and num_samples > 0:
             self.chunks.append(np.ctypeslib.as_array(samples, (num_samples,)).copy())
+        for event in itertools.takewhile(lambda event: event.type != EVENT_LIST_TERMINATED, events):
+            self.events.append((event.type, event.text_position, event.sample, event.phoneme))
         return 0
 
     def unload(self) -> None:
@@ -103,6 +138,32 @@ def speak(text: str, voice: Voice) -> tuple[np.ndarray, int]:
     Raises:
         SpnerError: eSpeak NG has no such language.
     """
+    library = _synthesise(text, voice)
+    samples = np.concatenate([np.zeros(0, np.int16), *library.chunks])
+    return samples.astype(np.float32) / 32768, library.rate_hz
+
+
+def time_words(text: str, voice: Voice) -> list[SpokenWord]:
+    """Return when :func:`speak` says each word of the text, in the order of the speech; same arguments and errors."""
+    library = _synthesise(text, voice)
+    words: list[SpokenWord] = []
+    position, start = None, 0  # of the word that is being said
+    silent_from = None
+    end_of_speech = sum(map(len, library.chunks))
+    for kind, text_position, sample, phoneme in [*library.events, (EVENT_WORD, 0, end_of_speech, b"")]:
+        if kind == EVENT_WORD:
+            if position is not None:
+                end = sample if silent_from is None else silent_from
+                words.append(SpokenWord(position, start / library.rate_hz, end / library.rate_hz))
+            position, start, silent_from = text_position - 1, sample, None
+        elif kind == EVENT_PHONEME and not phoneme.startswith(PAUSE):
+            silent_from = None
+        elif kind == EVENT_PHONEME and silent_from is None:
+            silent_from = sample
+    return words
+
+
+def _synthesise(text: str, voice: Voice) -> _Library:
     # The synthesiser's phase and noise go on from one utterance to the next, and nothing but loading it anew
     # (0.3 ms) sets them back.
     library = _Library()
@@ -115,7 +176,6 @@ def speak(text: str, voice: Voice) -> tuple[np.ndarray, int]:
         encoded = text.encode()
         size = ctypes.c_size_t(len(encoded) + 1)
         calls.espeak_Synth(encoded, size, 0, POSITION_CHARACTER, 0, CHARS_UTF8, None, None)
-        samples = np.concatenate([np.zeros(0, np.int16), *library.chunks])
-        return samples.astype(np.float32) / 32768, library.rate_hz
+        return library
     finally:
         library.unload()

@@ -5,6 +5,7 @@
     <out>/clips/mini_nl_000000.mp3 …     32 or 48 kHz, mono
     <out>/{train,dev,test,validated}.tsv
     <out>/gold_entities.jsonl            of every row
+    <out>/word_times.jsonl               when each word is said; not of the silent and the corrupt clip
     <out>/mini_corpus.json               the settings it is made with, written first
     <out>/summary.json                   what it holds, written last: with it the corpus is complete
 
@@ -13,6 +14,7 @@ sentence; dev and test also mention names that train never does. Defects are pla
 has something to do. The same settings give the same bytes.
 """
 
+import functools
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -28,7 +30,8 @@ from spner.corpora.common_voice import make_utt_id
 from spner.corpora.names import DEFAULT_POOLS, PoolSizes
 from spner.corpora.phrasebook import TEMPLATES, read_phrasebook
 from spner.corpora.rows import CORRUPT, DEFECTS, Row, draw_rows
-from spner.datadir import write_entities
+from spner.corpora.spoken_times import SpokenTimes, time_clip
+from spner.datadir import write_entities, write_word_times
 from spner.datatypes import LABELS, Annotated
 from spner.errors import SpnerError
 from spner.files import atomic_path, atomic_text, locked, read_json, remove, write_json
@@ -37,8 +40,8 @@ from spner.textnorm import project
 
 SETTINGS, SUMMARY, VALIDATED, CLIPS = "mini_corpus.json", "summary.json", "validated", "clips"
 COLUMNS = ("client_id", "path", "sentence", "up_votes", "down_votes", "age", "gender", "accents", "locale", "segment")
-VERSION = 1
-"""Goes up when the same settings begin to give other bytes, so that corpora made before are made anew."""
+VERSION = 2
+"""Goes up when the same settings begin to give other files, so that corpora made before are made anew."""
 
 MIN_TRAIN = 10  # the planted defects need room
 
@@ -55,6 +58,8 @@ class SetCounts:
         distinct: different (label, phrase) among them.
         unseen_distinct: those of them that train never mentions.
         unseen_mentions: mentions of those.
+        timed_words: words whose time is known.
+        shared_words: those of them whose time is a share of what the synthesiser takes for one word.
     """
 
     rows: int
@@ -64,6 +69,8 @@ class SetCounts:
     distinct: int
     unseen_distinct: int
     unseen_mentions: int
+    timed_words: int
+    shared_words: int
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,9 @@ def make_mini_corpus(
         for name, utterances in (*sets.items(), (VALIDATED, everything)):
             _write_table(out / f"{name}.tsv", utterances, lang)
         write_entities(out / paths.GOLD_ENTITIES, {u.utt_id: u.gold for u in everything})
-        summary = _summarise(out / CLIPS, sets, settings)
+        spoken = _time_words(everything, lang, num_workers)
+        write_word_times(out / paths.WORD_TIMES, {utt_id: s.times for utt_id, s in spoken.items() if s.times})
+        summary = _summarise(out / CLIPS, sets, spoken, settings)
         write_json(out / SUMMARY, asdict(summary))
     return summary
 
@@ -204,7 +213,7 @@ def _start(out: Path, settings: dict[str, Any]) -> None:
     if (out / SETTINGS).exists() and read_json(out / SETTINGS) == settings:
         return
     tables = [f"{name}.tsv" for name in (*paths.SETS, VALIDATED)]
-    for name in (SUMMARY, *tables, paths.GOLD_ENTITIES, CLIPS):
+    for name in (SUMMARY, *tables, paths.GOLD_ENTITIES, paths.WORD_TIMES, CLIPS):
         remove(out / name)
     write_json(out / SETTINGS, settings)
 
@@ -234,6 +243,19 @@ def _write_clips(folder: Path, utterances: list[_Utterance], num_workers: int) -
             temporary.write_bytes(encoded)
 
 
+def _time_words(utterances: list[_Utterance], lang: str, num_workers: int) -> dict[str, SpokenTimes]:
+    """Return when the words of each transcript are said."""
+    function = functools.partial(time_clip, lang=lang)
+    clips = [u.clip for u in utterances]
+    timed = map_processes(function, clips, num_workers=num_workers, what="time words", unit="clip")
+    spoken = {u.utt_id: one for u, one in zip(utterances, timed, strict=True)}
+    for utterance in utterances:
+        # The table may say less than the clip: a planted empty sentence.
+        if spoken[utterance.utt_id].times and len(spoken[utterance.utt_id].times) != len(utterance.gold.words):
+            spoken[utterance.utt_id] = SpokenTimes(None)
+    return spoken
+
+
 def _write_table(path: Path, utterances: list[_Utterance], lang: str) -> None:
     with atomic_text(path) as file:
         file.write("\t".join(COLUMNS) + "\n")
@@ -242,7 +264,9 @@ def _write_table(path: Path, utterances: list[_Utterance], lang: str) -> None:
             file.write("\t".join(row) + "\n")
 
 
-def _summarise(clips: Path, sets: dict[str, list[_Utterance]], settings: dict[str, Any]) -> MiniSummary:
+def _summarise(
+    clips: Path, sets: dict[str, list[_Utterance]], spoken: dict[str, SpokenTimes], settings: dict[str, Any]
+) -> MiniSummary:
     mentions = {
         name: Counter((entity.label, u.gold.phrase(entity)) for u in utterances for entity in u.gold.entities)
         for name, utterances in sets.items()
@@ -258,6 +282,8 @@ def _summarise(clips: Path, sets: dict[str, list[_Utterance]], settings: dict[st
             distinct=len(mentions[name]),
             unseen_distinct=len(unseen),
             unseen_mentions=sum(unseen.values()),
+            timed_words=sum(len(spoken[u.utt_id].times or ()) for u in utterances),
+            shared_words=sum(spoken[u.utt_id].num_shared for u in utterances),
         )
     planted = Counter(u.row.defect for u in sets[paths.TRAIN])
     return MiniSummary(True, settings, {kind: planted[kind] for kind in DEFECTS}, counts)

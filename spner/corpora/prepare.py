@@ -13,7 +13,14 @@ from typing import Any
 from spner import paths
 from spner.audio import StoredClip, clip_duration_s, store_clips
 from spner.corpora.common_voice import Table, list_sets, read_table
-from spner.datadir import read_entities, write_entities, write_sentences, write_table
+from spner.datadir import (
+    read_entities,
+    read_word_times,
+    write_entities,
+    write_sentences,
+    write_table,
+    write_word_times,
+)
 from spner.datatypes import Utterance
 from spner.errors import SpnerError
 from spner.files import atomic_text, fingerprint, locked, read_json, write_json
@@ -54,8 +61,9 @@ class _Set:
 def prepare_data(corpus: Path, out: Path, *, lang: str, max_broken: float, num_workers: int) -> dict[str, Any]:
     """Prepare every set of a corpus and return the report, which also lies in ``<out>/report.json``.
 
-    Writes ``<out>/<set>/{wav.scp,text,utt2spk,spk2utt,utt2dur,sentences.jsonl}``, ``gold_entities.jsonl`` where the
-    corpus has one, ``<out>/audio/<set>/`` and ``<out>/broken_clips.tsv``. Finished work is not done again.
+    Writes ``<out>/<set>/{wav.scp,text,utt2spk,spk2utt,utt2dur,sentences.jsonl}``, ``gold_entities.jsonl`` and
+    ``word_times.jsonl`` where the corpus has them, ``<out>/audio/<set>/`` and ``<out>/broken_clips.tsv``. Finished
+    work is not done again.
 
     Args:
         corpus: an unpacked Common Voice release of one language.
@@ -68,7 +76,7 @@ def prepare_data(corpus: Path, out: Path, *, lang: str, max_broken: float, num_w
         SpnerError: unusable corpus, another corpus in ``out``, or too many broken clips.
     """
     set_names = list_sets(corpus)
-    inputs = [*(f"{name}.tsv" for name in set_names), paths.GOLD_ENTITIES, SUMMARY]
+    inputs = [*(f"{name}.tsv" for name in set_names), paths.GOLD_ENTITIES, paths.WORD_TIMES, SUMMARY]
     settings = {
         "corpus": str(corpus),
         "lang": lang,
@@ -165,11 +173,17 @@ def _write_folder(folder: Path, kept: list[tuple[Utterance, StoredClip]], text: 
 
 
 def _write_gold(corpus: Path, folder: Path, utt_ids: set[str]) -> None:
-    """Hand on the corpus's own entities, where it has some, for the utterances that are kept."""
-    source = corpus / paths.GOLD_ENTITIES
-    if source.exists():
-        gold = read_entities(source, made_by="the corpus")
-        write_entities(folder / paths.GOLD_ENTITIES, {u: gold[u] for u in gold if u in utt_ids})
+    """Hand on the corpus's own entities and word times, where it has some, for the utterances that are kept.
+
+    A stored clip begins with the first sample of the corpus's, so that times stay as they are.
+    """
+    for name, read, write in (
+        (paths.GOLD_ENTITIES, read_entities, write_entities),
+        (paths.WORD_TIMES, read_word_times, write_word_times),
+    ):
+        if (corpus / name).exists():
+            found = read(corpus / name, made_by="the corpus")
+            write(folder / name, {u: found[u] for u in found if u in utt_ids})
 
 
 def _refuse_broken(sets: dict[str, Any], max_broken: float, listed_in: Path) -> None:

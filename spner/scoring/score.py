@@ -12,9 +12,11 @@ Rates are fractions with full precision, counts beside them; a score that is und
      "errors": {"correct": 70, "wrong_label": 5, "wrong_boundary": 5, "misspelt": 9, "missed": 11, "spurious": 8},
      "confusion": {"PER": {"PER": 40, "ORG": 2, "LOC": 0, "O": 3}, …, "O": {"PER": 4, …}},
      "illegal_symbols": {"ref": {"per_100_utts": 0.0}, "hyp": {"unclosed": 2, "per_100_utts": 1.67}},
+     "times": {"frame_f1": {…}, …},
      "ci95": {"wer": [0.08, 0.12], "f1": [0.65, 0.78], "f1.PER": […], …},
      "made_with": {…}}
 
+``times`` is :func:`spner.scoring.times.score_folder_times`, of folders whose words carry seconds on both sides.
 ``O`` in the confusion table stands for no entity: what was missed, and what is spurious.
 """
 
@@ -31,7 +33,7 @@ from spner.datadir import json_line, read_table
 from spner.datatypes import Annotated
 from spner.errors import SpnerError
 from spner.files import atomic_text, write_json
-from spner.paths import ANNOTATE_RECORD, ENTITIES, utterances_file
+from spner.paths import ANNOTATE_RECORD, ENTITIES, GOLD_ENTITIES, utterances_file
 from spner.progress import Progress
 from spner.provenance import collect_versions, git_commit
 from spner.scoring.counts import (
@@ -56,6 +58,7 @@ from spner.scoring.inputs import (
 )
 from spner.scoring.ner import EntityErrors, Key, MatchCounts, compute_macro_f1
 from spner.scoring.significance import SEED, compute_intervals
+from spner.scoring.times import score_folder_times
 from spner.scoring.wer import ErrorCounts
 
 NUM_DRAWS = 1000
@@ -127,6 +130,7 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
             role: {**dict(sorted(side.illegal.items())), "per_100_utts": 100 * side.illegal.total() / num_utts}
             for role, side in (("ref", ref_side), ("hyp", hyp_side))
         },
+        "times": _score_times(ref, hyp, options.rules),
         "ci95": compute_intervals(table, num_draws=options.num_draws, groups=speakers) if options.num_draws else None,
         "made_with": describe(options) | {"ref": str(ref), "hyp": str(hyp)},
     }
@@ -149,6 +153,14 @@ def write_scores(
     scores["made_with"] |= about
     write_json(out, scores)
     return scores
+
+
+def _score_times(ref: Path, hyp: Path, rules: Rules) -> dict[str, Any] | None:
+    """Return the scores of times; they know nothing of renamed labels and of those left out."""
+    folder, entities = (ref, ENTITIES) if ref.is_dir() else (ref.parent, ref.name)
+    if not hyp.is_dir() or entities not in (ENTITIES, GOLD_ENTITIES) or rules.mapping or rules.discard:
+        return None
+    return score_folder_times(ref=folder, hyp=hyp, ref_entities=entities)
 
 
 def is_gold(ref: Path) -> bool:

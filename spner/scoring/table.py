@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spner.scoring.times import format_times
+
 Row = tuple[str, str, Mapping[str, Any] | None]
 """Title, name of its interval, and its numbers."""
 
@@ -21,6 +23,7 @@ def format_table(scores: dict[str, Any]) -> str:
         ),
         _format_kinds(scores["errors"]),
         _format_illegal(scores["illegal_symbols"]),
+        [format_times(scores["times"])] if scores["times"] else [],
     ]  # fmt: skip
     return "\n\n".join(["\n".join(_format_head(scores)), *("\n".join(block) for block in blocks if block)])
 

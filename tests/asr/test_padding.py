@@ -26,6 +26,20 @@ def assert_isolated(model) -> None:
             assert torch.allclose(alone[0, :frames], together[row, :frames], atol=1e-4)
 
 
+def assert_frames_are_on_the_grid(model) -> None:
+    """A hop more is a frame more."""
+    import torch
+
+    from spner.asr.padding import locate_frames
+
+    grid = locate_frames(model)
+    hop = round(grid.hop_s * 16_000)
+    lengths = torch.tensor([32_000, 32_000 + hop, 32_000 + 7 * hop])
+    with torch.no_grad():
+        _, num_frames = model.eval().encode(torch.randn(3, int(lengths.max())) * 0.1, lengths)
+    assert (num_frames - num_frames[0]).tolist() == [0, 1, 7]
+
+
 def build_model(prepared: Prepared, repo_root: Path, *settings: str):
     from spner.asr.task import SpnerTask
     from spner.asr.train import make_args, merge_configs
@@ -37,6 +51,29 @@ def build_model(prepared: Prepared, repo_root: Path, *settings: str):
 @pytest.mark.parametrize("input_layer", ["conv2d", "conv2d2", "conv2d6", "linear"])
 def test_conformer(prepared: Prepared, repo_root: Path, input_layer: str) -> None:
     assert_isolated(build_model(prepared, repo_root, f"encoder_conf.input_layer={input_layer}"))
+
+
+@pytest.mark.parametrize("input_layer", ["conv2d", "conv2d2", "conv2d6", "linear"])
+def test_frames_lie_where_the_grid_says(prepared: Prepared, repo_root: Path, input_layer: str) -> None:
+    assert_frames_are_on_the_grid(build_model(prepared, repo_root, f"encoder_conf.input_layer={input_layer}"))
+
+
+@pytest.mark.parametrize(
+    ("input_layer", "hop_s", "first_s"),
+    [
+        ("linear", 0.01, 0.0125),
+        ("conv2d2", 0.02, 0.0425),  # three features, three of those two apart: features 0 to 6
+        ("conv2d", 0.04, 0.0425),  # the same
+        ("conv2d6", 0.06, 0.0625),  # three features, five of those two apart: features 0 to 10
+    ],
+)
+def test_the_grid_by_hand(
+    prepared: Prepared, repo_root: Path, input_layer: str, hop_s: float, first_s: float
+) -> None:
+    from spner.asr.padding import locate_frames
+
+    grid = locate_frames(build_model(prepared, repo_root, f"encoder_conf.input_layer={input_layer}"))
+    assert (grid.hop_s, grid.first_s) == pytest.approx((hop_s, first_s))
 
 
 def test_transformer(prepared: Prepared, repo_root: Path) -> None:

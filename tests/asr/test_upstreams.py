@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from spner import paths
+from spner.datadir import read_table
 from spner.errors import SpnerError
 from tests.asr.conftest import Prepared
 from tests.asr.upstreams import HIDDEN, make_hugging_face_upstream, make_s3prl_upstream
@@ -144,6 +145,50 @@ def test_hypotheses_are_the_same_for_batch_sizes_1_and_16(prepared: Prepared, tr
         texts.append((paths.decode_dir(trained, "test") / paths.TEXT).read_bytes())
     assert texts[0] == texts[1]
     assert len(texts[0].splitlines()) == 20
+
+
+def test_frames_lie_where_the_grid_says(trained: Path) -> None:
+    from spner.asr.infer import load_recogniser
+    from tests.asr.test_padding import assert_frames_are_on_the_grid
+
+    assert_frames_are_on_the_grid(load_recogniser(trained, device="cpu").model)
+
+
+def test_decoded_words_and_entities_have_times_and_calibrated_confidences(prepared: Prepared, trained: Path) -> None:
+    from spner.asr.infer import decode_sets
+
+    decode_sets(prepared.data, trained, ["test", "dev"], device="cpu", batch_size=8)
+    assert json.loads(paths.calibration_file(trained).read_text())["num_utts"] == 8
+    for set_name in ("dev", "test"):
+        durations_s = read_table(prepared.data / set_name / paths.UTT2DUR, made_by="stage 1")
+        lines = (paths.decode_dir(trained, set_name) / paths.ENTITIES).read_text().splitlines()
+        for record in map(json.loads, lines):
+            assert len(record["word_times"]) == len(record["words"]) == len(record["word_confidences"])
+            marks_s = [mark_s for pair in record["word_times"] for mark_s in pair]
+            assert marks_s == sorted(marks_s)
+            assert all(0 <= mark_s <= float(durations_s[record["utt_id"]]) + 0.001 for mark_s in marks_s)
+            for entity in record["entities"]:
+                assert entity["start_s"] <= entity["end_s"] and 0 <= entity["confidence"] <= 1
+        assert len(lines) == {"dev": 8, "test": 20}[set_name]
+
+
+def test_changed_references_of_dev_calibrate_every_set_anew(
+    prepared: Prepared, trained: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    from spner.asr.infer import RECORD, decode_sets
+
+    data = shutil.copytree(prepared.data, tmp_path / "data")
+    records = []
+    for _ in range(2):
+        decode_sets(data, trained, ["dev", "test"], device="cpu", batch_size=8)
+        records.append([json.loads((paths.decode_dir(trained, s) / RECORD).read_text()) for s in ("dev", "test")])
+        hyps = (paths.decode_dir(trained, "dev") / paths.ENTITIES).read_text()
+        assert '"words": ["' in hyps, "the tiny model writes no word at all"
+        (data / "dev" / paths.GOLD_ENTITIES).write_text(hyps)  # now every word is right
+    for before, after in zip(*records, strict=True):
+        assert before["calibration"] != after["calibration"]
 
 
 def test_a_checkpoint_that_does_not_fit_its_token_list_is_refused(trained: Path, tmp_path: Path) -> None:

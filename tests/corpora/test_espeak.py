@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from spner.corpora.clips import VARIANTS
-from spner.corpora.espeak import Voice, speak
+from spner.corpora.espeak import Voice, speak, time_words
 from spner.errors import SpnerError
 
 SENTENCE = "Angela Merkel reist naar Amsterdam."
@@ -56,6 +56,35 @@ def test_every_speaker_has_a_voice_of_its_own() -> None:
 def test_silence_is_said_for_an_empty_sentence() -> None:
     waveform, _ = speak("", Voice("nl"))
     assert not waveform.any()
+
+
+def test_words_have_the_places_and_the_order_of_the_text() -> None:
+    words = time_words(SENTENCE, Voice("nl"))
+    assert [SENTENCE[word.position :].split()[0] for word in words] == SENTENCE.split()
+    marks_s = [mark_s for word in words for mark_s in (word.start_s, word.end_s)]
+    waveform, rate_hz = speak(SENTENCE, Voice("nl"))
+    assert marks_s == sorted(marks_s) and 0 <= marks_s[0] and marks_s[-1] <= len(waveform) / rate_hz
+
+
+def test_letters_beyond_ascii_count_as_one_position() -> None:
+    assert [word.position for word in time_words("Één café, fijn.", Voice("nl"))] == [0, 4, 10]
+
+
+@pytest.mark.parametrize("variant", [variant for variant, _, _ in VARIANTS])
+def test_words_end_where_a_pause_begins_and_begin_where_it_ends(variant: str) -> None:
+    text, voice = "Morgen komt Anna, dan zien we Bob.", Voice(f"nl{variant}")
+    waveform, rate_hz = speak(text, voice)
+    words = time_words(text, voice)
+    pause = waveform[round(words[2].end_s * rate_hz) : round(words[3].start_s * rate_hz)]
+    assert len(pause) > 0.1 * rate_hz
+    assert pause[rate_hz // 20 :].std() < 0.1 * waveform.std()  # the last sound dies away; some voices have an echo
+    loud = np.flatnonzero(np.abs(waveform) > 0.05 * np.abs(waveform).max()) / rate_hz
+    assert loud[loud > words[3].start_s][0] == pytest.approx(words[3].start_s, abs=0.08)  # d begins with a closure
+    assert loud[-1] == pytest.approx(words[-1].end_s, abs=0.08)
+
+
+def test_nothing_said_has_no_words() -> None:
+    assert time_words("", Voice("nl")) == []
 
 
 def test_unknown_language_is_the_users_mistake() -> None:

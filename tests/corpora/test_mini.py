@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from spner.audio import read_clip
 from spner.corpora import mini
 from spner.corpora.clips import Sound
 from spner.corpora.common_voice import Table, read_table
@@ -16,7 +17,7 @@ from spner.corpora.mini import format_summary, make_mini_corpus
 from spner.corpora.names import DEFAULT_POOLS
 from spner.corpora.phrasebook import TEMPLATES, read_phrasebook
 from spner.corpora.rows import DEFECTS, draw_rows
-from spner.datadir import read_entities
+from spner.datadir import read_entities, read_word_times
 from spner.errors import SpnerError
 from spner.files import read_json
 from spner.paths import SETS
@@ -137,6 +138,33 @@ def test_a_name_in_another_script_is_transliterated_and_still_an_entity(corpus: 
     assert " ".join(annotated.words).isascii()
     own = [annotated.phrase(entity) for entity in annotated.entities]
     assert {"vladimir sokolov", "moskva", "nikos pappas", "athina", "olga petrova", "novosibirsk"} & set(own)
+
+
+def test_every_word_of_every_readable_clip_has_its_time(corpus: Path, tables: dict[str, Table]) -> None:
+    times = read_word_times(corpus / "word_times.jsonl", made_by="the test")
+    gold = read_entities(corpus / "gold_entities.jsonl", made_by="the test")
+    defects = _defects(corpus)
+    unreadable = (defects["corrupt_clip"], defects["silent_clip"])
+    timed = [u for u in tables["validated"].utterances if u.clip not in unreadable]
+    assert sorted(times) == sorted(u.utt_id for u in timed)
+    for utterance in timed:
+        marks_s = [mark_s for pair in times[utterance.utt_id] for mark_s in pair]
+        assert len(marks_s) == 2 * len(gold[utterance.utt_id].words)
+        assert marks_s == sorted(marks_s)
+        assert 0.1 <= marks_s[0] and marks_s[-1] + 0.1 <= soundfile.info(corpus / "clips" / utterance.clip).duration
+    counts = read_json(corpus / "summary.json")["sets"]
+    assert sum(counts[name]["timed_words"] for name in SETS) == sum(map(len, times.values()))
+
+
+def test_times_are_those_of_the_sound_that_training_reads(corpus: Path, tables: dict[str, Table]) -> None:
+    times = read_word_times(corpus / "word_times.jsonl", made_by="the test")
+    for utterance in (*tables["dev"].utterances, *tables["test"].utterances):
+        waveform = read_clip(corpus / "clips" / utterance.clip)  # through MP3 and to 16 kHz
+        level = np.sqrt(np.convolve(waveform**2, np.full(80, 1 / 80), "same"))  # of 5 ms
+        noise = level[:1200].mean()
+        loud_s = np.flatnonzero(level > noise + 0.05 * (np.percentile(level, 95) - noise)) / 16_000
+        assert loud_s[0] == pytest.approx(times[utterance.utt_id][0][0], abs=0.08)
+        assert loud_s[-1] == pytest.approx(times[utterance.utt_id][-1][1], abs=0.05)
 
 
 def test_summary_counts_the_names_that_train_never_mentions(corpus: Path, tables: dict[str, Table]) -> None:

@@ -19,7 +19,14 @@ import soundfile
 from spner import paths
 from spner.audio import read_stored
 from spner.corpora.prepare import RULES, format_report, prepare_data
-from spner.datadir import read_entities, read_sentences, read_table, write_entities
+from spner.datadir import (
+    read_entities,
+    read_sentences,
+    read_table,
+    read_word_times,
+    write_entities,
+    write_word_times,
+)
 from spner.datatypes import Annotated, Entity
 from spner.errors import SpnerError
 
@@ -171,6 +178,14 @@ def test_gold_entities_of_kept_utterances_are_handed_on(corpus: Path, tmp_path: 
         name: read_entities(tmp_path / "data" / name / paths.GOLD_ENTITIES, made_by="stage 1") for name in paths.SETS
     }
     assert found == {"train": {"bert-a": gold["bert-a"]}, "dev": {}, "test": {"Dora-n": gold["Dora-n"]}}
+
+
+def test_word_times_of_kept_utterances_are_handed_on(corpus: Path, tmp_path: Path) -> None:
+    times = {"bert-a": ((0.0, 0.1), (0.1, 0.2), (0.2, 0.25)), "bert-h": ((0.0, 0.5),)}  # the second is silent
+    write_word_times(corpus / paths.WORD_TIMES, times)
+    prepare(corpus, tmp_path / "data")
+    handed_on = read_word_times(tmp_path / "data" / "train" / paths.WORD_TIMES, made_by="stage 1")
+    assert handed_on == {"bert-a": times["bert-a"]}
 
 
 def test_corpus_without_gold_gives_none(corpus: Path, tmp_path: Path) -> None:

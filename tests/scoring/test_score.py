@@ -101,6 +101,7 @@ def test_scores_by_hand(tmp_path: Path) -> None:
             "O": {"PER": 0, "ORG": 0, "LOC": 0},
         },
         "illegal_symbols": {"ref": {"per_100_utts": 0.0}, "hyp": {"unclosed": 1, "per_100_utts": 100 / 3}},
+        "times": None,
         "ci95": None,
         "made_with": scores["made_with"],
     }
@@ -317,7 +318,7 @@ def test_phrases_without_positions_leave_position_scores_undefined(tmp_path: Pat
         assert (scores["wer"]["rate"], scores["f1"]["micro"]["f1"], scores["eer"]["rate"]) == (0.0, 1.0, 0.0)
         undefined = {name for name, value in scores.items() if value is None}
         assert undefined == {"wer_tagged", "entity_wer", "f1_span", "f1_span_text", "f1_aligned", "errors",
-                             "confusion", "seen", "unseen"}  # fmt: skip
+                             "confusion", "seen", "unseen", "times"}  # fmt: skip
         assert not undefined & set(scores["ci95"])
         assert "span F1               -        -        -" in format_table(scores)
 

@@ -1,0 +1,171 @@
+"""A recipe's texts, and any others -> ``lm.arpa``, the language model that a beam search takes.
+
+The model is one of words (each entity symbol a word) or of the recipe's tokens, which a search without a lexicon
+scores: ``naar <LOC> den haag </NE>`` or, among characters, those inside an entity marked,
+``n a a r <space> <LOC> d<NE> e<NE> n<NE> <space><NE> h<NE> a<NE> a<NE> g<NE> </NE>``.
+"""
+
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from spner import paths
+from spner.errors import SpnerError
+from spner.files import atomic_text, fingerprint, locked, read_json, read_lines, write_json
+from spner.lm.arpa import write_arpa
+from spner.lm.counts import read_corpus
+from spner.lm.kneser_ney import estimate
+from spner.lm.model import compute_perplexity
+from spner.provenance import git_commit
+from spner.tags import spans_to_text
+from spner.textnorm import normalise
+from spner.tokens import CHAR, Tokenizer, mark_inside, tighten
+
+WORD, TOKEN = UNITS = ("word", "token")
+TAGGED_RECORD = "tagged.json"
+SENTENCES_AT_ONCE = 100_000
+ORDERS = range(2, 7)  # what KenLM reads as decoders carry it
+
+
+def make_lm(
+    dump: Path, out: Path, *, unit: str = WORD, order: int = 4, prune: Sequence[int] = (), texts: Sequence[Path] = (),
+    sentences: Sequence[Path] = (), tagger: str | None = None, lang: str | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Write ``<out>/lm.arpa`` and return its record, ``<out>/lm.json``. A finished model is not estimated again.
+
+    Args:
+        dump: folder of stage 3: its train text is learnt, its dev text measures the perplexity.
+        out: folder to make.
+        unit: ``word`` or ``token``.
+        order: words or tokens in the longest n-gram, 2 to 6.
+        prune: as :func:`spner.lm.kneser_ney.estimate` takes it.
+        texts: more text, one normalised sentence a line, tagged or not.
+        sentences: more text, one cased, punctuated sentence a line; normalised and, where the recipe has entity
+            symbols, tagged. The result is kept in ``<out>/tagged.txt``.
+        tagger: hub name or folder, for ``sentences``.
+        lang: language code, for ``sentences``; decides the normalisation and the default tagger.
+
+    Raises:
+        SpnerError: an input is missing or broken, or the options do not fit each other.
+    """
+    _validate(order, prune, dump, [*texts, *sentences])
+    if sentences and not lang:
+        raise SpnerError("--sentences: need the language that decides their normalisation; give --lang")
+    config = read_json(dump / paths.TOKENS_CONFIG)
+    symbols = list(read_lines(dump / paths.SYMBOLS, made_by="stage 3"))
+    set_texts = {s: dump / s / paths.TEXT for s in (paths.TRAIN, paths.DEV) if s in config["sets"]}
+    with locked(out):
+        if sentences:
+            texts = [*texts, _tag(sentences, out, symbols=symbols, tagger=tagger, lang=lang)]
+        inputs = [dump / paths.TOKENS_CONFIG, *set_texts.values(), *texts]
+        settings = {
+            "unit": unit, "order": order, "prune": list(prune),
+            "inputs": {str(path): fingerprint([path]) for path in inputs},
+        }  # fmt: skip
+        record_file, arpa = out / paths.LM_RECORD, out / paths.LM_ARPA
+        if record_file.exists() and arpa.exists() and read_json(record_file)["settings"] == settings:
+            return read_json(record_file)
+        record_file.unlink(missing_ok=True)
+        split = _splitter(unit, config["token_type"], symbols, dump / paths.BPE_MODEL)
+        train = read_words(set_texts[paths.TRAIN], symbols, kaldi=True)
+        corpus = read_corpus(map(split, chain(train, *(read_words(path, symbols) for path in texts))))
+        if not corpus.num_sentences:
+            raise SpnerError(f"{set_texts[paths.TRAIN]}: holds no words (expected sentences to learn); give --text")
+        model = estimate(corpus, order=order, prune=prune)
+        write_arpa(arpa, model)
+        record = {
+            "settings": settings,
+            "commit": git_commit(),
+            "num_sentences": corpus.num_sentences,
+            "num_ngrams": [len(keys) for keys in model.keys],
+            paths.DEV: None,
+        }
+        if paths.DEV in set_texts:
+            dev = [split(words) for words in read_words(set_texts[paths.DEV], symbols, kaldi=True) if words]
+            record[paths.DEV] = asdict(compute_perplexity(model, dev)) if dev else None
+        write_json(record_file, record)
+    return record
+
+
+def _validate(order: int, prune: Sequence[int], dump: Path, files: Sequence[Path]) -> None:
+    """Raise SpnerError for options that do not fit, or for input that is not there."""
+    if order not in ORDERS:
+        raise SpnerError(f"--order {order}: expected {ORDERS[0]} to {ORDERS[-1]}, which decoders can read")
+    if prune and (len(prune) != order or prune[0] != 0 or list(prune) != sorted(prune)):
+        raise SpnerError(f'--prune "{" ".join(map(str, prune))}": expected {order} counts, one an order, the first 0 '
+                         f'and none below the one before it, such as "{" ".join(map(str, range(order)))}"')
+    if not (dump / paths.TOKENS_CONFIG).exists():
+        raise SpnerError(f"{dump}: holds no finished tokens; stage 3 makes them")
+    for path in files:
+        if not path.is_file():
+            raise SpnerError(f"{path}: is no file (expected UTF-8 text, one sentence a line); give another path")
+
+
+def _splitter(unit: str, token_type: str, symbols: Sequence[str], bpe_model: Path) -> Callable[[list[str]], list[str]]:
+    """Return what makes the model's units of a line's words."""
+    if unit == WORD:
+        return lambda words: words
+    tokenizer = Tokenizer(token_type, symbols=symbols, bpe_model=bpe_model)
+    if token_type == CHAR:
+        return lambda words: mark_inside(tokenizer.text_to_tokens(tighten(" ".join(words))))
+    return lambda words: mark_inside(tokenizer.text_to_tokens(" ".join(words)))
+
+
+def read_words(path: Path, symbols: Sequence[str], *, kaldi: bool = False) -> Iterator[list[str]]:
+    """Yield the words and entity symbols of each line; with ``kaldi`` an utterance id comes first and is left out.
+
+    Raises:
+        SpnerError: the text holds a symbol that is none of ours, such as ``<s>``, which would upset the model.
+    """
+    for line_number, line in enumerate(read_lines(path, made_by="stage 3"), start=1):
+        text = line.partition(" ")[2] if kaldi else line
+        for symbol in symbols:
+            text = text.replace(symbol, f" {symbol} ")
+        words = text.split()
+        for word in words if "<" in text else ():
+            if "<" in word and word not in symbols:
+                raise SpnerError(f'{path}:{line_number}: "{word}" stands in the text (expected normalised words and '
+                                 f"the recipe's symbols: {' '.join(symbols) or 'none'}); mend the text")
+        yield words
+
+
+def _tag(files: Sequence[Path], out: Path, *, symbols: Sequence[str], tagger: str | None, lang: str) -> Path:
+    """Normalise cased sentences and, where there are entity symbols, tag them; return the file they are in."""
+    tagged, record_file = out / paths.LM_TAGGED, out / TAGGED_RECORD
+    record = {"lang": lang, "inputs": {str(path): fingerprint([path]) for path in files}}
+    if symbols:
+        from spner.tagger.annotate import default_tagger, tag_sentences
+        from spner.tagger.model import fingerprint_model, load_tagger
+
+        tagger = tagger or default_tagger(lang)
+        record |= {"tagger": tagger, "weights": fingerprint_model(tagger)}
+    if record_file.exists() and tagged.exists() and read_json(record_file) == record:
+        return tagged
+    record_file.unlink(missing_ok=True)
+    lines = chain.from_iterable(read_lines(path, made_by="its source") for path in files)
+    cased = (unicodedata.normalize("NFC", line) for line in lines)
+    loaded = load_tagger(tagger) if symbols else None
+    with atomic_text(tagged) as file:
+        while part := list(islice(cased, SENTENCES_AT_ONCE)):
+            if loaded is None:
+                texts = [normalise(sentence, lang) for sentence in part]
+            else:
+                annotated = tag_sentences(loaded, dict(enumerate(part)), lang=lang)
+                texts = [spans_to_text(utterance) for utterance in annotated.values()]
+            file.writelines(f"{text}\n" for text in texts)
+    write_json(record_file, record)
+    return tagged
+
+
+def format_record(record: dict[str, Any]) -> str:
+    """Return what a model is and how well it predicts dev, to print."""
+    unit = record["settings"]["unit"]
+    ngrams = ", ".join(f"{count} {n}-grams" for n, count in enumerate(record["num_ngrams"], start=1))
+    lines = [f"{unit}s of {record['num_sentences']} sentences: {ngrams}"]
+    if dev := record[paths.DEV]:
+        lines.append(f"dev: perplexity {dev['with_unknown']:.2f}, {dev['without_unknown']:.2f} without its "
+                     f"{dev['num_unknown']} unknown of {dev['num_words']} {unit}s")
+    return "\n".join(lines)

@@ -1,0 +1,141 @@
+"""Raw confidences -> chances of being right, fitted on dev; and the expected calibration error.
+
+A confidence c becomes ``1 / (1 + exp(-(slope * logit(c) + intercept)))``: Platt scaling on the logit, that is
+temperature scaling with an offset. Two numbers, because a dev set may hold fewer than a hundred entities. The order of
+confidences stays.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from spner.datatypes import Timing
+from spner.scoring.ner import MATCHINGS, Pair
+
+LEAST = 1e-6  # confidences nearer to 0 or 1 than this count as this: their logit is infinite
+NUM_BINS = 10
+MAX_STEPS, MAX_STEP = 100, 1.0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What makes raw confidences calibrated; as built, the identity.
+
+    Raises:
+        ValueError: a negative slope: it would reverse the order.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.slope < 0:
+            raise ValueError(f"slope {self.slope} is negative")
+
+    def apply(self, raw: Sequence[float]) -> tuple[float, ...]:
+        """Return the calibrated confidences, 0 to 1."""
+        return tuple(_sigmoid(self.slope * _logit(raw) + self.intercept).tolist())
+
+
+@dataclass(frozen=True)
+class TimingCalibration:
+    """The calibrations of words and entities."""
+
+    words: Calibration
+    entities: Calibration
+
+    def apply(self, timing: Timing) -> Timing:
+        """Return the timing with calibrated confidences."""
+        return Timing(
+            timing.word_times,
+            self.words.apply(timing.word_confidences),
+            self.entities.apply(timing.entity_confidences),
+        )
+
+
+def judge_words(pair: Pair) -> list[bool]:
+    """Return for each hypothesis word whether it is right: equal to the reference word it is aligned with."""
+    right = [False] * len(pair.hyp.words)
+    for operation in Levenshtein.opcodes(pair.ref.words, pair.hyp.words):
+        if operation.tag == "equal":
+            right[operation.dest_start : operation.dest_end] = [True] * (operation.dest_end - operation.dest_start)
+    return right
+
+
+def judge_entities(pair: Pair) -> list[bool]:
+    """Return for each hypothesis entity whether it is right in the sense of F1: label and phrase, one to one."""
+    key_of = MATCHINGS["f1"]
+    unmatched = [key_of(pair.ref, entity) for entity in pair.ref.entities]
+    right = []
+    for entity in pair.hyp.entities:
+        key = key_of(pair.hyp, entity)
+        right.append(key in unmatched)
+        if right[-1]:
+            unmatched.remove(key)
+    return right
+
+
+def fit_calibration(raw: Sequence[float], right: Sequence[bool]) -> Calibration:
+    """Return the calibration of greatest likelihood; without any example, the identity.
+
+    Targets are a little inside 0 and 1, as Platt has them, so that it exists even where all examples are right or
+    confidence parts right from wrong. Where higher confidences are right less often, the slope is 0.
+
+    Args:
+        raw: raw confidences, 0 to 1.
+        right: whether each was right.
+
+    Source: Platt 1999, section 2.2, by Newton's method.
+    """
+    if not len(raw):
+        return Calibration()
+    num_right = sum(right)
+    target_right, target_wrong = (num_right + 1) / (num_right + 2), 1 / (len(right) - num_right + 2)
+    targets = np.where(right, target_right, target_wrong)
+    inputs = np.stack([_logit(raw), np.ones(len(raw))])  # (2, N)
+    weights = _maximise(inputs, targets)
+    if weights[0] < 0:
+        weights = np.array([0.0, *_maximise(inputs[1:], targets)])
+    return Calibration(*weights.tolist())
+
+
+def _maximise(inputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return the weights (D,) of the logistic regression of ``targets`` (N,) on ``inputs`` (D, N)."""
+    weights = np.zeros(len(inputs))
+    for _ in range(MAX_STEPS):
+        chances = _sigmoid(weights @ inputs)
+        gradient = inputs @ (targets - chances)
+        # The ridge keeps equal confidences, whose slope is free, solvable; steps are cut for far starts.
+        hessian = (inputs * (chances * (1 - chances))) @ inputs.T + 1e-9 * np.eye(len(inputs))
+        step = np.linalg.solve(hessian, gradient)
+        weights += step * min(1.0, MAX_STEP / max(np.abs(step).max(), 1e-12))
+        if np.abs(step).max() < 1e-9:
+            break
+    return weights
+
+
+def compute_ece(confidences: Sequence[float], right: Sequence[bool]) -> float | None:
+    """Return the expected calibration error, 0 to 1, over ten bins of equal width; None without any example.
+
+    It is the mean distance between a bin's confidence and its share of right ones, weighted by the bins' sizes.
+    Even perfect confidences have one above 0, the more so the fewer there are.
+
+    Source: Guo et al. 2017, section 2.
+    """
+    if not len(confidences):
+        return None
+    values, truth = np.asarray(confidences, float), np.asarray(right, float)
+    bins = np.minimum((values * NUM_BINS).astype(int), NUM_BINS - 1)
+    gaps = [abs((values - truth)[bins == one].sum()) for one in range(NUM_BINS)]
+    return float(sum(gaps) / len(values))
+
+
+def _logit(chances: Sequence[float]) -> np.ndarray:
+    clipped = np.clip(np.asarray(chances, float), LEAST, 1 - LEAST)
+    return np.log(clipped / (1 - clipped))
+
+
+def _sigmoid(values: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-np.clip(values, -500, 500)))

@@ -1,0 +1,194 @@
+"""Scores of times and confidences: frame F1, word F1 and boundary errors of entities (METRICS, section 6), and the
+expected calibration error, in the JSON form::
+
+    {"frame_f1": {"precision": 0.9, "recall": 0.8, "f1": 0.85, "tp": 900, "fp": 100, "fn": 225},
+     "word_f1": {"1.0": {…}, "0.9": {…}, …, "0.5": {…}},
+     "boundary_mae_s": {"start": 0.03, "end": 0.05, "num_entities": 60},
+     "ece": {"words": 0.01, "entities": 0.06}}
+
+The two F1 are label-free, after arXiv 2205.12680, section 3.2: whoever blanks out what is found wants every word of
+every name gone, and no other.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spner import paths
+from spner.datadir import read_entities, read_timings, read_word_times
+from spner.datatypes import Annotated, Timing, WordTimes
+from spner.errors import SpnerError
+from spner.scoring.calibration import compute_ece, judge_entities, judge_words
+from spner.scoring.ner import MATCHINGS, MatchCounts, Pair
+
+Interval = tuple[float, float]
+"""(start, end) in seconds, start <= end."""
+
+FRAME_RATE_HZ = 100
+OVERLAPS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+EPSILON_S = 1e-6  # an overlap of 1.0 must survive the rounding of sums
+
+
+@dataclass(frozen=True)
+class TimedPair:
+    """One utterance, as the reference and as the hypothesis have it, with the times of its words.
+
+    Raises:
+        ValueError: there is not one time a word.
+    """
+
+    pair: Pair
+    ref_times: WordTimes
+    hyp_times: WordTimes
+
+    def __post_init__(self) -> None:
+        for side, words, times in (("ref", self.pair.ref.words, self.ref_times),
+                                   ("hyp", self.pair.hyp.words, self.hyp_times)):  # fmt: skip
+            if len(words) != len(times):
+                raise ValueError(f"{side} has {len(words)} words and times of {len(times)}")
+
+
+@dataclass(frozen=True)
+class BoundaryErrors:
+    """Summed absolute errors of the entities that both sides have; those of utterances add up."""
+
+    start_s: float = 0.0
+    end_s: float = 0.0
+    num_entities: int = 0
+
+    def __add__(self, other: "BoundaryErrors") -> "BoundaryErrors":
+        return BoundaryErrors(
+            self.start_s + other.start_s, self.end_s + other.end_s, self.num_entities + other.num_entities
+        )
+
+
+def score_times(pairs: Sequence[TimedPair]) -> dict[str, Any]:
+    """Return the scores in the form of the module's docstring; a mean over no entity is None."""
+    frames, errors = MatchCounts(), BoundaryErrors()
+    words = dict.fromkeys(OVERLAPS, MatchCounts())
+    for one in pairs:
+        ref = entity_intervals(one.pair.ref, one.ref_times)
+        hyp = entity_intervals(one.pair.hyp, one.hyp_times)
+        inside = {i for entity in one.pair.ref.entities for i in range(entity.start, entity.end)}
+        in_entity = [i in inside for i in range(len(one.ref_times))]
+        frames += count_frames(ref=ref, hyp=hyp)
+        for overlap in OVERLAPS:
+            words[overlap] += count_words(ref=one.ref_times, hyp=hyp, in_entity=in_entity, overlap=overlap)
+        errors += sum_boundary_errors(one)
+    num = errors.num_entities
+    mae = {"start": errors.start_s / num if num else None, "end": errors.end_s / num if num else None}
+    return {
+        "frame_f1": _prf(frames),
+        "word_f1": {str(overlap): _prf(counts) for overlap, counts in words.items()},
+        "boundary_mae_s": {**mae, "num_entities": num},
+    }
+
+
+def score_folder_times(*, ref: Path, hyp: Path, ref_entities: str = paths.ENTITIES) -> dict[str, Any] | None:
+    """Return the scores of a decode folder against a data folder; None unless both carry times.
+
+    A hypothesis without times counts as one that found nothing.
+
+    Args:
+        ref: data folder; its ``word_times.jsonl`` holds the true times.
+        hyp: decode folder.
+        ref_entities: name of the entities file in ``ref``.
+
+    Raises:
+        SpnerError: a file is malformed, or the two sides do not fit each other.
+    """
+    timings = read_timings(hyp / paths.ENTITIES, made_by="stage 5")
+    if not timings or not (ref / paths.WORD_TIMES).exists():
+        return None
+    times = read_word_times(ref / paths.WORD_TIMES, made_by="stage 1")
+    refs, hyps = read_entities(ref / ref_entities, made_by="stage 2"), read_entities(hyp / paths.ENTITIES, made_by="")
+    pairs: list[TimedPair] = []
+    judged: dict[str, list[tuple[float, bool]]] = {"words": [], "entities": []}
+    for utt_id, annotated in refs.items():
+        timing = timings.get(utt_id, Timing((), (), ()))
+        pair = Pair(ref=annotated, hyp=hyps[utt_id] if utt_id in timings else Annotated(()))
+        try:
+            pairs.append(TimedPair(pair, times[utt_id], timing.word_times))
+        except (KeyError, ValueError) as error:
+            raise SpnerError(f'{ref / paths.WORD_TIMES}: utterance "{utt_id}" does not fit {ref / ref_entities} or '
+                             f"{hyp / paths.ENTITIES} ({error}); rerun stages 1 to 5") from error
+        judged["words"] += zip(timing.word_confidences, judge_words(pair), strict=True)
+        judged["entities"] += zip(timing.entity_confidences, judge_entities(pair), strict=True)
+    ece = {kind: compute_ece([c for c, _ in ones], [right for _, right in ones]) for kind, ones in judged.items()}
+    return {**score_times(pairs), "ece": ece}
+
+
+def format_times(scores: dict[str, Any]) -> str:
+    """Return the scores of :func:`score_folder_times` as two lines for the terminal."""
+    mae, ece = scores["boundary_mae_s"], scores["ece"]
+    errors = [f"{1000 * mae[side]:.0f} ms" if mae["num_entities"] else "-" for side in ("start", "end")]
+    calibration = ", ".join(f"{kind} {'-' if value is None else f'{value:.4f}'}" for kind, value in ece.items())
+    return (f"times: frame F1 {scores['frame_f1']['f1']:.4f}, word F1 at overlap 0.9 "
+            f"{scores['word_f1']['0.9']['f1']:.4f}, mean error of start {errors[0]}, of end {errors[1]}\n"
+            f"expected calibration error: {calibration}")
+
+
+def entity_intervals(annotated: Annotated, times: WordTimes) -> list[Interval]:
+    """Return when each entity is said: from the start of its first word to the end of its last."""
+    return [(times[entity.start][0], times[entity.end - 1][1]) for entity in annotated.entities]
+
+
+def count_frames(*, ref: Iterable[Interval], hyp: Iterable[Interval]) -> MatchCounts:
+    """Count frames of 10 ms inside entities of both sides (tp), of the hypothesis (fp), of the reference (fn) alone.
+
+    Boundaries are rounded to the nearest frame.
+    """
+    ref_frames, hyp_frames = _frames(ref), _frames(hyp)
+    common = len(ref_frames & hyp_frames)
+    return MatchCounts(common, len(hyp_frames) - common, len(ref_frames) - common)
+
+
+def _frames(intervals: Iterable[Interval]) -> set[int]:
+    return {
+        frame
+        for start_s, end_s in intervals
+        for frame in range(round(start_s * FRAME_RATE_HZ), round(end_s * FRAME_RATE_HZ))
+    }
+
+
+def count_words(
+    *, ref: Sequence[Interval], hyp: Sequence[Interval], in_entity: Sequence[bool], overlap: float
+) -> MatchCounts:
+    """Count reference words that the predicted entities cover: of entities (tp) and others (fp); uncovered: fn.
+
+    Args:
+        ref: the time of each reference word.
+        hyp: the time of each predicted entity; entities do not overlap.
+        in_entity: whether each reference word belongs to an entity.
+        overlap: share of a word's time, 0 < overlap <= 1, that must be covered.
+    """
+    tp = fp = fn = 0
+    for (start_s, end_s), inside in zip(ref, in_entity, strict=True):
+        covered_s = sum(max(0.0, min(end_s, hyp_end_s) - max(start_s, hyp_start_s)) for hyp_start_s, hyp_end_s in hyp)
+        covered = covered_s > 0 and covered_s >= overlap * (end_s - start_s) - EPSILON_S
+        tp += inside and covered
+        fn += inside and not covered
+        fp += covered and not inside
+    return MatchCounts(tp, fp, fn)
+
+
+def sum_boundary_errors(one: TimedPair) -> BoundaryErrors:
+    """Return the errors of the entities that match in label and phrase; equal ones pair in order."""
+    key_of = MATCHINGS["f1"]
+    waiting: dict[tuple, list[Interval]] = defaultdict(list)
+    ref, hyp = one.pair.ref, one.pair.hyp
+    for entity, interval in zip(ref.entities, entity_intervals(ref, one.ref_times), strict=True):
+        waiting[key_of(ref, entity)].append(interval)
+    total = BoundaryErrors()
+    for entity, (start_s, end_s) in zip(hyp.entities, entity_intervals(hyp, one.hyp_times), strict=True):
+        if waiting[key_of(hyp, entity)]:
+            ref_start_s, ref_end_s = waiting[key_of(hyp, entity)].pop(0)
+            total += BoundaryErrors(abs(start_s - ref_start_s), abs(end_s - ref_end_s), 1)
+    return total
+
+
+def _prf(counts: MatchCounts) -> dict[str, float | int]:
+    return {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1,
+            "tp": counts.tp, "fp": counts.fp, "fn": counts.fn}  # fmt: skip
