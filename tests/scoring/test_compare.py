@@ -13,7 +13,7 @@ from spner.scoring.inputs import Rules
 from spner.scoring.score import Options, score
 
 REF = ["<PER> jan </NE> ziet <LOC> new york </NE>", "het is koud", "<LOC> rome </NE>", "<PER> piet </NE>"]
-WORSE = ["<PER> jan </NE> ziet new york", "het was koud", "<PER> rome </NE>", "<PER> piet </NE>"]
+WORSE = ["<PER> jan </NE> ziet new york", "x", "<PER> rome </NE>", "<PER> piet </NE>"]
 BETTER = ["<PER> jan </NE> ziet <LOC> new york </NE>", "het is koud", "<LOC> rome </NE> o", "<PER> piet </NE>"]
 
 
@@ -61,7 +61,7 @@ def test_other_than_two_systems_are_refused(hyps: list[str], found: str) -> None
 def test_differences_by_hand(tmp_path: Path) -> None:
     scores = compare_texts(tmp_path, worse=[WORSE], better=[BETTER], num_draws=200)["scores"]
     assert {name: (row["a"], row["b"]) for name, row in scores.items()} == {
-        "wer": (1 / 9, 1 / 9), "cer": (2 / 36, 2 / 36), "wer_tagged": (4 / 17, 1 / 17), "entity_wer": (0.0, 0.0),
+        "wer": (3 / 9, 1 / 9), "cer": (11 / 36, 2 / 36), "wer_tagged": (6 / 17, 1 / 17), "entity_wer": (0.0, 0.0),
         "eer": (0.0, 0.0), "eer_substr": (0.0, 0.0),
         "f1": (4 / 7, 1.0), "precision": (2 / 3, 1.0), "recall": (0.5, 1.0),
         "f1.PER": (0.8, 1.0), "f1.ORG": (0.0, 0.0), "f1.LOC": (0.0, 1.0), "macro_f1": (0.4, 1.0),
@@ -94,7 +94,7 @@ def test_seeds_of_a_system_are_pooled(tmp_path: Path) -> None:
 def test_examples_are_the_utterances_that_differ_most_entities_first(tmp_path: Path) -> None:
     examples = compare_texts(tmp_path, worse=[WORSE], better=[BETTER])["examples"]
     assert [(e["utt_id"], e["errors"], e["word_errors"]) for e in examples] == [
-        ("u3", [2.0, 0.0], [0.0, 1.0]), ("u1", [1.0, 0.0], [0.0, 0.0]), ("u2", [0.0, 0.0], [1.0, 0.0]),
+        ("u3", [2.0, 0.0], [0.0, 1.0]), ("u1", [1.0, 0.0], [0.0, 0.0]), ("u2", [0.0, 0.0], [3.0, 0.0]),
     ]  # fmt: skip
     assert examples[0] | {"errors": 0, "word_errors": 0} == {
         "utt_id": "u3", "ref": "<LOC> rome </NE>", "a": ["<PER> rome </NE>"], "b": ["<LOC> rome </NE> o"],
@@ -133,9 +133,9 @@ A: worse
 B: better, 2 seeds pooled
 
                       A        B    B - A      95 % interval        p
-WER              0.1111   0.1111  +0.0000                           -
-CER              0.0556   0.0556  +0.0000                           -
-tagged WER       0.2353   0.0588  -0.1765                           -
+WER              0.3333   0.1111  -0.2222                           -
+CER              0.3056   0.0556  -0.2500                           -
+tagged WER       0.3529   0.0588  -0.2941                           -
 entity WER       0.0000   0.0000  +0.0000                           -
 EER              0.0000   0.0000  +0.0000                           -
 EER, substring   0.0000   0.0000  +0.0000                           -
@@ -163,9 +163,9 @@ u1: entity errors 1 and 0, word errors 0 and 0
   B    <PER> jan </NE> ziet <LOC> new york </NE>
   B    <PER> jan </NE> ziet <LOC> new york </NE>
 
-u2: entity errors 0 and 0, word errors 1 and 0
+u2: entity errors 0 and 0, word errors 3 and 0
   ref  het is koud
-  A    het was koud
+  A    x
   B    het is koud
   B    het is koud"""
 

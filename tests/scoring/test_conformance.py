@@ -238,7 +238,7 @@ def test_order_of_utterances_does_not_matter(pairs: list[tuple[str, str]], rando
 
 def test_order_of_lines_changes_no_byte_and_no_hash_seed_does(tmp_path: Path, repo_root: Path) -> None:
     refs, hyps = zip(*(case[:2] for case in CASES.values()), strict=True)
-    paths = write_texts(tmp_path, ref=refs, hyp=[*hyps[:-1], "<X> rome </NE> <Y> rome </NE>"])
+    paths = write_texts(tmp_path, ref=refs, hyp=[*hyps[:-1], "".join(f"<{label}> rome </NE>" for label in "VWXYZ")])
     out = tmp_path / "s.json"
     command = [sys.executable, "-m", "spner", "score", "--ref", paths[0], "--hyp", paths[1], "--out", out]
     found = set()

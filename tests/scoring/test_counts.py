@@ -1,13 +1,14 @@
 """Rows of counts: what an utterance adds to each score, and scores of sums, as numbers and as arrays of draws."""
 
 import numpy as np
+import pytest
 
 from spner.datatypes import LABELS
 from spner.scoring.counts import MATCHES, MISSES, WORD_RATES, Columns, compute_scores
 from spner.scoring.inputs import Rules
 from spner.scoring.ner import EntityErrors, MatchCounts
 from spner.scoring.wer import ErrorCounts
-from tests.scoring.texts import count_texts
+from tests.scoring.texts import count_texts, micro
 
 REF = ["<PER> jan </NE> ziet <LOC> new york </NE>", "", "<LOC> rom </NE>"]
 HYP = ["<PER> jan </NE> ziet <LOC> york </NE>", "o", ""]
@@ -37,6 +38,25 @@ def test_row_of_each_utterance() -> None:
     assert columns.word_errors(third, "cer") == ErrorCounts(0, 3, 0, 3)
     assert columns.missed(third, "eer_substr") == EntityErrors(1, 1)
     assert account.kinds == {"correct": 1, "wrong_boundary": 1, "missed": 1}
+
+
+# ref, hyp -> tp, fp, fn after the hypothesis's entities are carried over to the reference's words.
+ALIGNED = {
+    "a word inserted before": ("ik zie <PER> jan </NE>", "o ik zie <PER> jan </NE>", (1, 0, 0)),
+    "a word deleted before": ("ik zie <PER> jan </NE>", "ik <PER> jan </NE>", (1, 0, 0)),
+    "other words in its place": ("ik zie <PER> jan </NE>", "ik zie <PER> hans </NE>", (1, 0, 0)),
+    "another label": ("ik zie <PER> jan </NE>", "ik zie <LOC> jan </NE>", (0, 1, 1)),
+    "a word of it deleted": ("<LOC> new york </NE> is", "<LOC> york </NE> is", (0, 1, 1)),
+    "a word inserted inside": ("<LOC> new york </NE> is", "<LOC> new o york </NE> is", (1, 0, 0)),
+    "made of inserted words": ("ik", "ik <PER> jan </NE>", (0, 1, 0)),
+}
+
+
+@pytest.mark.parametrize("case", ALIGNED)
+def test_aligned_f1(case: str) -> None:
+    ref, hyp, expected = ALIGNED[case]
+    table, _ = count_texts(ref=[ref], hyp=[hyp])
+    assert micro(table, "f1_aligned") == MatchCounts(*expected)
 
 
 def test_names_are_the_scores_that_are_defined() -> None:

@@ -340,6 +340,20 @@ def test_utterances_are_written_beside_the_scores(tmp_path: Path) -> None:
     }
 
 
+def test_utterances_without_positions_are_written_with_their_phrases(tmp_path: Path) -> None:
+    record = {"utt_id": "u", "text": "jan slaapt", "entities": [{"label": "PER", "phrase": "jan"}]}
+    (tmp_path / "hyp").write_text(json.dumps(record) + "\n")
+    (tmp_path / "ref").write_text("u <PER> jan </NE> slaapt\n")
+    write_scores(tmp_path / "s.json", ref=tmp_path / "ref", hyp=tmp_path / "hyp", options=Options(num_draws=0))
+    (line,) = utterances_file(tmp_path / "s.json").read_text().splitlines()
+    assert json.loads(line) == {
+        "utt_id": "u",
+        "ref": {"words": ["jan", "slaapt"], "entities": [{"label": "PER", "start": 0, "end": 1}]},
+        "hyp": {"words": ["jan", "slaapt"], "entities": [{"label": "PER", "phrase": "jan"}]},
+        "errors": [],
+    }
+
+
 def test_failed_scoring_writes_nothing(tmp_path: Path) -> None:
     ref, hyp = write(tmp_path, REF, {"u1": ""})
     with pytest.raises(SpnerError):
