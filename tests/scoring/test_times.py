@@ -27,6 +27,7 @@ from spner.scoring.times import (
 FRAMES = {
     # reference, hypothesis, (tp, fp, fn) in frames of 10 ms
     "equal": ([(0.29, 0.58)], [(0.29, 0.58)], (29, 0, 0)),
+    "boundaries go to the nearest frame": ([(0.286, 0.574)], [], (0, 0, 28)),
     "early": ([(1.0, 2.0)], [(0.9, 1.9)], (90, 10, 10)),
     "apart": ([(0.0, 0.5)], [(0.5, 1.0)], (0, 50, 50)),
     "one over two and the gap": ([(0.0, 0.1), (0.2, 0.3)], [(0.0, 0.3)], (20, 10, 0)),
