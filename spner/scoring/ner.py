@@ -61,6 +61,12 @@ class MatchCounts:
         return divide(2 * self.tp, 2 * self.tp + self.fp + self.fn, empty=0.0)
 
 
+    def describe(self) -> dict[str, Ratio | Count]:
+        """Return the counts and what follows from them in the JSON form of scores."""
+        return {"precision": self.precision, "recall": self.recall, "f1": self.f1,
+                "tp": self.tp, "fp": self.fp, "fn": self.fn}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class EntityErrors:
     """Reference mentions, and how many of them the hypotheses lack; counts of utterances add up."""

@@ -277,15 +277,10 @@ def _format_missed(counts: EntityErrors) -> dict[str, Any]:
 
 def _format_matches(counts: dict[str, MatchCounts]) -> dict[str, Any]:
     return {
-        "micro": _format_prf(sum_counts(counts)),
+        "micro": sum_counts(counts).describe(),
         "macro_f1": compute_macro_f1(counts, labels=counts),
-        "labels": {label: _format_prf(own) for label, own in counts.items()},
+        "labels": {label: own.describe() for label, own in counts.items()},
     }
-
-
-def _format_prf(counts: MatchCounts) -> dict[str, Any]:
-    return {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1,
-            "tp": counts.tp, "fp": counts.fp, "fn": counts.fn}  # fmt: skip
 
 
 def _format_confusion(cells: Counter[tuple[str, str]], labels: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -80,8 +80,8 @@ def score_times(pairs: Sequence[TimedPair]) -> dict[str, Any]:
     num = errors.num_entities
     mae = {"start": errors.start_s / num if num else None, "end": errors.end_s / num if num else None}
     return {
-        "frame_f1": _prf(frames),
-        "word_f1": {str(overlap): _prf(counts) for overlap, counts in words.items()},
+        "frame_f1": frames.describe(),
+        "word_f1": {str(overlap): counts.describe() for overlap, counts in words.items()},
         "boundary_mae_s": {**mae, "num_entities": num},
     }
 
@@ -187,8 +187,3 @@ def sum_boundary_errors(one: TimedPair) -> BoundaryErrors:
             ref_start_s, ref_end_s = waiting[key_of(hyp, entity)].pop(0)
             total += BoundaryErrors(abs(start_s - ref_start_s), abs(end_s - ref_end_s), 1)
     return total
-
-
-def _prf(counts: MatchCounts) -> dict[str, float | int]:
-    return {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1,
-            "tp": counts.tp, "fp": counts.fp, "fn": counts.fn}  # fmt: skip
