@@ -58,7 +58,7 @@ def group_systems(hyps: Sequence[str]) -> dict[str, list[Path]]:
     systems: dict[str, list[Path]] = {}
     for hyp in hyps:
         name, equals, path = hyp.partition("=")
-        if not equals or "/" in name:
+        if not equals or "/" in name or Path(hyp).exists():
             name, path = hyp, hyp
         systems.setdefault(name, []).append(Path(path))
     if len(systems) != 2:

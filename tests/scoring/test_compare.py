@@ -67,6 +67,8 @@ def test_differences_by_hand(tmp_path: Path) -> None:
         "f1.PER": (0.8, 1.0), "f1.ORG": (0.0, 0.0), "f1.LOC": (0.0, 1.0), "macro_f1": (0.4, 1.0),
         "label_f1": (4 / 7, 1.0), "f1_span": (4 / 7, 1.0), "f1_span_text": (4 / 7, 1.0), "f1_aligned": (4 / 7, 1.0),
     }  # fmt: skip
+    without_entities = scores.pop("f1.ORG")
+    assert [without_entities[key] for key in ("difference", "ci95", "p")] == [0.0, None, None]
     for row in scores.values():
         assert row["difference"] == row["b"] - row["a"]
         low, high = row["ci95"]
