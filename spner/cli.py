@@ -131,10 +131,12 @@ def tokens_command(data: Path, out: Path, system: str, token_type: str, vocab_si
               help='One count an order, such as "0 0 1 2": n-grams that occur no more often are left out.')  # fmt: skip
 @click.option("--text", "texts", multiple=True, type=FOLDER,
               help="More text: one normalised sentence a line, tagged or not; repeatable.")  # fmt: skip
+@click.option("--columns", multiple=True, type=FOLDER,
+              help="More text: a CoNLL column file with entities, to normalise; repeatable.")  # fmt: skip
 @click.option("--sentences", multiple=True, type=FOLDER,
               help="More text: one cased, punctuated sentence a line, to normalise and tag; repeatable.")  # fmt: skip
 @click.option("--tagger", help="For --sentences, as in spner annotate.")
-@click.option("--lang", help="For --sentences: language code; decides the normalisation.")
+@click.option("--lang", help="For --columns and --sentences: language code; decides the normalisation.")
 def lm_command(dump: Path, out: Path, prune: str, **options: Any) -> None:
     """Estimate a language model for the beam search: modified Kneser-Ney n-grams over the tagged training text."""
     from spner.lm.build import format_record, make_lm

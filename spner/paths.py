@@ -38,6 +38,7 @@ CURVES = "curves.png"
 LM_ARPA = "lm.arpa"
 LM_RECORD = "lm.json"  # written when the model is complete
 LM_TAGGED = "tagged.txt"
+LM_COLUMNS = "columns.txt"
 
 TRAIN, DEV, TEST = SETS = ("train", "dev", "test")
 

@@ -20,8 +20,9 @@ from spner.lm.counts import read_corpus
 from spner.lm.kneser_ney import estimate
 from spner.lm.model import compute_perplexity
 from spner.provenance import git_commit
+from spner.tagger.conll import read_conll
 from spner.tags import spans_to_text
-from spner.textnorm import normalise
+from spner.textnorm import normalise, normalise_annotated
 from spner.tokens import CHAR, Tokenizer, mark_inside, tighten
 
 WORD, TOKEN = UNITS = ("word", "token")
@@ -32,7 +33,7 @@ ORDERS = range(2, 7)  # what KenLM reads as decoders carry it
 
 def make_lm(
     dump: Path, out: Path, *, unit: str = WORD, order: int = 4, prune: Sequence[int] = (), texts: Sequence[Path] = (),
-    sentences: Sequence[Path] = (), tagger: str | None = None, lang: str | None = None,
+    columns: Sequence[Path] = (), sentences: Sequence[Path] = (), tagger: str | None = None, lang: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write ``<out>/lm.arpa`` and return its record, ``<out>/lm.json``. A finished model is not estimated again.
 
@@ -43,21 +44,25 @@ def make_lm(
         order: words or tokens in the longest n-gram, 2 to 6.
         prune: as :func:`spner.lm.kneser_ney.estimate` takes it.
         texts: more text, one normalised sentence a line, tagged or not.
+        columns: more text, CoNLL column files with entities (:func:`spner.tagger.conll.read_conll`); normalised. The
+            result is kept in ``<out>/columns.txt``.
         sentences: more text, one cased, punctuated sentence a line; normalised and, where the recipe has entity
             symbols, tagged. The result is kept in ``<out>/tagged.txt``.
         tagger: hub name or folder, for ``sentences``.
-        lang: language code, for ``sentences``; decides the normalisation and the default tagger.
+        lang: language code, for ``columns`` and ``sentences``; decides the normalisation and the default tagger.
 
     Raises:
         SpnerError: an input is missing or broken, or the options do not fit each other.
     """
-    _validate(order, prune, dump, [*texts, *sentences])
-    if sentences and not lang:
-        raise SpnerError("--sentences: need the language that decides their normalisation; give --lang")
+    _validate(order, prune, dump, [*texts, *columns, *sentences])
+    if (columns or sentences) and not lang:
+        raise SpnerError("--columns, --sentences: need the language that decides their normalisation; give --lang")
     config = read_json(dump / paths.TOKENS_CONFIG)
     symbols = list(read_lines(dump / paths.SYMBOLS, made_by="stage 3"))
     set_texts = {s: dump / s / paths.TEXT for s in (paths.TRAIN, paths.DEV) if s in config["sets"]}
     with locked(out):
+        if columns:
+            texts = [*texts, _read_columns(columns, out, symbols=symbols, lang=lang)]
         if sentences:
             texts = [*texts, _tag(sentences, out, symbols=symbols, tagger=tagger, lang=lang)]
         inputs = [dump / paths.TOKENS_CONFIG, *set_texts.values(), *texts]
@@ -130,6 +135,15 @@ def read_words(path: Path, symbols: Sequence[str], *, kaldi: bool = False) -> It
                 raise SpnerError(f'{path}:{line_number}: "{word}" stands in the text (expected normalised words and '
                                  f"the recipe's symbols: {' '.join(symbols) or 'none'}); mend the text")
         yield words
+
+
+def _read_columns(files: Sequence[Path], out: Path, *, symbols: Sequence[str], lang: str) -> Path:
+    """Normalise the sentences of column files, tagged where there are entity symbols; return the file they are in."""
+    with atomic_text(out / paths.LM_COLUMNS) as file:
+        for annotated in chain.from_iterable(map(read_conll, files)):
+            normalised = normalise_annotated(annotated, lang)
+            file.write(f"{spans_to_text(normalised) if symbols else ' '.join(normalised.words)}\n")
+    return out / paths.LM_COLUMNS
 
 
 def _tag(files: Sequence[Path], out: Path, *, symbols: Sequence[str], tagger: str | None, lang: str) -> Path:

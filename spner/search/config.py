@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from spner.errors import SpnerError, nearest
@@ -34,9 +34,9 @@ def make_decode_config(settings: Mapping[str, Any], *, where: object) -> DecodeC
     Raises:
         SpnerError: keys that are unknown or missing, and values of the wrong kind or out of range, all in one message.
     """
-    known = {field.name: field for field in fields(DecodeConfig)}
+    known = [field.name for field in fields(DecodeConfig)]
     wrong = [f'unknown key "{key}"{nearest(key, known)}' for key in settings if key not in known]
-    wrong += [f'"{name}" is missing' for name, f in known.items() if name not in settings and f.default is MISSING]
+    wrong += [f'"{name}" is missing' for name in known if name not in settings]
     values = {name: _plain(settings[name]) for name in known if name in settings}
     wrong += [f"{name}: {settings[name]} (expected {rule})" for name, rule in _broken_rules(values)]
     if wrong:

@@ -74,14 +74,16 @@ def write_model(path: Path, arpa: Path, forms: Forms) -> None:
     if len(counts) < 2:
         raise SpnerError(f"{arpa}: is of order 1 (expected 2 or more); make it again with spner lm --order 6")
     unigrams: dict[str, str] = {}
+    unbalanced = ""
     for order, line in read_ngrams(arpa):
-        words = split_ngram(line)[1]
         if order == 1:
-            unigrams[words[0]] = line
-        elif order == 2 and not is_legal(*words):
-            raise SpnerError(f'{arpa}: holds "{" ".join(words)}", which no tagged text does; estimate it with '
-                             "spner lm --unit token")
+            unigrams[split_ngram(line)[1][0]] = line
+        elif order == 2 and not is_legal(*(words := split_ngram(line)[1])):
+            unbalanced = " ".join(words)
     _require_forms(arpa, unigrams, forms)
+    if unbalanced:
+        raise SpnerError(f'{arpa}: holds "{unbalanced}", which no tagged text does: an entity in the text it was '
+                         "estimated from is not closed or not opened; mend that text and run spner lm again")
     unknown = split_ngram(unigrams[UNKNOWN])[0]
     lines = [*unigrams.values(), *(f"{unknown}\t{name}\t0" for name in forms.names[1:] if name not in unigrams)]
     _write(path, [len(lines), *counts[1:]], lines, forms, (ngram for ngram in read_ngrams(arpa) if ngram[0] > 1))

@@ -184,7 +184,7 @@ def test_interrupted_model_does_not_look_finished(dump: Path, tmp_path: Path, mo
         ),
         (
             {"sentences": [Path(__file__)]},
-            "--sentences: need the language that decides their normalisation; give --lang",
+            "--columns, --sentences: need the language that decides their normalisation; give --lang",
         ),
     ],
 )
