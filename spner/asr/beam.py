@@ -93,9 +93,13 @@ def identify(exp: Path, options: BeamOptions, config: DecodeConfig) -> dict[str,
 def apply_tuned(exp: Path, options: BeamOptions, config: DecodeConfig) -> DecodeConfig:
     """Return the configuration with the weights that ``spner tune`` chose, if it did.
 
+    Without a language model the only weight is the grammar's, which only has to be large enough.
+
     Raises:
         SpnerError: they were tuned for another recogniser, language model or configuration.
     """
+    if options.lm is None:
+        return replace(config, lm_weight=1.0)
     tuned = paths.tuned_file(exp, options.name)
     if not tuned.exists():
         return config
