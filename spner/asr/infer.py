@@ -52,7 +52,7 @@ def decode_sets(
         exp: ``exp/<tag>`` of stage 4.
         set_names: which sets.
         device: as torch names it; ``auto`` takes a GPU where there is one.
-        batch_size: utterances in a batch at most; they are of like length and hold ``MAX_BATCH_S`` of audio at most.
+        batch_size: utterances in a batch at most.
         beam: beam search instead of greedy search; where it keeps several hypotheses, ``nbest.jsonl`` holds them.
 
     Raises:

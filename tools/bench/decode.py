@@ -3,9 +3,8 @@
     python tools/bench/decode.py --data egs/cv_nl/data/mini --exp egs/cv_nl/exp/mini_e2e --lm egs/cv_nl/exp/mini_e2e/lm
 
 Ours read the audio from its store and give times and confidences, too; ESPnet and the encoder alone find the audio in
-memory. Loading models counts for nobody. ESPnet 202511
-takes one utterance at a time; from 202611 on its search takes batches, of which the best size is shown.
-Run it on a quiet machine, with OMP_NUM_THREADS set to what the machine has to spare.
+memory. Loading models counts for nobody. ESPnet 202511 takes one utterance at a time; from 202611 on its search takes
+batches, of which the best size is shown. Run it on a quiet machine, OMP_NUM_THREADS set to the processors it can spare.
 """
 
 import argparse
@@ -23,7 +22,7 @@ import torch
 from spner import paths
 from spner.asr.beam import BeamOptions, BeamSearch, open_search
 from spner.asr.infer import decode
-from spner.asr.recogniser import MAX_BATCH_S, Recogniser, compute_posteriors, load_recogniser, make_batches
+from spner.asr.recogniser import MAX_BATCH_CPU_S, Recogniser, compute_posteriors, load_recogniser, make_batches
 from spner.asr.train import chosen_checkpoint
 from spner.audio import read_stored
 from spner.datadir import read_table, write_table
@@ -70,7 +69,7 @@ def read_batches(folder: Path) -> list[list[np.ndarray]]:
     """Return the waveforms of the batches that decoding makes."""
     wav_scp = read_table(folder / paths.WAV_SCP, made_by="stage 1")
     durations_s = {u: float(d) for u, d in read_table(folder / paths.UTT2DUR, made_by="stage 1").items()}
-    batches = make_batches(durations_s, batch_size=BATCH_SIZE, max_batch_s=MAX_BATCH_S)
+    batches = make_batches(durations_s, batch_size=BATCH_SIZE, max_batch_s=MAX_BATCH_CPU_S)
     return [[read_stored(wav_scp[utt_id]) for utt_id in batch] for batch in batches]
 
 
