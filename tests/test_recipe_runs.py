@@ -140,6 +140,33 @@ def test_stages_1_to_3_and_5_killed_anywhere_end_with_the_same_bytes(
     assert read_tree(recipe, "exp/mini_e2e/decode") == read_tree(finished, "exp/mini_e2e/decode")
 
 
+def test_stage_5_searches_with_a_language_model_where_a_decode_configuration_is_given(
+    finished: Path, tmp_path: Path, repo_root: Path
+) -> None:
+    pytest.importorskip("flashlight.lib.text.decoder", reason="flashlight-text has no wheel for this Python")
+    recipe = copy_checkout(repo_root, tmp_path / "pad met spaties é")
+    for folder in ("data", "dump", "exp", "downloads"):
+        shutil.copytree(finished / folder, recipe / folder, symlinks=True)
+    (recipe / "conf").mkdir()
+    (recipe / "conf" / "decode_lm.yaml").write_text("tune_lm_weight: [1.0, 2.0]\n")
+    (recipe / "names.txt").write_text("Terneuzen\tLOC\n")
+    options = ["--stage", "5", "--decode_config", "decode_lm.yaml", "--boost", "names.txt"]
+    options += ["--lm_opts", "--unit token --order 6 --columns downloads/mini_text.txt"]
+    done = run(recipe, *options)
+    assert done.returncode == 0, done.stderr
+    exp = recipe / "exp" / "mini_e2e"
+    assert json.loads((exp / "lm" / "lm.json").read_text())["num_sentences"] > 300
+    tuned = json.loads((exp / "tuned" / "decode_lm.json").read_text())
+    assert [row["lm_weight"] for row in tuned["grid"]] == [1.0, 2.0], "the recipe's own conf overrides single keys"
+    searched = json.loads((exp / "decode" / "test" / "decode.json").read_text())["search"]
+    assert searched["config"]["lm_weight"] == tuned["lm_weight"]
+    scores = json.loads((exp / "score" / "test.json").read_text())
+    assert scores["illegal_symbols"]["hyp"]["per_100_utts"] == 0
+    before = read_tree(recipe, "exp/mini_e2e/decode")
+    assert run(recipe, *options).returncode == 0
+    assert read_tree(recipe, "exp/mini_e2e/decode") == before
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -46,6 +46,12 @@ train=(--config "${root}/conf/${train_config}")
 [ ! -f "conf/${train_config}" ] || train+=(--config "conf/${train_config}")
 for option in ${train_opts}; do train+=(--set "${option}"); done
 read -ra mini <<< "${mini_opts}"
+decode=()
+if [ -n "${decode_config}" ]; then
+    decode=(--decode_config "${root}/conf/${decode_config}" --lm "${exp}/lm" --nj "${nj}")
+    [ ! -f "conf/${decode_config}" ] || decode+=(--decode_config "conf/${decode_config}")
+fi
+read -ra lm <<< "${lm_opts}"
 
 step() {  # step N "title" command...: run the command if stage N is asked for; keep its output, time and exit code
     local number="$1" title="$2" log="${exp}/log/stage$1.log" begin="${SECONDS}" code=0
@@ -74,5 +80,9 @@ step 2 "annotate entities" spner annotate ${tagger:+--tagger "${tagger}"} --lang
 step 3 "make tokens" spner tokens --data "${data}" --out "${dump}" \
     --system "${system}" --token_type "${token_type}" ${vocab_size:+--vocab_size "${vocab_size}"}
 step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "${exp}" "${train[@]}"
-step 5 "decode" spner decode --data "${data}" --exp "${exp}" --sets "${sets}"
+if [ -n "${decode_config}" ]; then
+    step 5 "estimate the language model" spner lm --dump "${dump}" --out "${exp}/lm" --lang "${lang}" "${lm[@]}"
+    step 5 "tune the search on dev" spner tune --data "${data}" --exp "${exp}" "${decode[@]}"
+fi
+step 5 "decode" spner decode --data "${data}" --exp "${exp}" --sets "${sets}" "${decode[@]}" ${boost:+--boost "${boost}"}
 step 6 "score" spner score-exp --data "${data}" --exp "${exp}" --sets "${sets}"

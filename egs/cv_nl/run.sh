@@ -11,6 +11,9 @@ token_type=char       # char or bpe
 vocab_size=           # pieces, for bpe
 train_config=         # a file of conf/; the recipe's own conf/ overrides single keys. Empty: XLS-R with a GPU, else mini
 train_opts=           # key=value …: override single keys
+decode_config=        # a file of conf/, such as decode_lm.yaml: beam search with a language model. Empty: greedy search
+lm_opts="--unit token --order 6" # options of spner lm, for decode_config; such as --columns FILE: more text
+boost=                # names to raise in the beam search, one a line; paths are relative to this folder
 tag=                  # exp/<tag>; empty: named after corpus and system
 sets="dev test"       # sets to decode and to score
 nj=2                  # processes that make or decode clips
