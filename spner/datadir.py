@@ -1,6 +1,7 @@
 """Kaldi data folders: tables ``<utt_id> <value>`` in C order, sentences and entities as JSON lines."""
 
 import json
+import math
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -65,6 +66,21 @@ def split_row(line: str) -> tuple[str, str]:
     """Return the id and the value of one line of a table; spaces and tabs separate them, as in Kaldi."""
     utt_id, *value = SEPARATOR.split(line, maxsplit=1)
     return utt_id, "".join(value)
+
+
+def parse_seconds(where: str, value: str) -> float:
+    """Return a value of ``utt2dur``.
+
+    Raises:
+        SpnerError: it is no duration.
+    """
+    try:
+        duration_s = float(value)
+    except ValueError:
+        duration_s = math.nan
+    if not 0 <= duration_s < math.inf:
+        raise SpnerError(f'{where}: the duration is "{value}" (expected seconds, 0 or more); rerun stage 1')
+    return duration_s
 
 
 def write_sentences(path: Path, sentences: dict[str, str]) -> None:
