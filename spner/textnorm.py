@@ -17,6 +17,7 @@ from anyascii import anyascii
 from babel.core import get_global
 
 from spner.datatypes import Annotated, Entity
+from spner.errors import SpnerError
 
 KEEPS_APOSTROPHE = frozenset({"en"})
 APOSTROPHES = frozenset("'’ʼ‘`´")
@@ -38,10 +39,25 @@ class Word:
     end: int
 
 
+def _language(lang: str) -> str:
+    """Return the language of a code with or without a country: ``en`` of ``en-US``."""
+    return lang.replace("_", "-").partition("-")[0].lower()
+
+
+def require_language(lang: str) -> None:
+    """Refuse a code that is no language's.
+
+    Raises:
+        SpnerError: CLDR does not know it.
+    """
+    if _language(lang) not in get_global("likely_subtags"):
+        raise SpnerError(f'lang "{lang}" is unknown (expected a code such as nl, de or en)')
+
+
 @functools.cache
 def _own_script(lang: str) -> tuple[str, ...]:
     """Return the first words of the Unicode names of the language's letters, from CLDR's likely subtags."""
-    likely = get_global("likely_subtags").get(lang.split("-")[0].split("_")[0], "und_Latn_ZZ")
+    likely = get_global("likely_subtags").get(_language(lang), "und_Latn_ZZ")
     return SCRIPT_NAMES.get(likely.split("_")[1], ("LATIN",))
 
 
@@ -95,8 +111,10 @@ def normalise_words(sentence: str, lang: str) -> list[Word]:
 
 def _keeps(sentence: str, position: int, lang: str) -> bool:
     """Whether the apostrophe stays: the language keeps it and it stands between two letters or digits."""
+    if _language(lang) not in KEEPS_APOSTROPHE:
+        return False
     beside = (sentence[position - 1 : position], sentence[position + 1 : position + 2])
-    return lang in KEEPS_APOSTROPHE and all(char and _normalise_char(char, lang).isalnum() for char in beside)
+    return all(char and _normalise_char(char, lang).isalnum() for char in beside)
 
 
 @functools.lru_cache(maxsize=131072)

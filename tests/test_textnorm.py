@@ -164,3 +164,8 @@ def test_an_entity_over_the_whole_sentence_holds_every_word(sentence: str, lang:
 
 def test_apostrophes_cover_the_ones_people_type() -> None:
     assert {"'", "’", "‘", "`"} <= APOSTROPHES
+
+
+@pytest.mark.parametrize("lang", ["en", "EN", "en-US", "en_GB"])
+def test_a_country_does_not_change_the_language(lang: str) -> None:
+    assert normalise("Don't!", lang) == "don't"

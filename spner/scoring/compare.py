@@ -9,7 +9,7 @@ import numpy as np
 
 from spner.errors import SpnerError
 from spner.scoring.counts import Table, compute_scores, sum_counts
-from spner.scoring.inputs import Side, read_side, require_same_utterances
+from spner.scoring.inputs import Phrases, Side, read_side, require_same_utterances
 from spner.scoring.score import (
     Options,
     count_sides,
@@ -58,7 +58,7 @@ def group_systems(hyps: Sequence[str]) -> dict[str, list[Path]]:
     systems: dict[str, list[Path]] = {}
     for hyp in hyps:
         name, equals, path = hyp.partition("=")
-        if not equals or "/" in name:
+        if not equals or "/" in name or Path(hyp).exists():
             name, path = hyp, hyp
         systems.setdefault(name, []).append(Path(path))
     if len(systems) != 2:
@@ -117,9 +117,10 @@ def _compare_scores(
     }
     names = frozenset.intersection(*(table.names for system in (first, second) for table in system.tables))
     draws = compare_systems(first.tables[0].columns, rows, names, num_draws=num_draws)
+    whole = [system.scores for system in (first, second)]
     compared = {}
     for name, (a, b) in draws.items():
-        values = first.scores[name], second.scores[name]
+        values = [scores[name] for scores in whole]
         compared[name] = {
             "a": values[0],
             "b": values[1],
@@ -139,14 +140,22 @@ def _find_examples(ref: Side, first: _System, second: _System) -> list[dict[str,
     return [
         {
             "utt_id": utt_ids[i],
-            "ref": " ".join(ref.tagged_words(utt_ids[i])),
-            "a": [" ".join(side.tagged_words(utt_ids[i])) for side in first.sides],
-            "b": [" ".join(side.tagged_words(utt_ids[i])) for side in second.sides],
+            "ref": _show(ref, utt_ids[i]),
+            "a": [_show(side, utt_ids[i]) for side in first.sides],
+            "b": [_show(side, utt_ids[i]) for side in second.sides],
             "errors": [float(each[i, 0]) for each in errors],
             "word_errors": [float(each[i, 1]) for each in errors],
         }
         for i in order[:NUM_EXAMPLES]
     ]
+
+
+def _show(side: Side, utt_id: str) -> str:
+    """Return the tagged text, or the words and then the mentions whose positions are not known."""
+    transcript = side.utterances[utt_id]
+    if isinstance(transcript, Phrases):
+        return " ".join([*transcript.words, *(f"[{label}: {phrase}]" for label, phrase in transcript.mentions)])
+    return " ".join(side.tagged_words(utt_id))
 
 
 def _count_errors(table: Table) -> np.ndarray:

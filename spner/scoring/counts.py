@@ -107,13 +107,14 @@ class UtteranceCounter:
             self._add_errors(row, "wer_tagged", tagged)
             inside = count_entity_word_errors(alignment, ref=said.words, hyp=heard.words, entities=said.entities)
             self._add_errors(row, "entity_wer", inside)
+        if self._drop_empty_hyp and not heard.words:
+            return row, errors
+        self._add_mentions(row, ref=said, hyp=heard)
+        if self._positional:
             errors = find_errors(alignment, ref=said, hyp=heard)
-        if heard.words or not self._drop_empty_hyp:
-            self._add_mentions(row, ref=said, hyp=heard)
-            if self._positional:
-                self._add_positions(row, alignment, ref=said, hyp=heard)
-            if self._seen is not None:
-                self._add_seen(row, errors, ref=said, hyp=heard)
+            self._add_positions(row, alignment, ref=said, hyp=heard)
+        if self._seen is not None:
+            self._add_seen(row, errors, ref=said, hyp=heard)
         return row, errors
 
     def _add_errors(self, row: list[int], name: str, counts: ErrorCounts) -> None:
@@ -129,8 +130,10 @@ class UtteranceCounter:
         self._add_matches(row, "f1", found.both, found.only_hyp, found.only_ref)
         found = match(ref=[mention[:1] for mention in said], hyp=[mention[:1] for mention in heard])
         self._add_matches(row, "label_f1", found.both, found.only_hyp, found.only_ref)
-        starts = [entity.start for entity in ref.entities] if isinstance(ref, Annotated) else [0] * len(said)
-        mentions = [(start, phrase.split()) for start, (_, phrase) in zip(starts, said, strict=True)]
+        phrases = [phrase.split() for _, phrase in said]
+        located = isinstance(ref, Annotated)
+        starts = [entity.start for entity in ref.entities] if located else find_phrases(phrases, words=ref.words)
+        mentions = zip(starts, phrases, strict=True)
         missed = count_missed(mentions, hyp=hyp.words), count_missed_substr((p for _, p in said), hyp=hyp.words)
         for name, num_missed in zip(MISSES, missed, strict=True):
             start = self._columns.start[(name,)]
@@ -175,6 +178,18 @@ class UtteranceCounter:
                 row[self._columns.start[(name, key[0])] + offset] += 1
 
 
+def find_phrases(phrases: Sequence[Sequence[str]], *, words: Sequence[str]) -> list[int]:
+    """Return where each phrase, in text order, most likely begins: behind the one before if it is there, else first."""
+    starts: list[int] = []
+    behind = 0
+    for phrase in phrases:
+        found = [s for s in range(len(words)) if list(words[s : s + len(phrase)]) == list(phrase)]
+        start = next((start for start in found if start >= behind), found[0] if found else 0)
+        behind = start + len(phrase)
+        starts.append(start)
+    return starts
+
+
 def compute_scores(columns: Columns, totals: np.ndarray, names: frozenset[str]) -> dict[str, Ratio]:
     """Return every defined headline score: rates and micro F1s; of ``f1`` also its precision, recall, macro F1 and,
     as ``f1.<label>``, its F1 by label.
@@ -186,7 +201,7 @@ def compute_scores(columns: Columns, totals: np.ndarray, names: frozenset[str]) 
     """
     scores: dict[str, Ratio] = {}
     for name in (name for name in WORD_RATES if name in names):
-        scores[name] = columns.word_errors(totals, name).rate
+        scores[name] = word_rate(columns.word_errors(totals, name), name)
     for name in MISSES:
         scores[name] = columns.missed(totals, name).rate
     by_label = columns.matches(totals, "f1")
@@ -197,6 +212,13 @@ def compute_scores(columns: Columns, totals: np.ndarray, names: frozenset[str]) 
     for name in (name for name in MATCHES if name in names):
         scores[name] = sum_counts(columns.matches(totals, name)).f1
     return scores
+
+
+def word_rate(counts: ErrorCounts, name: str) -> Ratio:
+    """Return one of ``WORD_RATES``; the entity WER is undefined where no reference word is inside an entity."""
+    if name == "entity_wer" and isinstance(counts.num_ref, int) and not counts.num_ref:
+        return None
+    return counts.rate
 
 
 def sum_counts(counts: Mapping[str, MatchCounts]) -> MatchCounts:

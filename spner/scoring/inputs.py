@@ -11,6 +11,7 @@ A side is one of
 import functools
 import logging
 import re
+import unicodedata
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -34,14 +35,15 @@ from spner.files import read_lines
 from spner.paths import ENTITIES, TEXT
 from spner.scoring.errors import NO_LABEL
 from spner.tags import CLOSE, entity_symbols, open_symbol, spans_to_text, text_to_spans
-from spner.textnorm import normalise_annotated, normalise_word
+from spner.textnorm import normalise_annotated, normalise_word, require_language
 
 log = logging.getLogger(__name__)
 
 FORMS = "a folder with text and entities.jsonl, a Kaldi text with entity symbols, or JSON lines"
 # Stages that make a folder's files, for who has not run them.
 MADE_BY = {"ref": {TEXT: "stage 1", ENTITIES: "stage 2"}, "hyp": {TEXT: "stage 5", ENTITIES: "stage 5"}}
-ANY_OPEN = "<[A-Z][A-Z0-9_-]*>"  # no transcript holds one, so it is a symbol even where its label is not configured
+# No transcript holds one, so it is a symbol even where its label is not configured; but <UNK> is Kaldi's unknown word.
+ANY_OPEN = "<(?!UNK>)[A-Z][A-Z0-9_-]*>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +62,14 @@ class Rules:
     """How both sides of a comparison are read.
 
     Attributes:
-        lang: language whose normalisation both sides get; None takes the words as they are.
+        lang: language whose normalisation both sides get; None takes the words as they are, in NFC.
         labels: the configured labels.
         mapping: old label -> new label, applied first.
         discard: labels, after mapping, that are left out on both sides; their words stay.
         policy: how illegal tagged text is read; see :func:`spner.tags.text_to_spans`.
 
     Raises:
-        SpnerError: two labels are the same, one cannot be a symbol, or none is left to score.
+        SpnerError: the language is unknown, two labels are the same, one cannot be a symbol, or none is left to score.
     """
 
     lang: str | None = None
@@ -77,6 +79,8 @@ class Rules:
     policy: str = "discard"
 
     def __post_init__(self) -> None:
+        if self.lang is not None:
+            require_language(self.lang)
         for label in self.labels:
             if self.labels.count(label) > 1 or label == NO_LABEL or re.search("[<>,]", label):
                 raise SpnerError(f'--labels: found "{label}" in "{" ".join(self.labels)}" (expected different labels '
@@ -100,11 +104,15 @@ class Rules:
         if transcript.entities and (self.mapping or self.discard):
             named = (replace(e, label=self.mapping.get(e.label, e.label)) for e in transcript.entities)
             transcript = Annotated(transcript.words, tuple(e for e in named if e.label not in self.discard))
-        return transcript if self.lang is None else normalise_annotated(transcript, self.lang)
+        if self.lang is not None:
+            return normalise_annotated(transcript, self.lang)
+        if all(map(str.isascii, transcript.words)):
+            return transcript
+        return Annotated(tuple(unicodedata.normalize("NFC", word) for word in transcript.words), transcript.entities)
 
     def normalise(self, word: str) -> tuple[str, ...]:
         """Return the words that one word becomes."""
-        return (word,) if self.lang is None else normalise_word(word, self.lang)
+        return (unicodedata.normalize("NFC", word),) if self.lang is None else normalise_word(word, self.lang)
 
 
 @dataclass(frozen=True)

@@ -126,10 +126,12 @@ def count_matches(pairs: Iterable[Pair], *, matching: str) -> dict[str, MatchCou
 def compute_macro_f1(counts: Mapping[str, MatchCounts], *, labels: Collection[str]) -> Ratio:
     """Return the mean F1 over the configured labels that occur in the references; 0.0 when none does."""
     own = [counts[label] for label in labels if label in counts]
-    supported = [np.greater(c.tp + c.fn, 0) for c in own]
-    total = sum((np.where(s, c.f1, 0.0) for s, c in zip(supported, own, strict=True)), np.float64(0))
-    mean = divide(np.asarray(total), np.asarray(sum(supported, np.int64(0))), empty=0.0)
-    return mean if mean.ndim else float(mean)
+    if any(isinstance(each.tp, np.ndarray) for each in own):
+        supported = np.stack([each.tp + each.fn > 0 for each in own])
+        f1 = np.where(supported, np.stack([each.f1 for each in own]), 0.0)
+        return divide(f1.sum(axis=0), supported.sum(axis=0), empty=None)
+    f1_of_supported = [each.f1 for each in own if each.tp + each.fn]
+    return divide(sum(f1_of_supported), len(f1_of_supported), empty=0.0)
 
 
 def count_missed(mentions: Iterable[tuple[int, Sequence[str]]], *, hyp: Sequence[str]) -> int:

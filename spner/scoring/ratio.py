@@ -6,12 +6,14 @@ Count = int | np.ndarray
 """A count, or the counts of many draws: (draws,) int64."""
 
 Ratio = float | None | np.ndarray
-"""A share, None where it is undefined; of many draws (draws,) float64, NaN where it is undefined."""
+"""A share, None where it is undefined; of many draws (draws,) float64, NaN where a draw says nothing about it."""
 
 
 def divide(numerator: Count, denominator: Count, *, empty: float | None) -> Ratio:
-    """Return the ratio, and ``empty`` where the denominator is 0."""
+    """Return the ratio; where the denominator is 0, ``empty`` of a corpus and NaN of draws.
+
+    A draw without any entity, say, tells nothing about F1, and must not widen its interval to 0.
+    """
     if not isinstance(denominator, np.ndarray):
         return numerator / denominator if denominator else empty
-    filled = np.full(denominator.shape, np.nan if empty is None else empty)
-    return np.divide(numerator, denominator, out=filled, where=denominator != 0)
+    return np.divide(numerator, denominator, out=np.full(denominator.shape, np.nan), where=denominator != 0)

@@ -43,6 +43,7 @@ from spner.scoring.counts import (
     Table,
     UtteranceCounter,
     sum_counts,
+    word_rate,
 )
 from spner.scoring.errors import KINDS, NO_LABEL, EntityError, label_pairs
 from spner.scoring.inputs import (
@@ -247,15 +248,14 @@ def count_sides(
 def _format_counts(table: Table) -> dict[str, Any]:
     """Return the scores that sums of rows determine."""
     columns, totals = table.columns, table.totals()
-    scores: dict[str, Any] = {name: format_errors(columns.word_errors(totals, name)) for name in WORD_RATES}
+    scores: dict[str, Any] = {name: _format_errors(name, columns.word_errors(totals, name)) for name in WORD_RATES}
     scores |= {name: _format_matches(columns.matches(totals, name)) for name in MATCHES}
     scores |= {name: _format_missed(columns.missed(totals, name)) for name in MISSES}
     return {name: value if name in table.names else None for name, value in scores.items()}
 
 
-def format_errors(counts: ErrorCounts) -> dict[str, Any]:
-    """Return word or character errors in the form of the module's docstring."""
-    return {"rate": counts.rate, "sub": counts.num_sub, "del": counts.num_del, "ins": counts.num_ins,
+def _format_errors(name: str, counts: ErrorCounts) -> dict[str, Any]:
+    return {"rate": word_rate(counts, name), "sub": counts.num_sub, "del": counts.num_del, "ins": counts.num_ins,
             "num_ref": counts.num_ref}  # fmt: skip
 
 

@@ -63,6 +63,8 @@ def _match_rows(scores: dict[str, Any]) -> list[Row]:
 def _format_head(scores: dict[str, Any]) -> list[str]:
     references = "gold" if scores["gold"] else "pseudo-labels (agreement with the tagger, not accuracy)"
     head = [f"{scores['num_utts']} utterances, references: {references}"]
+    if scores["made_with"]["lang"] is None:
+        head.append("words as they are; --lang brings both sides to one form")
     if scores["made_with"]["drop_empty_hyp"]:
         head.append("utterances with an empty hypothesis are left out of F1 and EER (--drop_empty_hyp)")
     return head

@@ -51,6 +51,9 @@ CASES = {
     "the same mention twice, said once": (
         "<LOC> rome </NE> en <LOC> rome </NE>", "<LOC> rome </NE> en", (1 / 3, 2 / 3, 2 / 3, 2 / 3, 0.5, 0.0),
     ),
+    "the same mention twice, never found": (
+        "<LOC> rome </NE> en <LOC> rome </NE>", "<PER> rome </NE> en", (1 / 3, 0.0, 0.0, 0.0, 0.5, 0.0),
+    ),
     "two labels on one phrase": (
         "<LOC> parijs </NE> en <PER> parijs </NE>", "<PER> parijs </NE> en <LOC> parijs </NE>",
         (0.0, 1.0, 1.0, 0.0, 0.0, 0.0),
@@ -61,6 +64,10 @@ CASES = {
     ),
     '"new york" and "york"': (
         "<LOC> new york </NE> en <LOC> york </NE>", "<LOC> new york </NE> en", (0.25, 2 / 3, 2 / 3, 2 / 3, 0.5, 0.0),
+    ),
+    '"york" and "new york" in the other order': (
+        "<LOC> york </NE> en <LOC> new york </NE>", "<LOC> new york </NE> <LOC> york </NE>",
+        (0.75, 1.0, 1.0, 0.0, 0.0, 0.0),
     ),
     '"rom" inside "promise" (not a mention)': ("<LOC> rom </NE> is", "promise is", (0.5, 0.0, 0.0, 0.0, 1.0, 0.0)),
     "two different PER in one utterance (label count 2)": (
@@ -110,6 +117,14 @@ def headlines(scores: dict[str, Any]) -> tuple[float | None, ...]:
 def test_case(tmp_path: Path, case: str) -> None:
     ref, hyp, expected = CASES[case]
     assert headlines(score_lines(tmp_path, ref=[ref], hyp=[hyp])) == expected
+
+
+def test_the_same_mention_twice_counts_twice(tmp_path: Path) -> None:
+    twice = "<LOC> rome </NE> en <LOC> rome </NE>"
+    for ref, hyp, counts in ((twice, "rome", (0, 0, 2)), ("rome", twice, (0, 2, 0)), (twice, twice, (2, 0, 0))):
+        scores = score_lines(tmp_path, ref=[ref], hyp=[hyp])
+        for name in MATCHINGS:
+            assert tuple(scores[name]["micro"][kind] for kind in ("tp", "fp", "fn")) == counts
 
 
 def test_both_empty_changes_nothing_beside_others(tmp_path: Path) -> None:
@@ -223,7 +238,7 @@ def test_order_of_utterances_does_not_matter(pairs: list[tuple[str, str]], rando
 
 def test_order_of_lines_changes_no_byte_and_no_hash_seed_does(tmp_path: Path, repo_root: Path) -> None:
     refs, hyps = zip(*(case[:2] for case in CASES.values()), strict=True)
-    paths = write_texts(tmp_path, ref=refs, hyp=[*hyps[:-1], "<X> rome </NE> <Y> rome </NE>"])
+    paths = write_texts(tmp_path, ref=refs, hyp=[*hyps[:-1], "".join(f"<{label}> rome </NE>" for label in "VWXYZ")])
     out = tmp_path / "s.json"
     command = [sys.executable, "-m", "spner", "score", "--ref", paths[0], "--hyp", paths[1], "--out", out]
     found = set()
@@ -326,8 +341,8 @@ def test_hypothesis_that_equals_the_reference_is_perfect(texts: list[str]) -> No
     table, account = count_texts(ref=texts, hyp=texts)
     scores = compute_scores(table.columns, table.totals(), table.names)
     num_entities = micro(table, "f1").tp
-    assert [scores[name] for name in ("wer", "cer", "wer_tagged", "entity_wer")] == [0.0] * 4
-    assert {scores[name] for name in ("eer", "eer_substr")} == {0.0 if num_entities else None}
+    assert [scores[name] for name in ("wer", "cer", "wer_tagged")] == [0.0] * 3
+    assert {scores[name] for name in ("eer", "eer_substr", "entity_wer")} == {0.0 if num_entities else None}
     assert {micro(table, name) for name in (*MATCHINGS, "f1_aligned")} == {MatchCounts(tp=num_entities)}
     assert {kind for kind, count in account.kinds.items() if count} <= {"correct"}
     assert scores["macro_f1"] == (1.0 if num_entities else 0.0)

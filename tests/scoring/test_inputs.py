@@ -121,9 +121,9 @@ FAULTS = {
         "or leave it out with --discard x",
     ),
     "symbol of a label that is not configured, though it makes no entity": (
-        "t b\nu a <UNK>\n",
-        '/x:2: label "UNK" is not configured (expected PER, ORG, LOC); add it to --labels, rename it with --map '
-        "UNK=NEW or leave it out with --discard UNK",
+        "t b\nu a <GPE>\n",
+        '/x:2: label "GPE" is not configured (expected PER, ORG, LOC); add it to --labels, rename it with --map '
+        "GPE=NEW or leave it out with --discard GPE",
     ),
     "entities overlap": (
         ENTITIES_LINE % '{"label": "PER", "start": 0, "end": 2}, {"label": "LOC", "start": 1, "end": 2}',
@@ -218,12 +218,30 @@ def test_labels_that_cannot_be_scored(case: str) -> None:
 def test_symbols_that_make_no_entity_are_warned_of_in_hypotheses(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = write_file(tmp_path / "x", "t a\nu <PER> jan <UNK> </NE> <UNK>\n")
+    path = write_file(tmp_path / "x", "t a\nu <PER> jan <GPE> </NE> <GPE>\n")
     read_side(path, Rules(), role="hyp")
     assert caplog.messages == [
-        f"{path}:2: the first of 2 entities whose labels are not configured (UNK 2; expected PER, ORG, LOC); each "
+        f"{path}:2: the first of 2 entities whose labels are not configured (GPE 2; expected PER, ORG, LOC); each "
         "counts as an error"
     ]
+
+
+def test_the_unknown_word_of_kaldi_is_a_word(tmp_path: Path) -> None:
+    side = read_side(write_file(tmp_path / "x", "u <PER> jan <UNK> </NE> <UNK>\n"), Rules("nl"), role="ref")
+    assert side.utterances["u"] == Annotated(("jan", "unk", "unk"), (Entity(0, 2, "PER"),))
+
+
+def test_without_a_language_words_are_composed_and_else_as_they_are(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "x", "u <PER> Zoe\u0308! </NE>\n")
+    assert read_side(path, Rules(), role="ref").utterances["u"] == Annotated(("Zoë!",), (Entity(0, 1, "PER"),))
+    path = write_file(tmp_path / "y", '{"utt_id": "u", "text": "Zoe\u0308!", "entities": []}\n')
+    assert read_side(path, Rules(), role="ref").utterances["u"].words == ("Zoë!",)
+
+
+@pytest.mark.parametrize("lang", ["klingon", ""])
+def test_language_that_is_unknown(lang: str) -> None:
+    with pytest.raises(SpnerError, match=f'lang "{lang}" is unknown'):
+        Rules(lang)
 
 
 def test_nothing_there(tmp_path: Path) -> None:

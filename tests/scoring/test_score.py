@@ -154,13 +154,16 @@ def test_table_shows_intervals_seen_entities_and_what_was_left_out(tmp_path: Pat
     folders = write(tmp_path, {"u": "<PER> jan </NE>"}, {"u": "<PER> jan </NE>"})
     scores = score(*folders, Options(seen=folders[0], num_draws=10, drop_empty_hyp=True))
     table = format_table(scores).splitlines()
-    assert table[1] == "utterances with an empty hypothesis are left out of F1 and EER (--drop_empty_hyp)"
-    assert table[3:5] == [
+    assert table[1:3] == [
+        "words as they are; --lang brings both sides to one form",
+        "utterances with an empty hypothesis are left out of F1 and EER (--drop_empty_hyp)",
+    ]
+    assert table[4:6] == [
         "                   rate      sub      del      ins       of  95 % interval",
         "WER              0.0000        0        0        0        1  0.0000-0.0000",
     ]
     assert "  seen           1.0000   1.0000   1.0000        1        0        0  1.0000-1.0000" in table
-    assert "  unseen         0.0000   0.0000   0.0000        0        0        0  0.0000-0.0000" in table
+    assert "  unseen         0.0000   0.0000   0.0000        0        0        0" in table
 
 
 def test_table_shows_undefined_as_a_dash(tmp_path: Path) -> None:
@@ -305,6 +308,7 @@ def test_empty_hypotheses_may_be_left_out_of_entity_scores(tmp_path: Path) -> No
     scores = score_texts(tmp_path, ref, ref | {"b": ""}, drop_empty_hyp=True)
     assert (scores["f1"]["micro"]["f1"], scores["eer"]["num_entities"]) == (1.0, 1)
     assert (scores["wer"]["num_ref"], scores["made_with"]["drop_empty_hyp"]) == (2, True)
+    assert (scores["errors"]["correct"], scores["errors"]["missed"]) == (1, 0)
 
 
 def test_phrases_without_positions_leave_position_scores_undefined(tmp_path: Path) -> None:
@@ -322,6 +326,19 @@ def test_phrases_without_positions_leave_position_scores_undefined(tmp_path: Pat
         assert "span F1               -        -        -" in format_table(scores)
 
 
+def test_phrases_of_references_are_found_in_text_order(tmp_path: Path) -> None:
+    entities = [{"label": "PER", "phrase": "c d"}, {"label": "LOC", "phrase": "a b c"}]
+    record = {"utt_id": "u", "text": "a b c d a b c", "entities": entities}
+    (tmp_path / "x").write_text(json.dumps(record) + "\n")
+    assert score(tmp_path / "x", tmp_path / "x", Options(num_draws=0))["eer"]["rate"] == 0.0
+
+
+def test_an_interval_is_of_the_draws_that_hold_an_entity(tmp_path: Path) -> None:
+    texts = {f"u{number:02}": "een" for number in range(20)} | {"u00": "<PER> jan </NE>"}
+    scores = score(*write(tmp_path, texts, texts), Options(num_draws=100))
+    assert (scores["ci95"]["f1"], scores["ci95"]["f1.LOC"]) == ([1.0, 1.0], None)
+
+
 def test_utterances_are_written_beside_the_scores(tmp_path: Path) -> None:
     ref, hyp = write(tmp_path, REF, HYP)
     scores = write_scores(tmp_path / "s.json", ref=ref, hyp=hyp, options=Options(num_draws=0), about={"x": 1})
@@ -336,6 +353,20 @@ def test_utterances_are_written_beside_the_scores(tmp_path: Path) -> None:
         },
         "hyp": {"words": ["de", "bank", "in"], "entities": [{"label": "LOC", "start": 0, "end": 2}]},
         "errors": [{"kind": "wrong_label", "ref": 0, "hyp": 0}, {"kind": "missed", "ref": 1, "hyp": None}],
+    }
+
+
+def test_utterances_without_positions_are_written_with_their_phrases(tmp_path: Path) -> None:
+    record = {"utt_id": "u", "text": "jan slaapt", "entities": [{"label": "PER", "phrase": "jan"}]}
+    (tmp_path / "hyp").write_text(json.dumps(record) + "\n")
+    (tmp_path / "ref").write_text("u <PER> jan </NE> slaapt\n")
+    write_scores(tmp_path / "s.json", ref=tmp_path / "ref", hyp=tmp_path / "hyp", options=Options(num_draws=0))
+    (line,) = utterances_file(tmp_path / "s.json").read_text().splitlines()
+    assert json.loads(line) == {
+        "utt_id": "u",
+        "ref": {"words": ["jan", "slaapt"], "entities": [{"label": "PER", "start": 0, "end": 1}]},
+        "hyp": {"words": ["jan", "slaapt"], "entities": [{"label": "PER", "phrase": "jan"}]},
+        "errors": [],
     }
 
 

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spner.scoring.wer import ErrorCounts, count_errors
+from spner.scoring.alignment import align
+from spner.scoring.wer import ErrorCounts, count_entity_word_errors, count_errors
+from spner.tags import text_to_spans
 
 # ref, hyp -> sub, del, ins, num_ref of the words.
 CASES = {
@@ -26,6 +28,32 @@ CASES = {
 def test_word_errors(case: str) -> None:
     ref, hyp, expected = CASES[case]
     assert count_errors(ref=tuple(ref.split()), hyp=tuple(hyp.split())) == ErrorCounts(*expected)
+
+
+# ref (tagged), hyp -> sub, del, ins, num_ref inside entities.
+INSIDE = {
+    "equal": ("<PER> a b </NE> c", "a b c", (0, 0, 0, 2)),
+    "no entity": ("a b", "x", (0, 0, 0, 0)),
+    "empty hypothesis": ("<PER> a b </NE> c", "", (0, 2, 0, 2)),
+    "error outside": ("<PER> a b </NE> c", "a b x", (0, 0, 0, 2)),
+    "substitution": ("<PER> a b </NE> c", "a x c", (1, 0, 0, 2)),
+    "deletion": ("<PER> a b </NE> c", "a c", (0, 1, 0, 2)),
+    "insertion inside": ("<PER> a b </NE> c", "a x y b c", (0, 0, 2, 2)),
+    "insertion before": ("<PER> a b </NE> c", "x a b c", (0, 0, 0, 2)),
+    "insertion after": ("<PER> a b </NE> c", "a b x c", (0, 0, 0, 2)),
+    "insertion after an entity at the end": ("c <PER> a b </NE>", "c a b x", (0, 0, 0, 2)),
+    "insertion between adjacent entities": ("<PER> a </NE> <PER> b </NE>", "a x b", (0, 0, 0, 2)),
+}
+
+
+@pytest.mark.parametrize("case", INSIDE)
+def test_word_errors_inside_entities(case: str) -> None:
+    text, hyp, expected = INSIDE[case]
+    said, heard = text_to_spans(text.split()).annotated, hyp.split()
+    found = count_entity_word_errors(
+        align(ref=said.words, hyp=heard), ref=said.words, hyp=heard, entities=said.entities
+    )
+    assert found == ErrorCounts(*expected)
 
 
 def test_character_errors_count_spaces() -> None:

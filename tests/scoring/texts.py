@@ -51,9 +51,11 @@ def count_labels(utterances: Sequence[Annotated]) -> Counter[str]:
     return Counter(entity.label for utterance in utterances for entity in utterance.entities)
 
 
-# Words and entity symbols in any order, so that most texts hold illegal symbols.
-TOKENS = st.lists(st.sampled_from([*WORDS, *map(open_symbol, ALL_LABELS), CLOSE, CLOSE, CLOSE]), max_size=12)
-TEXTS = TOKENS.map(" ".join)
+# Words and entity symbols in any order, so that most texts hold illegal symbols, among well-formed entities.
+SCRAPS = st.sampled_from([*WORDS, *map(open_symbol, ALL_LABELS), CLOSE])
+ENTITIES = st.builds("{} {} {}".format, st.sampled_from(["<PER>", "<LOC>"]), st.sampled_from(["rom", "new york"]),
+                     st.just(CLOSE))  # fmt: skip
+TEXTS = st.lists(st.one_of(SCRAPS, ENTITIES), max_size=8).map(" ".join)
 PAIRS = st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4)
 """Tagged texts ``(ref, hyp)`` of some utterances."""
 

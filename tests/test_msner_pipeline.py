@@ -1,0 +1,220 @@
+"""tools/bench/msner_pipeline.py: its reader, its folds, its texts and its tables; nothing is trained here."""
+
+import json
+import random
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spner.datatypes import Annotated, Entity
+from spner.errors import SpnerError
+from spner.tagger.conll import read_conll
+from tools.bench.msner_pipeline import (
+    HYPS,
+    Recording,
+    assign_folds,
+    both_forms,
+    format_pipeline,
+    format_quality,
+    format_wer_without_digits,
+    parse_recording,
+    read_msner,
+    sources,
+    with_other_names,
+    write_conll,
+)
+
+LINE = {
+    "id": "20200131-0900-PLENARY-1-de_20200131-09:00:00_1",
+    "input": ["Frau", " Zoe\u0308", " Beispiel", ",", " die", " EU", " hat", " 27", " Länder", "."],
+    "annotation": [
+        {"type": "quant", "entity": [" 27"], "position": [7]},
+        {"type": "organization", "entity": [" EU"], "position": [5]},
+        {"type": "person", "entity": [" Zoe\u0308", " Beispiel"], "position": [1, 2]},
+    ],
+    "hyps": {"loud_1b": "Frau Zoë Beispiel, die EU hat 27 Länder.", "low-2.0": "frau zoe beispiel die eu hat"},
+    "match": 1.0,
+    "voxpopuli_reference": "is not read",
+}
+
+
+def line(**changes: Any) -> dict[str, Any]:
+    """Return ``LINE`` with other values; None takes a key away."""
+    return {key: value for key, value in (LINE | changes).items() if value is not None}
+
+
+def annotation(**changes: Any) -> dict[str, Any]:
+    return {"type": "place", "entity": ["x"], "position": [0], **changes}
+
+
+def recording(session: str, number: int = 1) -> Recording:
+    return Recording(f"{session}-0900-PLENARY-{number}", Annotated(("a",)), {}, True)
+
+
+def write_lines(path: Path, lines: list[Any]) -> Path:
+    path.write_text("".join(json.dumps(record) + "\n" for record in lines), encoding="utf-8")
+    return path
+
+
+def test_line_gives_cased_tokens_our_entities_and_normalised_reference() -> None:
+    read = parse_recording(LINE)
+    words = ("Frau", "Zoë", "Beispiel", ",", "die", "EU", "hat", "27", "Länder", ".")
+    assert read.gold == Annotated(words, (Entity(1, 3, "PER"), Entity(5, 6, "ORG")))
+    assert read.ref == Annotated(
+        ("frau", "zoë", "beispiel", "die", "eu", "hat", "27", "länder"), (Entity(1, 3, "PER"), Entity(4, 5, "ORG"))
+    )
+    assert (read.session, read.is_certain) == ("20200131", True)
+    assert not parse_recording(line(match=0.99)).is_certain
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        pytest.param([], 'no str under "id"', id="not an object"),
+        pytest.param(line(hyps=None), 'no dict under "hyps"', id="no hypotheses"),
+        pytest.param(line(match="1.0"), 'no number under "match"', id="match is text"),
+        pytest.param(line(id="../x"), 'id "../x" does not begin with a date', id="id without a date"),
+        pytest.param(line(id="20200131-a b"), 'id "20200131-a b" does not begin with a date', id="id with a space"),
+        pytest.param(line(input=["a", " "]), '"input" has a token that is not one word', id="blank token"),
+        pytest.param(line(input=["a b"]), '"input" has a token that is not one word', id="two words in a token"),
+        pytest.param(line(hyps={"../up": "a"}), 'hypothesis of "../up" is not a text under', id="path in a name"),
+        pytest.param(line(hyps={"low": 1}), 'hypothesis of "low" is not a text under', id="hypothesis is a number"),
+        pytest.param(
+            line(annotation=[annotation(type="ship")]),
+            'entity type "ship" is none of group, law, organization, person, place, quant, when',
+            id="unknown type",
+        ),
+        pytest.param(line(annotation=[annotation(position=[])]), "positions [] are not", id="no position"),
+        pytest.param(line(annotation=[annotation(position=[0, 2])]), "positions [0, 2] are not", id="gap"),
+        pytest.param(line(annotation=[annotation(position=["0"])]), "positions ['0'] are not", id="position is text"),
+        pytest.param(line(annotation=[annotation(position=[-1])]), "entity span [-1, 0)", id="before the words"),
+        pytest.param(line(annotation=[annotation(position=[10])]), "ends after the last of 10 words", id="after them"),
+        pytest.param(line(annotation=[annotation(), annotation()]), "overlaps the entity before it", id="overlap"),
+    ],
+)
+def test_malformed_line_is_refused(record: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        parse_recording(record)
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        pytest.param([LINE, LINE], f':2: utterance "{LINE["id"]}" occurs twice', id="twice"),
+        pytest.param([LINE, line(id="20200131-2", hyps={})], ":2: recognisers [] are not those of line 1", id="hyps"),
+        pytest.param([LINE, 3], ':2: no str under "id"', id="number"),
+    ],
+)
+def test_bad_file_is_one_line_with_its_place(tmp_path: Path, lines: list[Any], found: str) -> None:
+    path = write_lines(tmp_path / "x.jsonl", lines)
+    with pytest.raises(SpnerError) as error:
+        read_msner(path)
+    assert str(error.value) == (
+        f"{path}{found} (expected one utterance of MSNER with its hypotheses as a JSON object); get the file anew"
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(b"", "holds no utterance", id="empty"),
+        pytest.param(b"{\n", ":1: Expecting property name", id="no JSON"),
+        pytest.param(b"[" * 100_000 + b"\n", ":1: maximum recursion depth", id="too deep"),
+        pytest.param(b"\xff\n", ":1: is not valid UTF-8", id="no UTF-8"),
+    ],
+)
+def test_file_that_is_not_json_lines_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(SpnerError, match=re.escape(message)):
+        read_msner(path)
+
+
+def test_folds_are_whole_sessions_of_about_equal_size() -> None:
+    sizes = {"20200101": 5, "20200102": 3, "20200103": 2, "20200104": 2}
+    recordings = [recording(session, number) for session, size in sizes.items() for number in range(size)]
+    assert assign_folds(recordings, 2) == {"20200101": 0, "20200102": 1, "20200103": 1, "20200104": 0}
+    assert assign_folds(reversed(recordings), 2) == assign_folds(recordings, 2)
+
+
+def test_both_forms_normalises_words_and_moves_entities() -> None:
+    cased = Annotated(("„", "Rhein-Main", "!"), (Entity(1, 2, "LOC"),))
+    marks = Annotated(("!",))
+    assert both_forms([cased, marks]) == [cased, marks, Annotated(("rhein", "main"), (Entity(0, 2, "LOC"),))]
+
+
+def test_other_names_are_the_silver_texts_of_the_same_label() -> None:
+    gold = [Annotated(("Herr", "Alt", "in", "Wien"), (Entity(1, 2, "PER"), Entity(3, 4, "LOC")))] * 50
+    silver = [Annotated(("Jo", "Neu", "Bonn"), (Entity(0, 2, "PER"), Entity(2, 3, "LOC")))]
+    swapped = with_other_names(gold, silver, random.Random(1))
+    assert {s.phrase(e) for s in swapped for e in s.entities if e.label == "PER"} == {"Alt", "Jo Neu"}
+    assert {s.phrase(e) for s in swapped for e in s.entities if e.label == "LOC"} == {"Wien", "Bonn"}
+
+
+def test_conll_file_reads_back(tmp_path: Path) -> None:
+    sentences = [Annotated(("Wien", ","), (Entity(0, 1, "LOC"),)), Annotated(("ja",))]
+    assert read_conll(write_conll(tmp_path / "x.conll", sentences)) == sentences
+
+
+def test_sources_are_both_forms_of_the_transcript_and_every_recogniser() -> None:
+    assert {name: list(texts.values()) for name, texts in sources([parse_recording(LINE)]).items()} == {
+        "transcript_cased": ["Frau Zoë Beispiel , die EU hat 27 Länder ."],
+        "transcript_speech_form": ["frau zoë beispiel die eu hat 27 länder"],
+        "loud_1b": ["Frau Zoë Beispiel, die EU hat 27 Länder."],
+        "low-2.0": ["frau zoe beispiel die eu hat"],
+    }
+
+
+def test_utterances_with_digits_are_left_out() -> None:
+    hyps = {"loud_1b": "Ja.", "low-2.0": "ja gut"}
+    without = line(input=["Ja", " gut"], annotation=[], hyps=hyps)
+    in_hyp = line(input=["Ja", " zwei"], annotation=[], hyps=hyps | {"loud_1b": "Ja, 2"})
+    in_ref = line(input=["Ja", " 2"], annotation=[], hyps=hyps)
+    assert format_wer_without_digits([parse_recording(record) for record in (in_hyp, without, in_ref)]) == (
+        "WER of the 1 utterances without digits on either side: loud_1b 50.0, low-2.0 0.0"
+    )
+
+
+def scores_of_a_system() -> dict[str, Any]:
+    prf = {"precision": 0.75, "recall": 0.5, "f1": 0.6}
+    return {
+        "wer": {"rate": 0.123},
+        "cer": {"rate": 0.05},
+        "eer": {"rate": 0.4},
+        "f1": {"micro": prf, "labels": {"PER": {"f1": 0.1}, "ORG": {"f1": 0.2}, "LOC": {"f1": 0.3}}},
+        "label_f1": {"micro": {"f1": 0.7}},
+        "ci95": {"wer": [0.11, 0.1349], "f1": [0.5, 0.7]},
+    }
+
+
+def test_pipeline_table() -> None:
+    assert format_pipeline({"low-2.0": scores_of_a_system()}) == [
+        "| recogniser | WER [95 %] | CER | EER | F1 [95 %] | P | R | label-F1 |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| low-2.0 | 12.3 [11.0, 13.5] | 5.0 | 40.0 | 60.0 [50.0, 70.0] | 75.0 | 50.0 | 70.0 |",
+    ]
+
+
+def test_quality_table() -> None:
+    both = {"transcript_cased": scores_of_a_system(), "transcript_speech_form": scores_of_a_system()}
+    header, rule, cased, speech = format_quality({"silver": both})
+    assert header == "| tagger | text | F1 [95 %] | P | R | label-F1 | PER | ORG | LOC |"
+    assert rule.count("|") == header.count("|") == cased.count("|") == speech.count("|")
+    assert cased == (
+        "| silver text only | transcript_cased | 60.0 [50.0, 70.0] | 75.0 | 50.0 | 70.0 | 10.0 | 20.0 | 30.0 |"
+    )
+
+
+def test_counts_of_the_german_test_set(shared_data: Path) -> None:
+    recordings = read_msner(shared_data / HYPS)
+    assert len(recordings) == 1966
+    assert sum(recording.is_certain for recording in recordings) == 1747
+    for side in ("gold", "ref"):
+        labels = Counter(entity.label for recording in recordings for entity in getattr(recording, side).entities)
+        assert labels == {"PER": 123, "ORG": 622, "LOC": 403}
+    assert all(len(recording.hyps) == 8 for recording in recordings)
+    sizes = Counter(assign_folds(recordings)[recording.session] for recording in recordings)
+    assert set(sizes.values()) <= {393, 394}
