@@ -149,13 +149,14 @@ def annotate_data_dir(
 
 
 def _annotate_set(folder: Path, tagger: Tagger, record: dict[str, Any], *, lang: str, batch_tokens: int) -> None:
-    """Write a set's entities, then the record that says they are complete."""
+    """Label a set's sentences."""
     sentences = datadir.read_sentences(folder / paths.SENTENCES, made_by="stage 1 (spner data)")
     annotated = tag_sentences(tagger, sentences, lang=lang, batch_tokens=batch_tokens)
-    _write(folder, annotated, record)
+    _write_labels(folder, annotated, record)
 
 
-def _write(folder: Path, annotated: dict[str, Annotated], record: dict[str, Any]) -> None:
+def _write_labels(folder: Path, annotated: dict[str, Annotated], record: dict[str, Any]) -> None:
+    """Write a set's entities, then the record that says where they come from."""
     # A record of an earlier tagger must not vouch for the new entities if we are killed between the two writes.
     (folder / paths.ANNOTATE_RECORD).unlink(missing_ok=True)
     datadir.write_entities(folder / paths.ENTITIES, annotated)
@@ -170,8 +171,8 @@ def _take_corpus_entities(folder: Path) -> dict[str, Any] | None:
     record = {"tagger": None, "corpus": read_json(folder.parent / paths.REPORT)["settings"]["corpus"],
               "entities": fingerprint([source])}  # fmt: skip
     if not _is_annotated(folder, record):
-        entities = datadir.read_entities(source, made_by="stage 1 (spner data)")
-        _write(folder, entities, record)
+        log.info("%s: takes the labels that came with %s; --tagger would make others", folder, record["corpus"])
+        _write_labels(folder, datadir.read_entities(source, made_by="stage 1 (spner data)"), record)
     return _score_against_gold(folder)
 
 

@@ -315,8 +315,10 @@ def test_a_changed_file_is_prepared_anew(published: Path) -> None:
 
 
 def test_stage_2_takes_the_labels_of_the_file_and_calls_them_pseudo_labels(
-    published: Path, monkeypatch: pytest.MonkeyPatch
+    published: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
+
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a tagger is loaded")
 
@@ -324,6 +326,7 @@ def test_stage_2_takes_the_labels_of_the_file_and_calls_them_pseudo_labels(
     prepare(published)
     data = published.parent / "data"
     assert annotate_data_dir(data, tagger=None, lang="nl") == dict.fromkeys(("dev", "test", "train"))
+    assert f"{data}/dev: takes the labels that came with {published}; --tagger would make others" in caplog.text
     found = read_entities(data / "train" / paths.ENTITIES, made_by="")
     assert {utt_id: mentions(one) for utt_id, one in found.items()} == {
         "a": [], "b": [("PER", "angela merkel"), ("LOC", "amsterdam")],
