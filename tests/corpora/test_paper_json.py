@@ -307,11 +307,14 @@ def test_a_file_without_clips(published: Path) -> None:
     assert not (published.parent / "data").exists()
 
 
-def test_a_changed_file_is_prepared_anew(published: Path) -> None:
-    prepare(published)
-    published.write_text(published.read_text(encoding="utf-8").replace("rome", "parijs"), encoding="utf-8")
-    prepare(published)
-    assert read_table(published.parent / "data/dev" / paths.TEXT, made_by="") == {"c": "naar parijs"}
+def test_a_changed_file_is_prepared_and_labelled_anew(published: Path) -> None:
+    data = published.parent / "data"
+    for old, new in (("rome", "rome"), ("rome", "parijs"), ("B-LOC", "B-ORG")):
+        published.write_text(published.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+        prepare(published)
+        annotate_data_dir(data, tagger=None, lang="nl")
+    assert read_table(data / "dev" / paths.TEXT, made_by="") == {"c": "naar parijs"}
+    assert mentions(read_entities(data / "dev" / paths.ENTITIES, made_by="")["c"]) == [("ORG", "parijs")]
 
 
 def test_stage_2_takes_the_labels_of_the_file_and_calls_them_pseudo_labels(
