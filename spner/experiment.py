@@ -64,7 +64,7 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str]) -> str:
 def _describe(report: dict[str, Any], exp: Path) -> Run:
     training, config = _read_training(exp), _read_config(exp)
     phase, key, mode = config["best_model_criterion"][0]
-    names = {"wer": "untagged WER", "f1": "entity F1"}
+    names = {"wer": "untagged WER", "wer_tagged": "tagged WER", "f1": "entity F1"}
     epochs = chosen_epochs(training["history"], config)
     return Run(
         lang=report["settings"]["lang"],

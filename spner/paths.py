@@ -11,7 +11,8 @@ UTT2DUR = "utt2dur"
 SENTENCES = "sentences.jsonl"
 ENTITIES = "entities.jsonl"
 GOLD_ENTITIES = "gold_entities.jsonl"
-ANNOTATE_RECORD = "annotate.json"  # beside pseudo-labels: which tagger wrote them
+CORPUS_ENTITIES = "corpus_entities.jsonl"  # pseudo-labels that came with the corpus
+ANNOTATE_RECORD = "annotate.json"  # beside pseudo-labels: where they come from
 NBEST = "nbest.jsonl"
 WORD_TIMES = "word_times.jsonl"
 

@@ -186,3 +186,35 @@ def test_a_mistake_ends_in_one_line_and_exit_code_2(finished: Path, options: tup
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert read_tree(finished, "data", "dump", "exp", "downloads") == before
+
+
+def test_a_file_of_the_papers_authors_runs_through_the_first_stages(finished: Path, tmp_path: Path) -> None:
+    """The embedded corpus in their format; its labels are taken as they are, and no tagger is loaded."""
+    export = [sys.executable, "-m", "spner", "export", "--format", "paper_json", "--data", "data/mini"]
+    subprocess.run([*export, "--out", tmp_path], check=True, cwd=finished)  # to which wav.scp is relative
+    published = (tmp_path / "dataset.json").rename(tmp_path / "cv_nl_dataset.json")
+    done = run(finished, "--corpus", str(published), "--clips", str(tmp_path / "clips"), "--stop_stage", "3")
+    assert done.returncode == 0, done.stderr
+    assert "stage 3: make tokens: exit code 0" in done.stdout
+    for name in ("text", "entities.jsonl", "sentences.jsonl"):
+        for set_name in ("train", "dev", "test"):
+            ours = finished / "data" / "cv_nl_dataset" / set_name / name
+            assert ours.read_bytes() == (finished / "data/mini" / set_name / name).read_bytes()
+    assert (finished / "dump/cv_nl_dataset_e2e/token_list").read_bytes() == (
+        finished / "dump/mini_e2e/token_list"
+    ).read_bytes()
+
+
+def test_a_new_recipe_runs_all_stages_without_a_line_of_python(tmp_path: Path, repo_root: Path) -> None:
+    checkout = copy_checkout(repo_root, tmp_path).parents[1]
+    for name, lang in (("cv_xx", "de"), ("cv_none", "fr")):
+        subprocess.run([checkout / "tools/new_recipe.sh", name, lang], check=True)
+    done = run(checkout / "egs" / "cv_xx")
+    assert done.returncode == 0, done.stderr
+    assert (checkout / "egs/cv_xx/exp/mini_e2e/RESULTS.md").stat().st_size > 0
+    without = run(checkout / "egs" / "cv_none")
+    assert without.returncode == 2
+    assert without.stderr.splitlines()[-1].endswith(
+        f"embedded corpus has no templates for it (expected one of de, en, nl); add {checkout}/spner/corpora/templates/"
+        "fr.yaml"
+    )

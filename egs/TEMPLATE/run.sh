@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The six stages with these settings. Each can be given as --name value; paths are relative to this folder.
 lang=""               # language code: decides the normalisation, the embedded corpus and the default tagger
-corpus=mini           # mini: the embedded corpus; or an unpacked Common Voice release, the folder of one language
+corpus=mini           # mini: the embedded corpus; an unpacked Common Voice release, the folder of one language; a .json
+clips=                # folder of the clips, where the corpus is a JSON file of the paper's authors
 mini_opts=            # more options of spner mini-corpus
 mini_text=4000        # sentences of generated gold text that the embedded corpus's tagger is trained on
 max_broken=0.01       # share of a set's clips that may be missing or broken

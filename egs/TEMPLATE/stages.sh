@@ -31,6 +31,7 @@ python -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2> /dev/
 
 case "${corpus}" in
     mini) name=mini ;;
+    *.json) name="$(basename "${corpus}" .json)" ;;
     *) name="$(basename "$(dirname "${corpus}")")_$(basename "${corpus}")" ;;
 esac
 data="data/${name}"
@@ -69,7 +70,7 @@ if [ "${corpus}" = mini ]; then
     step 1 "make the embedded corpus" spner mini-corpus --lang "${lang}" --out "${corpus}" --nj "${nj}" "${mini[@]}"
 fi
 step 1 "prepare data" spner data --corpus "${corpus}" --lang "${lang}" --out "${data}" \
-    --max_broken "${max_broken}" --nj "${nj}"
+    --max_broken "${max_broken}" --nj "${nj}" ${clips:+--clips "${clips}"}
 if [ -z "${tagger}" ] && [ "${name}" = mini ]; then
     tagger=exp/tagger_mini
     step 2 "generate gold text" spner mini-text --lang "${lang}" --out downloads/mini_text.txt \
