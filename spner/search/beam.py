@@ -108,7 +108,7 @@ def make_open_search(model: Path, token_list: Sequence[str], config: DecodeConfi
 
     def search(log_probs: np.ndarray) -> list[Hypothesis]:
         found = _decode(flashlight, log_probs[:, columns])
-        hyps = [_hypothesis(result, [int(columns[i]) for i in merge_repeats(result.tokens[1:-1])]) for result in found]
+        hyps = [_hypothesis(result, [int(columns[i]) for i in merge_repeats(result.tokens)]) for result in found]
         return balanced(hyps, token_list)
 
     return search

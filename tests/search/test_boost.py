@@ -50,6 +50,11 @@ def test_a_malformed_line_is_named(tmp_path: Path, line: str, found: str) -> Non
     assert str(raised.value) == f"{tmp_path}/names.txt:2: {found}"
 
 
+def test_a_missing_list_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SpnerError, match=r"names\.txt: no such file \(expected a list of names, one a line\)"):
+        read_names(tmp_path / "names.txt", lang="nl", tokens=TOKENS)
+
+
 def test_names_take_the_places_of_entities_of_their_label() -> None:
     sentences = ["<PER> ada </NE> reist naar <LOC> den haag </NE> en <LOC> gouda </NE>".split(), "zonder namen".split()]
     mentions = mention([Name(("oslo",), ("LOC",), 1.0)], sentences)
