@@ -113,12 +113,17 @@ def annotate_command(tagger: str | None, lang: str, data: Path) -> None:
 @click.option("--system", default="e2e", type=click.Choice(["e2e", "asr"]), help="asr leaves the entity symbols out.")
 @click.option("--token_type", default="char", type=click.Choice(["char", "bpe"]), help="bpe is SentencePiece.")
 @click.option("--vocab_size", type=int, help="Pieces, for bpe.")
-def tokens_command(data: Path, out: Path, system: str, token_type: str, vocab_size: int | None) -> None:
+@click.option("--join", "joined", multiple=True, type=FOLDER, show_default="none",
+              help="Data folder, or a recipe with one, whose train set is added; repeatable.")  # fmt: skip
+@click.option("--fraction", default=100.0, type=click.FloatRange(0, 100, min_open=True),
+              help="Percent of the train set, without the joined ones; 10 lies within 20.")  # fmt: skip
+def tokens_command(data: Path, out: Path, **options: Any) -> None:
     """Stage 3: make the token list, the texts to train on and ESPnet's shape files."""
     from spner.tokens import make_tokens, read_token_list
+    from spner.trainset import format_counts
 
-    make_tokens(data, out, system=system, token_type=token_type, vocab_size=vocab_size)
-    click.echo(f"{out}: {len(read_token_list(out / 'token_list'))} tokens")
+    record = make_tokens(data, out, **options)
+    click.echo(f"{out}: {len(read_token_list(out / 'token_list'))} tokens; train: {format_counts(record['train'])}")
 
 
 @cli.command("lm")
