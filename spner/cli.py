@@ -160,12 +160,23 @@ def lm_command(dump: Path, out: Path, prune: str, **options: Any) -> None:
               help="ESPnet training YAML; repeatable, later files override single keys.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one key; repeatable.")
 @click.option("--ngpu", type=click.IntRange(0), help="Graphics cards; one where there is one.", show_default=False)
-def train_command(data: Path, dump: Path, exp: Path, **options: Any) -> None:
+@click.option("--init", type=FOLDER, show_default="none",
+              help="Experiment folder to begin with; its token list may be another language's.")  # fmt: skip
+@click.option("--reinit_layers", default=0, type=click.IntRange(0), help="With --init: top encoder layers not taken.")
+@click.option("--freeze_steps", default=0, type=click.IntRange(0),
+              help="With --init: steps in which nothing learns that was taken but the output layer.")  # fmt: skip
+def train_command(
+    data: Path, dump: Path, exp: Path, init: Path | None, reinit_layers: int, freeze_steps: int, **options: Any
+) -> None:
     """Stage 4: train with ESPnet; an interrupted training goes on at its last finished epoch."""
     from spner.asr.train import train
+    from spner.asr.transfer import Transfer
     from spner.experiment import plot_training
 
-    checkpoint = train(data, dump, exp, **options)
+    if not init and (reinit_layers or freeze_steps):
+        raise SpnerError("--reinit_layers, --freeze_steps: are about what is taken over; give --init as well")
+    transfer = Transfer(init, reinit_layers, freeze_steps) if init else None
+    checkpoint = train(data, dump, exp, transfer=transfer, **options)
     plot_training(exp)
     click.echo(f"{checkpoint}: averaged from the best epochs on dev")
 
@@ -213,9 +224,12 @@ def tune_command(
               help="Names to raise in the beam search: one a line, optionally a tab and its label, and a tab and a "
                    "weight.")  # fmt: skip
 @click.option("--nbest", default=1, type=click.IntRange(1), help="Hypotheses of the beam search to write, with scores.")
+@click.option("--model", type=FOLDER, show_default="that of --exp",
+              help="Experiment folder whose model decodes, such as another language's; --exp gets the "
+                   "hypotheses.")  # fmt: skip
 def decode_command(
     data: Path, exp: Path, sets: str, configs: tuple[Path, ...], lm: Path | None, boost: Path | None, nbest: int,
-    nj: int, batch_size: int, device: str,
+    nj: int, batch_size: int, device: str, model: Path | None,
 ) -> None:  # fmt: skip
     """Stage 5: CTC search over the sets; writes text and entities as the references have them."""
     from spner.asr.beam import BeamOptions
@@ -224,7 +238,28 @@ def decode_command(
     if not configs and (lm or boost or nbest > 1):
         raise SpnerError("--lm, --boost, --nbest: are a beam search's; give --decode_config as well")
     beam = BeamOptions(configs, lm, boost, nbest, nj) if configs else None
-    decode_sets(data, exp, sets.split(), device=device, batch_size=batch_size, beam=beam)
+    decode_sets(data, exp, sets.split(), device=device, batch_size=batch_size, beam=beam, model=model)
+    click.echo(f"{exp / 'decode'}: {sets}")
+
+
+@cli.command("pipeline")
+@click.option("--data", required=True, type=FOLDER, help="Data folder of stages 1 and 2.")
+@click.option("--asr", required=True, type=FOLDER, help="Experiment folder of stages 4 and 5 whose words are tagged.")
+@click.option("--exp", required=True, type=FOLDER, help="Experiment folder to make; it gets the hypotheses.")
+@click.option("--tagger", help="Transformers token classifier, hub name or folder; nl, de and en have a default.")
+@click.option("--lang", help="Language code, for the default tagger.")
+@click.option("--sets", default=f"{DEV} {TEST}", help="Decoded sets to tag.")
+@click.option("--device", default="auto", help="As torch names it; auto takes a GPU where there is one.")
+def pipeline_command(
+    data: Path, asr: Path, exp: Path, tagger: str | None, lang: str | None, sets: str, device: str
+) -> None:
+    """Stage 5 of the pipeline system: tag what a recogniser without entity symbols has heard."""
+    from spner.pipeline import tag_sets
+    from spner.tagger.annotate import default_tagger
+
+    if not (tagger or lang):
+        raise SpnerError("--tagger: is missing; give one, or --lang for its default")
+    tag_sets(data, asr, exp, sets.split(), tagger=tagger or default_tagger(lang), device=device)
     click.echo(f"{exp / 'decode'}: {sets}")
 
 

@@ -11,6 +11,8 @@ UTT2DUR = "utt2dur"
 SENTENCES = "sentences.jsonl"
 ENTITIES = "entities.jsonl"
 GOLD_ENTITIES = "gold_entities.jsonl"
+DECODE_RECORD = "decode.json"  # beside hypotheses: which model and search wrote them
+PIPELINE_RECORD = "pipeline.json"  # beside tagged hypotheses: whose they were, and which tagger
 ANNOTATE_RECORD = "annotate.json"  # beside pseudo-labels: which tagger wrote them
 NBEST = "nbest.jsonl"
 WORD_TIMES = "word_times.jsonl"
@@ -31,6 +33,9 @@ TOKENS_CONFIG = "tokens.json"
 # exp/<tag>
 CONFIG = "config.yaml"
 TRAINING = "train.json"  # written when the training has finished
+TRANSFER = "transfer.json"  # what a training with --init began with
+FIRST_WEIGHTS = "first_weights.pth"  # there until it has finished
+SYSTEM = "system.json"  # whose hypotheses these are, in a folder without a training of its own
 RESULTS = "RESULTS.md"
 CURVES = "curves.png"
 
