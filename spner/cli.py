@@ -81,14 +81,28 @@ def data_command(corpus: Path, lang: str, out: Path, max_broken: float, nj: int)
 @click.option("--model", help="Hub name or folder to fine-tune; without it a small model is trained from nothing.")
 @click.option("--encoding", default="utf-8", help="Of the files, such as latin-1.")
 @click.option("--token_column", default=0, type=int, help="Column of the token, from 0; the tag is in the last.")
+@click.option("--match_speech", is_flag=True, help="Train and score on text as a recogniser writes it: lower case, no "
+              "punctuation; needs --lang.")  # fmt: skip
+@click.option("--noise", default=0.0, type=click.FloatRange(0, 1),
+              help="With --match_speech: probability of a simulated recognition error at each training "
+                   "word.")  # fmt: skip
+@click.option("--lang", help="With --match_speech: language code; decides the normalisation.")
 @click.option("--epochs", type=click.IntRange(1), help="15 from nothing, 3 for fine-tuning.", show_default=False)
 @click.option("--learning_rate", type=float, help="1.5e-3 from nothing, 3e-5 for fine-tuning.", show_default=False)
 @click.option("--seed", default=0, type=int, help="Of all randomness.")
-def train_tagger_command(out: Path, train_files: tuple[Path, ...], **options: Any) -> None:
+def train_tagger_command(
+    out: Path, train_files: tuple[Path, ...], match_speech: bool, noise: float, lang: str | None, **options: Any
+) -> None:
     """Train a text tagger (PER, ORG, LOC) on CoNLL column files, IOB1 or IOB2, and print seqeval's scores."""
     from spner.tagger.train import format_scores, train_tagger
+    from spner.textnorm import require_language
 
-    scores = train_tagger(out, train=train_files, **options)
+    if bool(lang) != match_speech or (noise and not match_speech):
+        raise SpnerError("--match_speech, --lang, --noise: the first needs --lang, and neither --lang nor --noise goes "
+                         "without it")
+    if lang:
+        require_language(lang)
+    scores = train_tagger(out, train=train_files, speech_lang=lang, noise=noise, **options)
     for set_name in (DEV, TEST):
         if scores[set_name]:
             click.echo(f"{set_name}: {format_scores(scores[set_name])}")
