@@ -1,5 +1,6 @@
 # The six stages of every recipe. A recipe's run.sh holds settings and sources this file with its arguments.
-# --name value sets the run.sh setting of that name; --stage and --stop_stage choose the stages.
+# --name value sets the run.sh setting of that name, to several values where several follow; --stage and --stop_stage
+# choose the stages.
 # shellcheck shell=bash disable=SC2154  # the settings are run.sh's
 set -euo pipefail
 
@@ -16,8 +17,13 @@ while [ $# -gt 0 ]; do
     [ $# -gt 1 ] || die "option $1 needs a value"
     printf -v "${name}" '%s' "$2"
     shift 2
+    while [ $# -gt 0 ] && [[ "$1" != --* ]]; do
+        printf -v "${name}" '%s %s' "${!name}" "$1"
+        shift
+    done
 done
 [[ "${stage}" == [1-6] && "${stop_stage}" == [1-6] ]] || die "--stage ${stage} --stop_stage ${stop_stage}: expected 1 to 6"
+[ -z "${model}" ] || [ -z "${init}${join}" ] || die "--model: trains nothing; leave --init and --join out"
 
 PATH="$("${root}/tools/setup.sh"):${PATH}"
 export PATH PYTHONPATH="${root}" PYTHONUNBUFFERED=1
@@ -34,9 +40,17 @@ case "${corpus}" in
     *) name="$(basename "$(dirname "${corpus}")")_$(basename "${corpus}")" ;;
 esac
 data="data/${name}"
-tag="${tag:-${name}_${system}}"
-dump="dump/${tag}"
+named() { echo "$(basename "$(realpath -m "$1/../..")")_$(basename "$1")"; }  # ../cv_de/exp/mini_e2e: cv_de_mini_e2e
+variant=""
+[ "${fraction}" = 100 ] || variant+="_${fraction}"
+for other in ${join}; do variant+="_and_$(basename "${other}")"; done
+[ -z "${init}" ] || variant+="_from_$(named "${init}")"
+[ -z "${model}" ] || variant="_by_$(named "${model}")"
+tag="${tag:-${name}_${system}${variant}}"
 exp="exp/${tag}"
+acoustic="${tag}"  # what stages 3 to 5 make: for the pipeline, the recogniser of --system asr
+[ "${system}" != pipeline ] || acoustic="${name}_asr${variant}"
+dump="dump/${acoustic}"
 
 if [ -z "${train_config}" ]; then  # XLS-R is not for CPUs
     train_config=train_mini.yaml
@@ -45,6 +59,8 @@ fi
 train=(--config "${root}/conf/${train_config}")
 [ ! -f "conf/${train_config}" ] || train+=(--config "conf/${train_config}")
 for option in ${train_opts}; do train+=(--set "${option}"); done
+joined=()
+for other in ${join}; do joined+=(--join "${other}"); done
 read -ra mini <<< "${mini_opts}"
 
 step() {  # step N "title" command...: run the command if stage N is asked for; keep its output, time and exit code
@@ -64,15 +80,30 @@ if [ "${corpus}" = mini ]; then
 fi
 step 1 "prepare data" spner data --corpus "${corpus}" --lang "${lang}" --out "${data}" \
     --max_broken "${max_broken}" --nj "${nj}"
-if [ -z "${tagger}" ] && [ "${name}" = mini ]; then
-    tagger=exp/tagger_mini
-    step 2 "generate gold text" spner mini-text --lang "${lang}" --out downloads/mini_text.txt \
-        --num_sentences "${mini_text}"
-    step 2 "train a small tagger" spner train-tagger --train downloads/mini_text.txt --out "${tagger}" --epochs 8
+if [ "${name}" = mini ]; then
+    gold=downloads/mini_text.txt
+    step 2 "generate gold text" spner mini-text --lang "${lang}" --out "${gold}" --num_sentences "${mini_text}"
+    if [ -z "${tagger}" ]; then
+        tagger=exp/tagger_mini
+        step 2 "train a small tagger" spner train-tagger --train "${gold}" --out "${tagger}" --epochs 8
+    fi
+    if [ "${system}" = pipeline ] && [ -z "${speech_tagger}" ]; then
+        speech_tagger=exp/tagger_mini_speech
+        step 2 "train a tagger of recognised words" spner train-tagger --train "${gold}" --out "${speech_tagger}" \
+            --epochs 8 --match_speech --noise 0.1 --lang "${lang}"
+    fi
 fi
 step 2 "annotate entities" spner annotate ${tagger:+--tagger "${tagger}"} --lang "${lang}" --data "${data}"
-step 3 "make tokens" spner tokens --data "${data}" --out "${dump}" \
-    --system "${system}" --token_type "${token_type}" ${vocab_size:+--vocab_size "${vocab_size}"}
-step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "${exp}" "${train[@]}"
-step 5 "decode" spner decode --data "${data}" --exp "${exp}" --sets "${sets}"
+if [ -z "${model}" ]; then
+    step 3 "make tokens" spner tokens --data "${data}" --out "${dump}" --system "${system/pipeline/asr}" \
+        --token_type "${token_type}" ${vocab_size:+--vocab_size "${vocab_size}"} --fraction "${fraction}" "${joined[@]}"
+    step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "exp/${acoustic}" "${train[@]}" \
+        ${init:+--init "${init}"} --reinit_layers "${reinit_layers}" --freeze_steps "${freeze_steps}"
+fi
+step 5 "decode" spner decode --data "${data}" --exp "exp/${acoustic}" --sets "${sets}" ${model:+--model "${model}"}
+if [ "${system}" = pipeline ]; then
+    speech_tagger="${speech_tagger:-${tagger}}"
+    step 5 "tag what was decoded" spner pipeline --data "${data}" --asr "exp/${acoustic}" --exp "${exp}" \
+        --sets "${sets}" --lang "${lang}" ${speech_tagger:+--tagger "${speech_tagger}"}
+fi
 step 6 "score" spner score-exp --data "${data}" --exp "${exp}" --sets "${sets}"
