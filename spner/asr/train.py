@@ -87,7 +87,8 @@ def _begin_with(transfer: Transfer, args: Namespace, exp: Path) -> None:
     if (exp / CHECKPOINT).exists():
         log.info("%s: goes on from its last finished epoch; --init is not loaded again", exp)
         return
-    begin(args, exp, transfer, source=read_config(transfer.init), checkpoint=chosen_checkpoint(transfer.init))
+    checkpoint = chosen_checkpoint(transfer.init)
+    begin(args, exp, transfer, source=read_config(transfer.init), checkpoint=checkpoint)
 
 
 def chosen_checkpoint(exp: Path) -> Path:

@@ -2,8 +2,9 @@
 
 All of the network is taken over as it is but for the CTC output layer, ``ctc.ctc_lo.weight`` (V, D) and
 ``ctc.ctc_lo.bias`` (V,), which has one row a token. A token that both lists have keeps its row, the entity symbols
-above all; a new character starts from the row of its base letter where the source has it (ë from e), else from the mean
-of the source's characters. What became of every token and parameter is told in ``exp/<tag>/transfer.json``::
+above all; a new character starts from the row of its base letter where the source has it (ë from e, ß from s, д from
+d), else from the mean of the source's characters. What became of every token and parameter is told in
+``exp/<tag>/transfer.json``::
 
     {"init": "../cv_de/exp/mini_e2e", "weights": "<fingerprint>", "reinit_layers": 0, "freeze_steps": 0,
      "tokens": [{"token": "<PER>", "row": "same token", "of": ["<PER>"]},
