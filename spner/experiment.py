@@ -66,7 +66,7 @@ def _describe(report: dict[str, Any], exp: Path) -> Run:
     model, facts = _find_model(exp)
     training, config = _read_training(model), _read_config(model)
     if training.get("init"):
-        facts["began with"] = f"`{training['init']}`"
+        facts["began with"] = training["init"]
     if training.get("train"):
         facts["trained on"] = format_counts(training["train"])
     phase, key, mode = config["best_model_criterion"][0]
@@ -94,7 +94,7 @@ def _find_model(exp: Path) -> tuple[Path, dict[str, str]]:
     while (model / paths.SYSTEM).exists():
         system = read_json(model / paths.SYSTEM)
         model = Path(system["model"])
-        facts |= {"model": f"`{model}`"} | ({"tagger": f"`{system['tagger']}`"} if "tagger" in system else {})
+        facts |= {"model": str(model)} | ({"tagger": system["tagger"]} if "tagger" in system else {})
     return model, facts
 
 

@@ -158,12 +158,12 @@ def test_results_tell_model_and_tagger(data: Path, asr: Path, tmp_path: Path) ->
     tag_sets(data, asr, exp, ["dev", "test"], tagger="t")
     score_experiment(data, exp, ["test"])
     table = (exp / paths.RESULTS).read_text().split("| made with |")[1]
-    for row in ("system | pipeline", f"model | `{german}`", "tagger | `t`", "began with | `../cv_en/exp/mini_asr`",
+    for row in ("system | pipeline", f"model | {german}", "tagger | t", "began with | ../cv_en/exp/mini_asr",
                 "trained on | data/mini: 2 of 8 utterances, 0.50 of 2.00 h (25%)"):  # fmt: skip
         assert f"| {row} |" in table
     scores = read_json(exp / "score" / "test.json")
     assert scores["f1"]["micro"]["tp"] == 1
-    assert scores["made_with"]["experiment"]["facts"]["tagger"] == "`t`"
+    assert scores["made_with"]["experiment"]["facts"]["tagger"] == "t"
 
 
 def test_results_of_a_zero_shot_decoding_tell_the_model(data: Path, asr: Path, tmp_path: Path) -> None:
@@ -173,4 +173,4 @@ def test_results_of_a_zero_shot_decoding_tell_the_model(data: Path, asr: Path, t
     write_table(paths.decode_dir(asr, "test") / paths.TEXT, WORDS)
     score_experiment(data, asr, ["test"])
     table = (asr / paths.RESULTS).read_text().split("| made with |")[1]
-    assert f"| model | `{german}` |" in table and "| system | e2e |" in table and "tagger" not in table
+    assert f"| model | {german} |" in table and "| system | e2e |" in table and "tagger" not in table

@@ -49,7 +49,7 @@ def write_results(exp: Path, run: Run) -> Path:
         *(f"| {row.name} | {' | '.join(row.cells)} |" for row in rows),
         "",
         "Rates are fractions with 95 % intervals: lower is better for WER, CER and EER, higher for F1 (P precision, R "
-        "recall; seen: entities of the training set).",
+        "recall; seen: entities of this recipe's train set, all of it).",
         "",
         *(f"- {row.name}: {GOLD_NOTE if row.gold else PSEUDO_NOTE}" for row in rows),
         "",

@@ -204,7 +204,7 @@ def test_another_experiments_model_decodes(prepared: Prepared, source: Path, tmp
             own, others = (paths.decode_dir(folder, set_name) / name for folder in (source, exp))
             assert own.read_bytes() == others.read_bytes()
     score_experiment(prepared.data, exp, ["test"])
-    assert f"| model | `{source}` |" in (exp / paths.RESULTS).read_text()
+    assert f"| model | {source} |" in (exp / paths.RESULTS).read_text()
 
 
 def test_hypotheses_of_two_models_do_not_mix(
