@@ -183,12 +183,12 @@ def train_command(
     data: Path, dump: Path, exp: Path, init: Path | None, reinit_layers: int, freeze_steps: int, **options: Any
 ) -> None:
     """Stage 4: train with ESPnet; an interrupted training goes on at its last finished epoch."""
+    if not init and (reinit_layers or freeze_steps):
+        raise SpnerError("--reinit_layers, --freeze_steps: are about what is taken over; give --init as well")
     from spner.asr.train import train
     from spner.asr.transfer import Transfer
     from spner.experiment import plot_training
 
-    if not init and (reinit_layers or freeze_steps):
-        raise SpnerError("--reinit_layers, --freeze_steps: are about what is taken over; give --init as well")
     transfer = Transfer(init, reinit_layers, freeze_steps) if init else None
     checkpoint = train(data, dump, exp, transfer=transfer, **options)
     plot_training(exp)

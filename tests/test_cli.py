@@ -177,3 +177,25 @@ def test_options_reach_the_function(monkeypatch: pytest.MonkeyPatch, capfd: pyte
     options = {"system": "asr", "token_type": "bpe", "vocab_size": 7, "joined": (Path("x"), Path("y")), "fraction": 12}
     assert seen == [((Path("d"), Path("o")), options)]
     assert capfd.readouterr().out == "o: 3 tokens; train: d: 1 of 8 utterances, 0.25 of 2.00 h (12%)\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("train-tagger --train t --out o --match_speech", "--match_speech, --lang, --noise: the first needs --lang"),
+        ("train-tagger --train t --out o --lang nl", "--match_speech, --lang, --noise: the first needs --lang"),
+        ("train-tagger --train t --out o --noise 0.1", "--match_speech, --lang, --noise: the first needs --lang"),
+        ("train-tagger --train t --out o --match_speech --lang qq1", 'lang "qq1" is unknown'),
+        ("train --data d --dump u --exp e --config c --reinit_layers 1", "give --init as well"),
+        ("train --data d --dump u --exp e --config c --freeze_steps 1", "give --init as well"),
+        ("pipeline --data d --asr a --exp e", "--tagger: is missing; give one, or --lang for its default"),
+        ("pipeline --data d --asr a --exp e --lang fr", 'lang "fr" has no default tagger'),
+        ("tokens --data d --out o --fraction 0", "--fraction"),
+        ("tokens --data d --out o --fraction 101", "--fraction"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(command: str, message: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(command.split())
+    assert stop.value.code == 2
+    assert message in caplog.messages[-1]

@@ -90,7 +90,7 @@ if [ "${name}" = mini ]; then
     if [ "${system}" = pipeline ] && [ -z "${speech_tagger}" ]; then
         speech_tagger=exp/tagger_mini_speech
         step 2 "train a tagger of recognised words" spner train-tagger --train "${gold}" --out "${speech_tagger}" \
-            --epochs 8 --match_speech --noise 0.1 --lang "${lang}"
+            --epochs 8 --match_speech --lang "${lang}"
     fi
 fi
 step 2 "annotate entities" spner annotate ${tagger:+--tagger "${tagger}"} --lang "${lang}" --data "${data}"
