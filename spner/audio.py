@@ -149,10 +149,23 @@ def read_stored(location: str) -> np.ndarray:
             file.seek(int(offset))
             rate_hz, waveform = kaldiio.matio.read_kaldi(file, load_kwargs={"dtype": "float32"})
     except (ClipError, OSError, ValueError, RuntimeError, struct.error) as error:
-        raise SpnerError(f"{location}: no audio can be read there ({error}); rerun stage 1") from error
+        raise SpnerError(f"{location}: no audio can be read there ({error}); "
+                         "rerun stage 1, or go to the folder it ran in") from error
     if rate_hz != SAMPLE_RATE_HZ:
         raise SpnerError(f"{location}: is at {rate_hz} Hz (expected {SAMPLE_RATE_HZ}); rerun stage 1")
     return waveform
+
+
+def copy_stored(location: str, path: Path) -> None:
+    """Write the clip behind a ``wav.scp`` value as a FLAC file, sample by sample what the store holds.
+
+    Raises:
+        SpnerError: nothing can be read there, or ``path`` cannot be written.
+    """
+    # libsndfile would scale floats by 32767, which is not what it reads by.
+    samples = np.clip(np.rint(read_stored(location) * 32768), -32768, 32767).astype(np.int16)
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        soundfile.write(file, samples, SAMPLE_RATE_HZ, format="FLAC")
 
 
 def clip_duration_s(path: Path) -> float:

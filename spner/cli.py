@@ -59,17 +59,20 @@ def mini_text(lang: str, out: Path, seed: int, num_sentences: int) -> None:
 
 
 @cli.command("data")
-@click.option("--corpus", required=True, type=FOLDER, help="Unpacked Common Voice release, the folder of one language.")
+@click.option("--corpus", required=True, type=FOLDER, help="Unpacked Common Voice release, the folder of one language; "
+              "or a JSON file of the paper's authors, with their labels and sets.")  # fmt: skip
+@click.option("--clips", type=FOLDER, help="Folder of the clips; a release has its own, a JSON file none.")
 @click.option("--lang", required=True, help="Language code; decides the normalisation.")
 @click.option("--out", required=True, type=FOLDER, help="Data folder to write.")
 @click.option("--max_broken", default=0.01, type=click.FloatRange(0, 1),
               help="Share of a set's clips, 0 to 1, that may be missing or broken.")  # fmt: skip
 @click.option("--nj", default=2, type=click.IntRange(1), help="Processes that decode clips.")
-def data_command(corpus: Path, lang: str, out: Path, max_broken: float, nj: int) -> None:
+def data_command(corpus: Path, clips: Path | None, lang: str, out: Path, max_broken: float, nj: int) -> None:
     """Stage 1: clean a corpus and write Kaldi data folders and the 16 kHz audio store."""
     from spner.corpora.prepare import format_report, prepare_data
 
-    click.echo(format_report(prepare_data(corpus, out, lang=lang, max_broken=max_broken, num_workers=nj)))
+    report = prepare_data(corpus, out, lang=lang, max_broken=max_broken, num_workers=nj, clips=clips)
+    click.echo(format_report(report))
 
 
 @cli.command("train-tagger")
@@ -109,15 +112,16 @@ def train_tagger_command(
 
 
 @cli.command("annotate")
-@click.option("--tagger", help="Transformers token classifier, hub name or folder; nl, de and en have a default.")
+@click.option("--tagger", help="Transformers token classifier, hub name or folder. Without it the labels that "
+              "came with the corpus are taken; where none did, nl, de and en have a default.")  # fmt: skip
 @click.option("--lang", required=True, help="Language code; decides the normalisation.")
 @click.option("--data", required=True, type=FOLDER, help="Data folder of stage 1.")
 def annotate_command(tagger: str | None, lang: str, data: Path) -> None:
     """Stage 2: label the cased sentences and write the labels on the normalised words."""
-    from spner.tagger.annotate import annotate_data_dir, default_tagger
+    from spner.tagger.annotate import annotate_data_dir
     from spner.tagger.train import format_scores
 
-    for set_name, scores in annotate_data_dir(data, tagger=tagger or default_tagger(lang), lang=lang).items():
+    for set_name, scores in annotate_data_dir(data, tagger=tagger, lang=lang).items():
         click.echo(f"{set_name}: " + (f"against gold: {format_scores(scores)}" if scores else "annotated"))
 
 
@@ -389,6 +393,22 @@ def overlap_command(sources: tuple[Path, ...], gold: bool, out: Path | None, **o
     if out:
         write_json(out, overlaps)
     click.echo(format_overlaps(overlaps))
+
+
+@cli.command("export")
+@click.option("--format", "format_name", required=True, type=click.Choice(["paper_json", "conll", "slue"]),
+              help="paper_json: the paper's authors' JSON, and the clips as FLAC; conll: token, tab, IOB2 tag; slue: "
+              "SLUE-VoxPopuli's tables.")  # fmt: skip
+@click.option("--data", required=True, type=FOLDER, help="Data folder of stages 1 and 2, or one of its sets; its "
+              "wav.scp is relative to the folder that stage 1 ran in.")  # fmt: skip
+@click.option("--out", required=True, type=FOLDER, help="Folder to write.")
+@click.option("--gold", is_flag=True, help="Take the gold entities instead of the pseudo-labels.")
+def export_command(format_name: str, data: Path, out: Path, gold: bool) -> None:
+    """Write a data folder in a format that other programs read."""
+    from spner.export import export
+
+    entities_file = GOLD_ENTITIES if gold else ENTITIES
+    click.echo("\n".join(map(str, export(data, out, format_name=format_name, entities_file=entities_file))))
 
 
 @cli.command("stats")

@@ -68,6 +68,21 @@ def split_row(line: str) -> tuple[str, str]:
     return utt_id, "".join(value)
 
 
+def parse_seconds(where: str, value: str) -> float:
+    """Return a value of ``utt2dur``.
+
+    Raises:
+        SpnerError: it is no duration.
+    """
+    try:
+        duration_s = float(value)
+    except ValueError:
+        duration_s = math.nan
+    if not 0 <= duration_s < math.inf:
+        raise SpnerError(f'{where}: the duration is "{value}" (expected seconds, 0 or more); rerun stage 1')
+    return duration_s
+
+
 def write_sentences(path: Path, sentences: dict[str, str]) -> None:
     """Write the cased, punctuated sentences as JSON lines, in C order of the utterance ids."""
     with atomic_text(path) as file:

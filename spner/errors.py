@@ -8,12 +8,21 @@ Message order: where, what was found, what was expected, what to do::
 Every other exception is a defect of ours and keeps its traceback.
 """
 
+import json
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+MAX_QUOTED = 80
 
 
 class SpnerError(Exception):
     """Wrong input from outside: a file, an option, a model, a full disk."""
+
+
+def quote(text: str) -> str:
+    """Return a text from outside as a message can hold it: quoted, on one line, cut after 80 characters."""
+    cut = text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…"
+    return json.dumps(cut, ensure_ascii=not cut.isprintable())
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

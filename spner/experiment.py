@@ -70,7 +70,7 @@ def _describe(report: dict[str, Any], exp: Path) -> Run:
     if training.get("train"):
         facts["trained on"] = format_counts(training["train"])
     phase, key, mode = config["best_model_criterion"][0]
-    names = {"wer": "untagged WER", "f1": "entity F1"}
+    names = {"wer": "untagged WER", "wer_tagged": "tagged WER", "f1": "entity F1"}
     epochs = chosen_epochs(training["history"], config)
     return Run(
         lang=report["settings"]["lang"],

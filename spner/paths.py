@@ -13,7 +13,8 @@ ENTITIES = "entities.jsonl"
 GOLD_ENTITIES = "gold_entities.jsonl"
 DECODE_RECORD = "decode.json"  # beside hypotheses: which model and search wrote them
 PIPELINE_RECORD = "pipeline.json"  # beside tagged hypotheses: whose they were, and which tagger
-ANNOTATE_RECORD = "annotate.json"  # beside pseudo-labels: which tagger wrote them
+CORPUS_ENTITIES = "corpus_entities.jsonl"  # pseudo-labels that came with the corpus
+ANNOTATE_RECORD = "annotate.json"  # beside pseudo-labels: where they come from
 NBEST = "nbest.jsonl"
 WORD_TIMES = "word_times.jsonl"
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from spner.datadir import find_sets, stream_entities, stream_table
+from spner.datadir import find_sets, parse_seconds, stream_entities, stream_table
 from spner.datatypes import LABELS, Annotated
 from spner.errors import SpnerError
 from spner.paths import ENTITIES, GOLD_ENTITIES, TEXT, UTT2DUR, UTT2SPK
@@ -136,7 +136,7 @@ def count_set(folder: Path, *, entities_file: str) -> SetCounts:
     return SetCounts(
         len(utt_ids),
         words,
-        None if durations is None else math.fsum(_seconds(where, value) for where, value in durations),
+        None if durations is None else math.fsum(parse_seconds(where, value) for where, value in durations),
         None if speakers is None else Counter(speaker for _, speaker in speakers),
         entities,
     )
@@ -158,16 +158,6 @@ def _stream_values(file: Path, utt_ids: Collection[str], *, of: Path) -> Iterato
         yield f"{file}:{line_number}", value
     if line_number < len(utt_ids):
         raise SpnerError(f"{file}: holds {line_number} of the {len(utt_ids)} utterances of {of} {expected}")
-
-
-def _seconds(where: str, value: str) -> float:
-    try:
-        duration_s = float(value)
-    except ValueError:
-        duration_s = math.nan
-    if not 0 <= duration_s < math.inf:
-        raise SpnerError(f'{where}: the duration is "{value}" (expected seconds, 0 or more); rerun stage 1')
-    return duration_s
 
 
 def most_frequent(mentions: Mentions, top: int) -> list[tuple[tuple[str, str], int]]:

@@ -4,6 +4,7 @@ Tagged text is the paper's scheme (arXiv 2307.01310, section 3): one opening sym
 closing symbol, each a token of its own: ``<PER> angela merkel </NE> reist naar <LOC> amsterdam </NE>``.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from spner.datatypes import LABELS, Annotated, Entity
 
 CLOSE = "</NE>"
 POLICIES = ("discard", "repair")
+BIO_TAG = re.compile(r"O|[BI]-\S+")
 
 
 def open_symbol(label: str) -> str:

@@ -23,6 +23,7 @@ from spner.audio import (
     ClipError,
     StoredClip,
     clip_duration_s,
+    copy_stored,
     read_clip,
     read_stored,
     store_clips,
@@ -362,7 +363,8 @@ def test_pickle_in_an_archive_is_not_loaded(tmp_path: Path) -> None:
     with pytest.raises(SpnerError) as error:
         read_stored(f"{archive}:2")
     assert str(error.value) == (
-        f"{archive}:2: no audio can be read there (no audio record begins at that offset); rerun stage 1"
+        f"{archive}:2: no audio can be read there (no audio record begins at that offset); "
+        "rerun stage 1, or go to the folder it ran in"
     )
     assert not (tmp_path / "sprung").exists()
 
@@ -379,7 +381,7 @@ def test_truncated_archive_is_one_line(tmp_path: Path, kept: int) -> None:
     store(tmp_path / "store", [("u", path)])
     archive = tmp_path / "store" / "00000.ark"
     archive.write_bytes(archive.read_bytes()[: 2 + kept])
-    with pytest.raises(SpnerError, match=r"00000\.ark:2: no audio can be read there \(.+\); rerun stage 1$"):
+    with pytest.raises(SpnerError, match=r"00000\.ark:2: no audio can be read there \(.+\); rerun stage 1, or go to"):
         read_stored(f"{archive}:2")
 
 
@@ -392,10 +394,23 @@ def test_wrong_length_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("location", ["none.ark:5", "none.wav", "", ":7"])
 def test_nothing_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SpnerError, match=r": no audio can be read there \(.+\); rerun stage 1$"):
+    with pytest.raises(SpnerError, match=r": no audio can be read there \(.+\); rerun stage 1, or go to the"):
         read_stored(location)
 
 
 def test_plain_audio_file_is_read(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a:b.wav", tone(48_000, 0.1), 48_000)
     np.testing.assert_array_equal(read_stored(str(path)), read_clip(path))
+
+
+def test_a_copied_clip_holds_the_samples_of_the_store(tmp_path: Path) -> None:
+    """The loudest too: libsndfile writes floats by another factor than it reads them by."""
+    samples = np.array([-32768, -32767, -20001, -1, 0, 1, 16385, 20001, 32766, 32767] * 20, np.int16)
+    soundfile.write(tmp_path / "a.wav", samples, SAMPLE_RATE_HZ)
+    (stored,) = store_clips(tmp_path / "store", [("a", tmp_path / "a.wav")], num_workers=1, what="test")
+    location = f"{tmp_path}/store/{stored.location}"
+    copy_stored(location, tmp_path / "out" / "a.flac")
+    copied, rate_hz = soundfile.read(tmp_path / "out" / "a.flac", dtype="float32")
+    assert rate_hz == SAMPLE_RATE_HZ and soundfile.info(tmp_path / "out" / "a.flac").format == "FLAC"
+    np.testing.assert_array_equal(copied, read_stored(location))
+    assert abs(copied).max() > 0.99

@@ -42,7 +42,7 @@ def test_every_stage_has_a_command() -> None:
 
 
 def test_corpora_have_commands() -> None:
-    assert {"stats", "overlap"} <= set(COMMANDS)
+    assert {"stats", "overlap", "export"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
@@ -199,3 +199,29 @@ def test_options_that_do_not_fit_are_refused(command: str, message: str, caplog:
         main(command.split())
     assert stop.value.code == 2
     assert message in caplog.messages[-1]
+
+
+@pytest.mark.parametrize(("flags", "entities_file"), [([], "entities.jsonl"), (["--gold"], "gold_entities.jsonl")])
+def test_export_reaches_its_function(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], flags: list[str], entities_file: str
+) -> None:
+    from spner import export
+
+    def record(data: Path, out: Path, **options: Any) -> list[Path]:
+        assert (data, out, options) == (Path("d"), Path("o"), {"format_name": "slue", "entities_file": entities_file})
+        return [out / "a", out / "b"]
+
+    monkeypatch.setattr(export, "export", record)
+    main(["export", "--format", "slue", "--data", "d", "--out", "o", *flags])
+    assert capfd.readouterr().out == "o/a\no/b\n"
+
+
+def test_clips_reach_stage_1(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    from spner.corpora import prepare
+
+    seen: list[Any] = []
+    monkeypatch.setattr(prepare, "prepare_data", lambda corpus, out, **options: seen.append(options["clips"]))
+    monkeypatch.setattr(prepare, "format_report", str)
+    main("data --corpus a.json --clips c --lang nl --out o".split())
+    main("data --corpus a --lang nl --out o".split())
+    assert seen == [Path("c"), None]

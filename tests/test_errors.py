@@ -1,10 +1,10 @@
-"""The nearest known name, and an error that travels between processes."""
+"""The nearest known name, text from outside in a message, and an error that travels between processes."""
 
 import pickle
 
 import pytest
 
-from spner.errors import SpnerError, nearest
+from spner.errors import MAX_QUOTED, SpnerError, nearest, quote
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,23 @@ def test_nearest(name: str, known: list[str], expected: str) -> None:
 
 def test_nearest_takes_any_iterable() -> None:
     assert nearest("lnag", (name for name in ("lang", "nj"))) == '; did you mean "lang"?'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("café.mp3", '"café.mp3"'),
+        ('a "b"', r'"a \"b\""'),
+        ("a\nb\x1b[2J", r'"a\nb\u001b[2J"'),
+        ("\ud800", r'"\ud800"'),
+        ("\u2028", r'"\u2028"'),
+        ("x" * MAX_QUOTED, f'"{"x" * MAX_QUOTED}"'),
+        ("x" * 1000, f'"{"x" * MAX_QUOTED}…"'),
+    ],
+)
+def test_text_from_outside_stays_on_its_line(text: str, expected: str) -> None:
+    assert quote(text) == expected
+    assert len(quote(text).splitlines()) == 1 and quote(text).encode("utf-8")
 
 
 def test_message_survives_the_way_from_a_worker() -> None:

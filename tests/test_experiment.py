@@ -143,6 +143,18 @@ def test_results_of_another_system(data: Path, exp: Path) -> None:
     assert "highest dev entity F1: 2" in results and "| asr |" in results and "valid.f1.ave.pth" in results
 
 
+def test_results_of_an_epoch_chosen_with_its_symbols(data: Path, exp: Path) -> None:
+    """As the paper's training does: tagged WER chooses another epoch than untagged."""
+    record = json.loads((exp / paths.TRAINING).read_text())
+    for epoch, tagged in zip(record["history"], (0.6, 0.5, 0.4, 0.7), strict=True):
+        epoch["dev_wer_tagged"] = tagged
+    write_json(exp / paths.TRAINING, record)
+    (exp / paths.CONFIG).write_text(yaml.safe_dump(config("wer_tagged", "min", 1)))
+    plot_training(exp)
+    score_experiment(data, exp, ["test"])
+    assert "lowest dev tagged WER: 3" in (exp / paths.RESULTS).read_text()
+
+
 def test_again_gives_the_same_bytes(data: Path, exp: Path) -> None:
     files = []
     for _ in range(2):

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "spner"
 ROOMS = (
     *("errors", "datatypes", "files", "paths", "provenance", "progress", "parallel"),
     *("textnorm", "tags", "datadir", "stats", "audio", "configs"),
-    *("corpora", "scoring", "devices", "tagger", "trainset", "tokens", "lm", "search", "asr", "pipeline"),
+    *("corpora", "scoring", "export", "devices", "tagger", "trainset", "tokens", "lm", "search", "asr", "pipeline"),
     *("report", "experiment", "cli", "__main__"),
 )
 HEAVY = {"torch", "torchaudio", "espnet", "espnet2", "transformers", "s3prl", "matplotlib", "jinja2"}

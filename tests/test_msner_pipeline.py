@@ -14,6 +14,7 @@ from spner.errors import SpnerError
 from spner.tagger.conll import read_conll
 from tools.bench.msner_pipeline import (
     HYPS,
+    NUM_FOLDS,
     Recording,
     assign_folds,
     both_forms,
@@ -23,6 +24,8 @@ from tools.bench.msner_pipeline import (
     parse_recording,
     read_msner,
     sources,
+    tag_held_out,
+    train_fold,
     with_other_names,
     write_conll,
 )
@@ -138,6 +141,40 @@ def test_folds_are_whole_sessions_of_about_equal_size() -> None:
     recordings = [recording(session, number) for session, size in sizes.items() for number in range(size)]
     assert assign_folds(recordings, 2) == {"20200101": 0, "20200102": 1, "20200103": 1, "20200104": 0}
     assert assign_folds(reversed(recordings), 2) == assign_folds(recordings, 2)
+
+
+@pytest.fixture
+def ten_sessions() -> list[Recording]:
+    """Return two utterances in each of ten sessions; their only word is the session's own."""
+    sessions = [f"202001{day:02}" for day in range(1, 11)]
+    gold = {session: Annotated((f"W{session}",)) for session in sessions}
+    return [Recording(f"{session}-{number}", gold[session], {}, True) for session in sessions for number in (1, 2)]
+
+
+@pytest.mark.parametrize("fold", range(NUM_FOLDS))
+def test_fold_is_trained_and_its_epoch_chosen_without_its_sessions(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ten_sessions: list[Recording], fold: int
+) -> None:
+    monkeypatch.setattr("tools.bench.msner_pipeline.train_tagger", lambda *args, **options: None)
+    train_fold(fold, ten_sessions, [], tmp_path)
+    texts = [read_conll(tmp_path / "text" / f"fold{fold}_{name}.conll") for name in ("train", "dev")]
+    train, dev = ({word.lower() for sentence in text for word in sentence.words} for text in texts)
+    fold_of = assign_folds(ten_sessions)
+    held_out = {f"w{session}" for session in fold_of if fold_of[session] == fold}
+    assert (len(train), len(dev), len(held_out)) == (6, 2, 2)
+    assert len(train | dev | held_out) == 10
+
+
+def test_held_out_utterances_are_tagged_by_the_tagger_of_their_fold(
+    monkeypatch: pytest.MonkeyPatch, ten_sessions: list[Recording]
+) -> None:
+    def tag_all(folder: Path, recordings: list[Recording]) -> dict[str, dict[str, Annotated]]:
+        return {"low": {r.utt_id: Annotated((folder.name,)) for r in recordings}}
+
+    monkeypatch.setattr("tools.bench.msner_pipeline.tag_all", tag_all)
+    tagged = tag_held_out([Path(str(fold)) for fold in range(NUM_FOLDS)], ten_sessions)
+    fold_of = assign_folds(ten_sessions)
+    assert tagged == {"low": {r.utt_id: Annotated((str(fold_of[r.session]),)) for r in ten_sessions}}
 
 
 def test_both_forms_normalises_words_and_moves_entities() -> None:

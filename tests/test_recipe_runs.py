@@ -140,6 +140,33 @@ def test_stages_1_to_3_and_5_killed_anywhere_end_with_the_same_bytes(
     assert read_tree(recipe, "exp/mini_e2e/decode") == read_tree(finished, "exp/mini_e2e/decode")
 
 
+def test_stage_5_searches_with_a_language_model_where_a_decode_configuration_is_given(
+    finished: Path, tmp_path: Path, repo_root: Path
+) -> None:
+    pytest.importorskip("flashlight.lib.text.decoder", reason="flashlight-text has no wheel for this Python")
+    recipe = copy_checkout(repo_root, tmp_path / "pad met spaties é")
+    for folder in ("data", "dump", "exp", "downloads"):
+        shutil.copytree(finished / folder, recipe / folder, symlinks=True)
+    (recipe / "conf").mkdir()
+    (recipe / "conf" / "decode_lm.yaml").write_text("tune_lm_weight: [1.0, 2.0]\n")
+    (recipe / "names.txt").write_text("Terneuzen\tLOC\n")
+    options = ["--stage", "5", "--decode_config", "decode_lm.yaml", "--boost", "names.txt"]
+    options += ["--lm_opts", "--unit token --order 6 --columns downloads/mini_text.txt"]
+    done = run(recipe, *options)
+    assert done.returncode == 0, done.stderr
+    exp = recipe / "exp" / "mini_e2e"
+    assert json.loads((exp / "lm" / "lm.json").read_text())["num_sentences"] > 300
+    tuned = json.loads((exp / "tuned" / "decode_lm.json").read_text())
+    assert [row["lm_weight"] for row in tuned["grid"]] == [1.0, 2.0], "the recipe's own conf overrides single keys"
+    searched = json.loads((exp / "decode" / "test" / "decode.json").read_text())["search"]
+    assert searched["config"]["lm_weight"] == tuned["lm_weight"]
+    scores = json.loads((exp / "score" / "test.json").read_text())
+    assert scores["illegal_symbols"]["hyp"]["per_100_utts"] == 0
+    before = read_tree(recipe, "exp/mini_e2e/decode")
+    assert run(recipe, *options).returncode == 0
+    assert read_tree(recipe, "exp/mini_e2e/decode") == before
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -159,6 +186,38 @@ def test_a_mistake_ends_in_one_line_and_exit_code_2(finished: Path, options: tup
     assert message in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert read_tree(finished, "data", "dump", "exp", "downloads") == before
+
+
+def test_a_file_of_the_papers_authors_runs_through_the_first_stages(finished: Path, tmp_path: Path) -> None:
+    """The embedded corpus in their format; its labels are taken as they are, and no tagger is loaded."""
+    export = [sys.executable, "-m", "spner", "export", "--format", "paper_json", "--data", "data/mini"]
+    subprocess.run([*export, "--out", tmp_path], check=True, cwd=finished)  # to which wav.scp is relative
+    published = (tmp_path / "dataset.json").rename(tmp_path / "cv_nl_dataset.json")
+    done = run(finished, "--corpus", str(published), "--clips", str(tmp_path / "clips"), "--stop_stage", "3")
+    assert done.returncode == 0, done.stderr
+    assert "stage 3: make tokens: exit code 0" in done.stdout
+    for name in ("text", "entities.jsonl", "sentences.jsonl"):
+        for set_name in ("train", "dev", "test"):
+            ours = finished / "data" / "cv_nl_dataset" / set_name / name
+            assert ours.read_bytes() == (finished / "data/mini" / set_name / name).read_bytes()
+    assert (finished / "dump/cv_nl_dataset_e2e/token_list").read_bytes() == (
+        finished / "dump/mini_e2e/token_list"
+    ).read_bytes()
+
+
+def test_a_new_recipe_runs_all_stages_without_a_line_of_python(tmp_path: Path, repo_root: Path) -> None:
+    checkout = copy_checkout(repo_root, tmp_path).parents[1]
+    for name, lang in (("cv_xx", "de"), ("cv_none", "fr")):
+        subprocess.run([checkout / "tools/new_recipe.sh", name, lang], check=True)
+    done = run(checkout / "egs" / "cv_xx")
+    assert done.returncode == 0, done.stderr
+    assert (checkout / "egs/cv_xx/exp/mini_e2e/RESULTS.md").stat().st_size > 0
+    without = run(checkout / "egs" / "cv_none")
+    assert without.returncode == 2
+    assert without.stderr.splitlines()[-1].endswith(
+        f"embedded corpus has no templates for it (expected one of de, en, nl); add {checkout}/spner/corpora/templates/"
+        "fr.yaml"
+    )
 
 
 # The paper's other systems
@@ -197,10 +256,6 @@ def test_the_pipeline_trains_its_recogniser_once_and_tags_what_it_heard(finished
 def german(finished: Path) -> Path:
     """A German recipe beside the Dutch one, its data made."""
     recipe = finished.parent / "cv_de"
-    recipe.mkdir(exist_ok=True)
-    text = (finished / "run.sh").read_text().replace('lang="nl"', 'lang="de"')
-    (recipe / "run.sh").write_text(text)
-    (recipe / "run.sh").chmod(0o755)
     done = run(recipe, "--stop_stage", "2")
     assert done.returncode == 0, done.stderr
     return recipe

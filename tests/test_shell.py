@@ -13,7 +13,8 @@ SCRIPTS = sorted([ROOT / ".ci" / "run", *ROOT.glob("tools/**/*.sh"), *ROOT.glob(
 
 def test_the_scripts_are_found() -> None:
     names = {path.relative_to(ROOT).as_posix() for path in SCRIPTS if path.is_file()}
-    assert {".ci/run", "tools/setup.sh", "tools/test.sh", "egs/TEMPLATE/stages.sh", "egs/cv_nl/run.sh"} <= names
+    assert {".ci/run", *(f"tools/{name}.sh" for name in ("setup", "test", "new_recipe"))} <= names
+    assert {"egs/TEMPLATE/stages.sh", "egs/cv_nl/run.sh", "egs/cv_de/run.sh", "egs/cv_en/run.sh"} <= names
 
 
 def test_no_script_lies_elsewhere() -> None:

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The six stages with these settings. Each can be given as --name value; paths are relative to this folder.
 lang=""               # language code: decides the normalisation, the embedded corpus and the default tagger
-corpus=mini           # mini: the embedded corpus; or an unpacked Common Voice release, the folder of one language
+corpus=mini           # mini: the embedded corpus; an unpacked Common Voice release, the folder of one language; a .json
+clips=                # folder of the clips, where the corpus is a JSON file of the paper's authors
 mini_opts=            # more options of spner mini-corpus
 mini_text=4000        # sentences of generated gold text that the embedded corpus's tagger is trained on
 max_broken=0.01       # share of a set's clips that may be missing or broken
@@ -18,6 +19,9 @@ init=                 # experiment folder to begin training with, such as ../cv_
 reinit_layers=0       # with init: top encoder layers that are not taken over
 freeze_steps=0        # with init: optimiser steps in which, of what was taken over, only the output layer learns
 model=                # experiment folder whose model decodes, such as ../cv_de/exp/mini_e2e; then nothing is trained
+decode_config=        # a file of conf/, such as decode_lm.yaml: beam search with a language model. Empty: greedy search
+lm_opts="--unit token --order 6" # options of spner lm, for decode_config; such as --columns FILE: more text
+boost=                # names to raise in the beam search, one a line; paths are relative to this folder
 tag=                  # exp/<tag>; empty: named after corpus, system, fraction, join, init and model
 sets="dev test"       # sets to decode and to score
 nj=2                  # processes that make or decode clips

@@ -17,13 +17,11 @@ while [ $# -gt 0 ]; do
     [ $# -gt 1 ] || die "option $1 needs a value"
     printf -v "${name}" '%s' "$2"
     shift 2
-    while [ $# -gt 0 ] && [[ "$1" != --* ]]; do
-        printf -v "${name}" '%s %s' "${!name}" "$1"
-        shift
-    done
+    while [ $# -gt 0 ] && [[ "$1" != --* ]]; do printf -v "${name}" '%s %s' "${!name}" "$1"; shift; done
 done
 [[ "${stage}" == [1-6] && "${stop_stage}" == [1-6] ]] || die "--stage ${stage} --stop_stage ${stop_stage}: expected 1 to 6"
-[ -z "${model}" ] || [ -z "${init}${join}" ] || die "--model: trains nothing; leave --init and --join out"
+[ -z "${model}" ] || [ -z "${init}${join}${decode_config}" ] ||
+    die "--model: trains nothing, no language model either; leave --init, --join and --decode_config out"
 
 PATH="$("${root}/tools/setup.sh"):${PATH}"
 export PATH PYTHONPATH="${root}" PYTHONUNBUFFERED=1
@@ -37,6 +35,7 @@ python -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2> /dev/
 
 case "${corpus}" in
     mini) name=mini ;;
+    *.json) name="$(basename "${corpus}" .json)" ;;
     *) name="$(basename "$(dirname "${corpus}")")_$(basename "${corpus}")" ;;
 esac
 data="data/${name}"
@@ -62,6 +61,12 @@ for option in ${train_opts}; do train+=(--set "${option}"); done
 joined=()
 for other in ${join}; do joined+=(--join "${other}"); done
 read -ra mini <<< "${mini_opts}"
+decode=()
+if [ -n "${decode_config}" ]; then
+    decode=(--decode_config "${root}/conf/${decode_config}" --lm "exp/${acoustic}/lm" --nj "${nj}")
+    [ ! -f "conf/${decode_config}" ] || decode+=(--decode_config "conf/${decode_config}")
+fi
+read -ra lm <<< "${lm_opts}"
 
 step() {  # step N "title" command...: run the command if stage N is asked for; keep its output, time and exit code
     local number="$1" title="$2" log="${exp}/log/stage$1.log" begin="${SECONDS}" code=0
@@ -79,7 +84,7 @@ if [ "${corpus}" = mini ]; then
     step 1 "make the embedded corpus" spner mini-corpus --lang "${lang}" --out "${corpus}" --nj "${nj}" "${mini[@]}"
 fi
 step 1 "prepare data" spner data --corpus "${corpus}" --lang "${lang}" --out "${data}" \
-    --max_broken "${max_broken}" --nj "${nj}"
+    --max_broken "${max_broken}" --nj "${nj}" ${clips:+--clips "${clips}"}
 if [ "${name}" = mini ]; then
     gold=downloads/mini_text.txt
     step 2 "generate gold text" spner mini-text --lang "${lang}" --out "${gold}" --num_sentences "${mini_text}"
@@ -100,7 +105,12 @@ if [ -z "${model}" ]; then
     step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "exp/${acoustic}" "${train[@]}" \
         ${init:+--init "${init}"} --reinit_layers "${reinit_layers}" --freeze_steps "${freeze_steps}"
 fi
-step 5 "decode" spner decode --data "${data}" --exp "exp/${acoustic}" --sets "${sets}" ${model:+--model "${model}"}
+if [ -n "${decode_config}" ]; then
+    step 5 "estimate the language model" spner lm --dump "${dump}" --out "exp/${acoustic}/lm" --lang "${lang}" "${lm[@]}"
+    step 5 "tune the search on dev" spner tune --data "${data}" --exp "exp/${acoustic}" "${decode[@]}"
+fi
+step 5 "decode" spner decode --data "${data}" --exp "exp/${acoustic}" --sets "${sets}" "${decode[@]}" \
+    ${boost:+--boost "${boost}"} ${model:+--model "${model}"}
 if [ "${system}" = pipeline ]; then
     speech_tagger="${speech_tagger:-${tagger}}"
     step 5 "tag what was decoded" spner pipeline --data "${data}" --asr "exp/${acoustic}" --exp "${exp}" \

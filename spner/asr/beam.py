@@ -21,7 +21,7 @@ from spner.parallel import map_processes
 from spner.search.beam import Hypothesis
 from spner.search.boost import mention, read_names
 from spner.search.config import LEXICON, DecodeConfig, make_decode_config
-from spner.search.plan import SearchPlan, Stored, Task, build_search, run, write_search_model
+from spner.search.plan import SearchPlan, Stored, Task, build_search, forget_searches, run, write_search_model
 from spner.tags import entity_symbols
 
 UTTERANCES_AT_ONCE = 16
@@ -93,9 +93,13 @@ def identify(exp: Path, options: BeamOptions, config: DecodeConfig) -> dict[str,
 def apply_tuned(exp: Path, options: BeamOptions, config: DecodeConfig) -> DecodeConfig:
     """Return the configuration with the weights that ``spner tune`` chose, if it did.
 
+    Without a language model the only weight is the grammar's, which only has to be large enough.
+
     Raises:
         SpnerError: they were tuned for another recogniser, language model or configuration.
     """
+    if options.lm is None:
+        return replace(config, lm_weight=1.0)
     tuned = paths.tuned_file(exp, options.name)
     if not tuned.exists():
         return config
@@ -171,6 +175,7 @@ def prepare_search(exp: Path, arpa: Path | None, config: DecodeConfig) -> Iterat
         plan = SearchPlan(
             config, model, work, token_list, settings["token_type"], Path(bpe_model) if bpe_model else None
         )
+        forget_searches()
         build_search(plan)
         yield plan
     finally:

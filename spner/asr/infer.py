@@ -59,7 +59,7 @@ def decode_sets(
         exp: ``exp/<tag>`` of stage 4.
         set_names: which sets.
         device: as torch names it; ``auto`` takes a GPU where there is one.
-        batch_size: utterances in a batch at most; they are of like length and hold ``MAX_BATCH_S`` of audio at most.
+        batch_size: utterances in a batch at most.
         beam: beam search instead of greedy search; where it keeps several hypotheses, ``nbest.jsonl`` holds them.
         model: another experiment, whose model decodes; ``exp``, without a training of its own, gets the hypotheses.
 
@@ -87,8 +87,7 @@ def decode_sets(
             recogniser = recogniser or load_recogniser(trained, device=device)
             done.unlink(missing_ok=True)
             batches = compute_posteriors(recogniser, data / set_name, batch_size=batch_size, what=f"decode {set_name}")
-            found = _search_beam(search, batches, f"search {set_name}") if search else _search_greedily(batches)
-            decoded = {utt_id: _decoded(recogniser, *one) for utt_id, *one in found}
+            decoded = decode(recogniser, batches, search, what=f"search {set_name}")
             write_table(done.with_name(paths.TEXT), {utt_id: " ".join(one.tokens) for utt_id, one in decoded.items()})
             _write_nbest(done.with_name(paths.NBEST), decoded)
             annotated = {utt_id: text_to_spans(one.tokens).annotated for utt_id, one in decoded.items()}
@@ -113,6 +112,21 @@ def _find_model(exp: Path, model: Path | None) -> Path:
         if not model or found != str(model):
             raise SpnerError(f"{exp}: holds hypotheses of {found}; give --model {found}, or another --tag")
     return model or exp
+
+
+def decode(
+    recogniser: Recogniser, batches: Iterable[Posteriors], search: BeamSearch | None, *, what: str
+) -> dict[str, Decoded]:
+    """Return every utterance's hypothesis with its times.
+
+    Args:
+        recogniser: the model that wrote ``batches``.
+        batches: posteriors.
+        search: None searches greedily.
+        what: the title of a beam search's progress bar.
+    """
+    found = _search_beam(search, batches, what) if search else _search_greedily(batches)
+    return {utt_id: _decoded(recogniser, *one) for utt_id, *one in found}
 
 
 def _audio_identity(folder: Path) -> str:

@@ -18,7 +18,6 @@ from espnet2.train.trainer import Trainer
 from spner.asr.ctc import greedy_search
 from spner.asr.padding import isolate_utterances
 from spner.asr.transfer import find_carried_over, freeze_for_steps
-from spner.datatypes import Annotated
 from spner.devices import has_bfloat16
 from spner.files import atomic_path
 from spner.scoring.ner import MatchCounts, Pair, count_matches
@@ -74,11 +73,11 @@ class SpnerTrainer(Trainer):
     def validate_one_epoch(
         cls, model: torch.nn.Module, iterator: Any, reporter: Any, options: Any, distributed_option: Any
     ) -> None:
-        """Report the dev set's loss (mean over utterances), untagged WER and entity F1, both over the whole set."""
+        """Report the dev set's loss (mean over utterances), and over all of it both WERs and entity F1."""
         module: ESPnetASRModel = getattr(model, "module", model)
         module.eval()
         device = next(module.parameters()).device
-        totals = torch.zeros(6, dtype=torch.float64)
+        totals = torch.zeros(8, dtype=torch.float64)
         for _utt_ids, batch in iterator:
             batch = {name: value.to(device) for name, value in batch.items()}
             # Full precision, as in decoding: the numbers that choose a checkpoint are those that users get.
@@ -90,9 +89,10 @@ class SpnerTrainer(Trainer):
         if distributed_option.distributed:
             totals = totals.to(device)
             torch.distributed.all_reduce(totals)
-        num_utts, loss, errors, ref_words, matches, entities = totals.tolist()
+        num_utts, loss, errors, ref_words, tagged_errors, tagged_ref_words, matches, entities = totals.tolist()
         wer, f1 = errors / max(ref_words, 1), 2 * matches / max(entities, 1)
-        reporter.register({"loss": loss / num_utts, "wer": wer, "f1": f1})
+        wer_tagged = tagged_errors / max(tagged_ref_words, 1)
+        reporter.register({"loss": loss / num_utts, "wer": wer, "wer_tagged": wer_tagged, "f1": f1})
         reporter.next()
         log.info(
             "epoch %d of %d in %.0f s: dev loss %.2f, WER %.3f, entity F1 %.3f",
@@ -101,16 +101,20 @@ class SpnerTrainer(Trainer):
 
 
 def _count(token_list: list[str], refs: list[list[int]], hyps: list[list[int]]) -> list[float]:
-    """Return the batch's word errors, reference words, matched entities, and entities of both sides together."""
+    """Return the batch's counts: word errors and reference words, without entity symbols and with them; matched
+    entities, and entities of both sides together.
+    """
 
-    def read(ids: list[int]) -> Annotated:
-        return text_to_spans(tokens_to_words(token_list[i] for i in ids)).annotated
+    def read(ids: list[int]) -> list[str]:
+        return tokens_to_words(token_list[i] for i in ids)
 
-    pairs = [Pair(ref=read(ref), hyp=read(hyp)) for ref, hyp in zip(refs, hyps, strict=True)]
+    tagged = [(read(ref), read(hyp)) for ref, hyp in zip(refs, hyps, strict=True)]
+    pairs = [Pair(ref=text_to_spans(ref).annotated, hyp=text_to_spans(hyp).annotated) for ref, hyp in tagged]
     errors = sum((count_errors(ref=pair.ref.words, hyp=pair.hyp.words) for pair in pairs), ErrorCounts())
+    tagged_errors = sum((count_errors(ref=ref, hyp=hyp) for ref, hyp in tagged), ErrorCounts())
     found = sum(count_matches(pairs, matching="f1").values(), MatchCounts())
-    num_errors = errors.num_sub + errors.num_del + errors.num_ins
-    return [num_errors, errors.num_ref, found.tp, 2 * found.tp + found.fp + found.fn]
+    counts = [(e.num_sub + e.num_del + e.num_ins, e.num_ref) for e in (errors, tagged_errors)]
+    return [*counts[0], *counts[1], found.tp, 2 * found.tp + found.fp + found.fn]
 
 
 class SpnerTask(ASRTask):

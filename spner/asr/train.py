@@ -169,6 +169,9 @@ def _run(args: Namespace) -> None:
     from spner.asr.task import SpnerTask
 
     steps = _count_steps(args)
+    if not steps:
+        raise SpnerError(f"accum_grad {args.accum_grad}: the training set makes fewer batches than that (expected one "
+                         "step an epoch at least); lower it, or the size of a batch")
     if args.scheduler == "onecyclelr" and "total_steps" not in args.scheduler_conf:
         args.scheduler_conf["total_steps"] = steps
     SpnerTask.main(args)
@@ -193,10 +196,10 @@ def _count_steps(args: Namespace) -> int:
 
 
 def read_history(exp: Path) -> list[dict[str, float]]:
-    """Return what each finished epoch reported: ``epoch``, ``train_loss``, ``dev_loss``, ``dev_wer``, ``dev_f1``."""
+    """Return what each finished epoch reported: ``epoch``, ``train_loss``, and of dev what our task reports."""
     stats = torch.load(exp / CHECKPOINT, map_location="cpu", weights_only=True)["reporter"]["stats"]
     return [
-        {"epoch": epoch, "train_loss": float(phases["train"]["loss"]), "dev_loss": float(phases["valid"]["loss"]),
-         "dev_wer": float(phases["valid"]["wer"]), "dev_f1": float(phases["valid"]["f1"])}  # fmt: skip
+        {"epoch": epoch, "train_loss": float(phases["train"]["loss"]),
+         **{f"dev_{key}": float(phases["valid"][key]) for key in ("loss", "wer", "wer_tagged", "f1")}}  # fmt: skip
         for epoch, phases in sorted(stats.items())
     ]

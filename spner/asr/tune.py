@@ -36,6 +36,8 @@ def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size
         SpnerError: an earlier stage has not finished, dev is empty, or the search cannot be made.
     """
     config = read_options(options)
+    if options.lm is None:
+        raise SpnerError("--lm: is missing; without a language model there are no weights to choose")
     tuned_for = identify(exp, options, config)
     result = paths.tuned_file(exp, options.name)
     refs = _read_refs(data / paths.DEV)

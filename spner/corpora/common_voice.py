@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spner.datatypes import Utterance
-from spner.errors import SpnerError, nearest
+from spner.errors import SpnerError, nearest, quote
 from spner.files import read_lines
 from spner.paths import SETS
 
 CLIENT_ID, PATH, SENTENCE = "client_id", "path", "sentence"
+UNUSUAL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and halves of characters
+MAX_NAME_BYTES = 255  # of Linux's file systems
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,28 @@ def make_utt_id(client_id: str, path: str) -> str:
 
     16 of the 128 hexadecimal digits tell a million speakers apart (chance of a collision 3e-8).
     """
-    return f"{make_spk_id(client_id)}-{_without_space(Path(path).stem)}"
+    return f"{make_spk_id(client_id)}-{without_space(Path(path).stem)}"
 
 
 def make_spk_id(client_id: str) -> str:
     """Return the speaker id, ``unknown`` where the release names none."""
-    return _without_space(client_id[:16]) or "unknown"
+    return without_space(client_id[:16]) or "unknown"
 
 
-def _without_space(name: str) -> str:
+def without_space(name: str) -> str:
     """Replace white space of every kind: it would end an id in Kaldi's tables."""
     return re.sub(r"\s", "_", name)
+
+
+def require_clip_name(name: str, where: str) -> None:
+    """Refuse a clip's name that leads out of the folder of clips, or that no file can have.
+
+    Raises:
+        SpnerError: it is one.
+    """
+    unusual = UNUSUAL.search(name) or len(name.encode()) > MAX_NAME_BYTES
+    if name in ("", "..") or name != Path(name).name or unusual:
+        raise SpnerError(f"{where}: clip {quote(name)} is not a plain file name inside clips/")
 
 
 def list_sets(corpus: Path) -> list[str]:
@@ -110,7 +123,6 @@ def _find_column(table: Path, header: list[str], name: str) -> int:
 
 
 def _make_utterance(table: Path, line_number: int, client_id: str, path: str, sentence: str) -> Utterance:
-    if path in ("", "..") or path != Path(path).name:
-        raise SpnerError(f'{table}:{line_number}: clip "{path}" is not a plain file name inside clips/')
+    require_clip_name(path, f"{table}:{line_number}")
     sentence = unicodedata.normalize("NFC", sentence).strip()
     return Utterance(make_utt_id(client_id, path), make_spk_id(client_id), path, sentence)

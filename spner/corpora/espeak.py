@@ -123,6 +123,15 @@ def _short_path(path: str) -> Path:
     return link
 
 
+def has_language(name: str) -> bool:
+    """Whether eSpeak NG has a language."""
+    library = _Library()
+    try:
+        return library.calls.espeak_SetVoiceByName(name.encode()) == 0
+    finally:
+        library.unload()
+
+
 def speak(text: str, voice: Voice) -> tuple[np.ndarray, int]:
     """Return the speech and its rate in Hz; the same input gives the same samples.
 

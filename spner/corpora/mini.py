@@ -27,6 +27,7 @@ from spner import paths
 from spner.audio import clip_duration_s
 from spner.corpora.clips import DEFAULT_SOUND, Clip, Sound, Speaker, make_clip, make_speakers, plan_clip
 from spner.corpora.common_voice import make_utt_id
+from spner.corpora.espeak import has_language
 from spner.corpora.names import DEFAULT_POOLS, PoolSizes
 from spner.corpora.phrasebook import TEMPLATES, read_phrasebook
 from spner.corpora.rows import CORRUPT, DEFECTS, Row, draw_rows
@@ -137,12 +138,15 @@ def make_mini_corpus(
         templates: the folder of the templates files.
 
     Raises:
-        SpnerError: no templates for ``lang``, impossible numbers, too few templates for so many different
-            sentences, or something else than a mini corpus in ``out``.
+        SpnerError: no templates for ``lang``, or a voice or locale in them that eSpeak NG or Faker lacks, impossible
+            numbers, too few templates for so many different sentences, or something else than a mini corpus in ``out``.
     """
     num_rows = {paths.TRAIN: num_train, paths.DEV: num_dev, paths.TEST: num_test}
     _validate(num_rows, unseen)
     phrasebook = read_phrasebook(lang, folder=templates)
+    if not has_language(phrasebook.espeak):
+        raise SpnerError(f'{phrasebook.file}: eSpeak NG has no language "{phrasebook.espeak}" (expected one of its '
+                         "languages; a near one will do); correct the key espeak")
     settings = _as_json({
         "version": VERSION, "lang": lang, "seed": seed, "num_rows": num_rows, "pools": asdict(pools), "unseen": unseen,
         "sound": asdict(sound), "templates": phrasebook.fingerprint,

@@ -127,8 +127,9 @@ def _faker_names(phrasebook: Phrasebook, sizes: PoolSizes, rng: random.Random) -
     from faker.config import AVAILABLE_LOCALES
 
     if phrasebook.faker not in AVAILABLE_LOCALES:
-        raise SpnerError(f'templates for {phrasebook.lang}: Faker has no locale "{phrasebook.faker}"'
-                         f"{nearest(phrasebook.faker, AVAILABLE_LOCALES)}; correct the key faker")
+        raise SpnerError(f'{phrasebook.file}: Faker has no locale "{phrasebook.faker}" (expected one of its '
+                         "locales; that of a near language will do); correct the key faker"
+                         f"{nearest(phrasebook.faker, AVAILABLE_LOCALES)}")
     faker = Faker(phrasebook.faker)
     faker.seed_instance(rng.getrandbits(32))
     drawn = []

@@ -36,6 +36,7 @@ LISTS = ("persons", "surnames", "places", "territories", "organisations")
 class Phrasebook:
     """A language's templates file; every text is NFC."""
 
+    file: str
     lang: str
     espeak: str
     faker: str
@@ -67,7 +68,7 @@ def read_phrasebook(lang: str, *, folder: Traversable = TEMPLATES) -> Phrasebook
     words = {slot: _split(words) for slot, words in entries["words"].items()}
     _validate_slots(sentences, [*LABELS, *words], str(file))
     return Phrasebook(
-        lang=lang, espeak=entries["espeak"], faker=entries["faker"], words=words, sentences=sentences,
+        file=str(file), lang=lang, espeak=entries["espeak"], faker=entries["faker"], words=words, sentences=sentences,
         fingerprint=hashlib.sha256(text.encode()).hexdigest(), **{key: _split(entries[key]) for key in LISTS},
     )  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Stage 1: a corpus -> cleaned Kaldi data folders and the audio store.
 
 Cleaning is the paper's (arXiv 2307.01310, section 4.1): duplicate sentences, silent clips, punctuation, foreign
-scripts. A sentence of the test set is a duplicate in dev and train, one of dev in train, so sets share none.
+scripts. A sentence of the test set is a duplicate in dev and train, one of dev in train, so sets share none. The
+authors' own file is cleaned already and keeps its sets as they are, but for clips that cannot be used.
 """
 
 from collections import Counter
@@ -12,7 +13,8 @@ from typing import Any
 
 from spner import paths
 from spner.audio import StoredClip, clip_duration_s, store_clips
-from spner.corpora.common_voice import Table, list_sets, read_table
+from spner.corpora.common_voice import list_sets, read_table
+from spner.corpora.paper_json import NOTES, LabelledCorpus, is_paper_json, read_paper_json
 from spner.datadir import (
     read_entities,
     read_word_times,
@@ -21,7 +23,7 @@ from spner.datadir import (
     write_table,
     write_word_times,
 )
-from spner.datatypes import Utterance
+from spner.datatypes import Annotated, Utterance
 from spner.errors import SpnerError
 from spner.files import atomic_text, fingerprint, locked, read_json, write_json
 from spner.parallel import map_processes
@@ -48,40 +50,53 @@ class _Removed:
 
 @dataclass
 class _Set:
-    """A set on its way: what is left of its table, each utterance with its transcript."""
+    """A set on its way: what is left of it, each utterance with its transcript and, where they came along, its labels.
+
+    ``ragged_lines`` are of a table, ``notes`` of the authors' file; see their readers.
+    """
 
     name: str
-    table: Table
     text: dict[str, str] = field(default_factory=dict)
     utterances: list[Utterance] = field(default_factory=list)
     duplicates: list[Utterance] = field(default_factory=list)
     empty: list[Utterance] = field(default_factory=list)
+    ragged_lines: tuple[int, ...] = ()
+    annotated: dict[str, Annotated] | None = None
+    notes: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def num_rows(self) -> int:
+        return sum(map(len, (self.utterances, self.duplicates, self.empty, self.ragged_lines)))
 
 
-def prepare_data(corpus: Path, out: Path, *, lang: str, max_broken: float, num_workers: int) -> dict[str, Any]:
+def prepare_data(
+    corpus: Path, out: Path, *, lang: str, max_broken: float, num_workers: int, clips: Path | None = None
+) -> dict[str, Any]:
     """Prepare every set of a corpus and return the report, which also lies in ``<out>/report.json``.
 
-    Writes ``<out>/<set>/{wav.scp,text,utt2spk,spk2utt,utt2dur,sentences.jsonl}``, ``gold_entities.jsonl`` and
-    ``word_times.jsonl`` where the corpus has them, ``<out>/audio/<set>/`` and ``<out>/broken_clips.tsv``. Finished
-    work is not done again.
+    Writes ``<out>/<set>/{wav.scp,text,utt2spk,spk2utt,utt2dur,sentences.jsonl}``, ``gold_entities.jsonl``,
+    ``word_times.jsonl`` or ``corpus_entities.jsonl`` where the corpus has them, ``<out>/audio/<set>/`` and
+    ``<out>/broken_clips.tsv``. Finished work is not done again.
 
     Args:
-        corpus: an unpacked Common Voice release of one language.
+        corpus: an unpacked Common Voice release of one language, or a file of the paper's authors.
         out: the data folder.
         lang: language code; decides the normalisation.
         max_broken: largest share of a set's clips, 0 to 1, that may be missing or broken.
         num_workers: processes that decode clips.
+        clips: the folder of the clips; without it a release's own.
 
     Raises:
         SpnerError: unusable corpus, another corpus in ``out``, or too many broken clips.
     """
-    set_names = list_sets(corpus)
-    inputs = [*(f"{name}.tsv" for name in set_names), paths.GOLD_ENTITIES, paths.WORD_TIMES, SUMMARY]
+    inputs = _find_inputs(corpus)
+    clips = _find_clips(corpus, clips)
     settings = {
         "corpus": str(corpus),
+        "clips": str(clips),
         "lang": lang,
         "max_broken": max_broken,
-        "inputs": {name: fingerprint([corpus / name]) for name in inputs if (corpus / name).exists()},
+        "inputs": {path.name: fingerprint([path]) for path in inputs},
     }
     with locked(out):
         report_file = out / paths.REPORT
@@ -93,12 +108,11 @@ def prepare_data(corpus: Path, out: Path, *, lang: str, max_broken: float, num_w
             if report["settings"] == settings:
                 return report
             report_file.unlink()
-        sets = _remove_duplicates([_Set(name, read_table(corpus, name)) for name in set_names], lang)
-        summary = read_json(corpus / SUMMARY) if SUMMARY in settings["inputs"] else {}
+        sets, synthetic = _read_sets(corpus, lang)
         broken: list[str] = []
-        report = {"settings": settings, "synthetic": bool(summary.get("synthetic")), "sets": {}}
+        report = {"settings": settings, "synthetic": synthetic, "sets": {}}
         for one in sets:
-            report["sets"][one.name] = _write_set(one, corpus, out, broken, num_workers)
+            report["sets"][one.name] = _write_set(one, corpus, clips, out, broken, num_workers)
         with atomic_text(out / paths.BROKEN_CLIPS) as file:
             file.writelines(broken)
         _refuse_broken(report["sets"], max_broken, out / paths.BROKEN_CLIPS)
@@ -106,12 +120,59 @@ def prepare_data(corpus: Path, out: Path, *, lang: str, max_broken: float, num_w
     return report
 
 
-def _remove_duplicates(sets: list[_Set], lang: str) -> list[_Set]:
+def _find_inputs(corpus: Path) -> list[Path]:
+    """Return the files that decide what a corpus holds, its clips left out."""
+    if not is_paper_json(corpus):
+        names = [*(f"{name}.tsv" for name in list_sets(corpus)), paths.GOLD_ENTITIES, paths.WORD_TIMES, SUMMARY]
+        return [corpus / name for name in names if (corpus / name).exists()]
+    if not corpus.is_file():
+        raise SpnerError(f"{corpus}: no such file (expected a JSON file of the paper's authors); paths are relative to "
+                         "the recipe's folder")
+    return [corpus]
+
+
+def _find_clips(corpus: Path, clips: Path | None) -> Path:
+    if clips is None:
+        if is_paper_json(corpus):
+            raise SpnerError(f"{corpus}: names clips but holds none (expected --clips with their folder); give the "
+                             "folder clips/ of the Common Voice release that it was made from")
+        return corpus / "clips"
+    if not clips.is_dir():
+        raise SpnerError(f"{clips}: no such folder of clips; paths are relative to the recipe's folder")
+    return clips
+
+
+def _read_sets(corpus: Path, lang: str) -> tuple[list[_Set], bool]:
+    """Return the sets of a corpus, and whether its speech is synthetic."""
+    if is_paper_json(corpus):
+        labelled = read_paper_json(corpus, lang=lang)
+        return _take_labelled(labelled), labelled.synthetic
+    summary = read_json(corpus / SUMMARY) if (corpus / SUMMARY).exists() else {}
+    return _read_tables(corpus, lang), bool(summary.get("synthetic"))
+
+
+def _take_labelled(corpus: LabelledCorpus) -> list[_Set]:
+    """Take the sets of the authors' file as they are."""
+    return [
+        _Set(
+            name,
+            text={utt_id: " ".join(annotated.words) for utt_id, annotated in labelled.annotated.items()},
+            utterances=list(labelled.utterances),
+            empty=list(labelled.empty),
+            annotated=labelled.annotated,
+            notes=labelled.notes,
+        )
+        for name, labelled in corpus.sets.items()
+    ]
+
+
+def _read_tables(corpus: Path, lang: str) -> list[_Set]:
     """Normalise, and keep of equal transcripts the first; test comes before dev, dev before train."""
+    tables = {name: read_table(corpus, name) for name in list_sets(corpus)}
+    sets = [_Set(name, empty=list(table.empty), ragged_lines=table.ragged_lines) for name, table in tables.items()]
     seen: set[str] = set()
     for one in reversed(sets):
-        one.empty += one.table.empty
-        for utterance in one.table.utterances:
+        for utterance in tables[one.name].utterances:
             text = normalise(utterance.sentence, lang)
             if not text:
                 one.empty.append(utterance)
@@ -124,12 +185,13 @@ def _remove_duplicates(sets: list[_Set], lang: str) -> list[_Set]:
     return sets
 
 
-def _write_set(one: _Set, corpus: Path, out: Path, broken: list[str], num_workers: int) -> dict[str, Any]:
+def _write_set(
+    one: _Set, corpus: Path, clips: Path, out: Path, broken: list[str], num_workers: int
+) -> dict[str, Any]:
     """Store a set's clips, write its folder, append to ``broken``, and return its part of the report."""
     removed = _Removed()
-    for _ in one.table.ragged_lines:
+    for _ in one.ragged_lines:
         removed.add("ragged_row", 0.0)
-    clips = corpus / "clips"
     for rule, utterances in (("empty_sentence", one.empty), ("duplicate_sentence", one.duplicates)):
         files = [clips / utterance.clip for utterance in utterances]
         for duration_s in map_processes(
@@ -152,11 +214,14 @@ def _write_set(one: _Set, corpus: Path, out: Path, broken: list[str], num_worker
             broken.append(f"{one.name}\t{utterance.utt_id}\t{clips / utterance.clip}\t{clip.error}\n")
     _write_folder(out / one.name, kept, one.text, store)
     _write_gold(corpus, out / one.name, {utterance.utt_id for utterance, _ in kept})
+    if one.annotated is not None:
+        write_entities(out / one.name / paths.CORPUS_ENTITIES, {u.utt_id: one.annotated[u.utt_id] for u, _ in kept})
     return {
-        "rows": len(one.table.utterances) + len(one.table.empty) + len(one.table.ragged_lines),
+        "rows": one.num_rows,
         "kept": {"utterances": len(kept), "hours": sum(clip.duration_s for _, clip in kept) / 3600},
         "removed": removed.as_json(),
-        "ragged_lines": list(one.table.ragged_lines),
+        "ragged_lines": list(one.ragged_lines),
+        "notes": one.notes,
     }
 
 
@@ -204,5 +269,9 @@ def format_report(report: dict[str, Any]) -> str:
     lines = ["".join([f"{'':20}", *(f"{name:>23}" for name in report["sets"])])]
     for title, cells in rows:
         lines.append(f"{title:20}" + "".join(f"{c['utterances']:>10} ({c['hours']:8.4f} h)" for c in cells))
+    for note in NOTES:
+        counts = {name: one["notes"][note] for name, one in report["sets"].items() if one["notes"].get(note)}
+        if counts:
+            lines.append(f"{note}: " + ", ".join(f"{num} in {name}" for name, num in counts.items()))
     return "\n".join(lines)
 

@@ -23,7 +23,7 @@ from spner.provenance import git_commit
 from spner.tagger.conll import read_conll
 from spner.tags import spans_to_text
 from spner.textnorm import normalise, normalise_annotated
-from spner.tokens import CHAR, Tokenizer, mark_inside, tighten
+from spner.tokens import CHAR, INSIDE, UNKNOWN, Tokenizer, mark_inside, read_token_list, tighten
 
 WORD, TOKEN = UNITS = ("word", "token")
 TAGGED_RECORD = "tagged.json"
@@ -74,7 +74,7 @@ def make_lm(
         if record_file.exists() and arpa.exists() and read_json(record_file)["settings"] == settings:
             return read_json(record_file)
         record_file.unlink(missing_ok=True)
-        split = _splitter(unit, config["token_type"], symbols, dump / paths.BPE_MODEL)
+        split = _splitter(unit, config["token_type"], symbols, dump)
         train = read_words(set_texts[paths.TRAIN], symbols, kaldi=True)
         corpus = read_corpus(map(split, chain(train, *(read_words(path, symbols) for path in texts))))
         if not corpus.num_sentences:
@@ -109,14 +109,19 @@ def _validate(order: int, prune: Sequence[int], dump: Path, files: Sequence[Path
             raise SpnerError(f"{path}: is no file (expected UTF-8 text, one sentence a line); give another path")
 
 
-def _splitter(unit: str, token_type: str, symbols: Sequence[str], bpe_model: Path) -> Callable[[list[str]], list[str]]:
-    """Return what makes the model's units of a line's words."""
+def _splitter(unit: str, token_type: str, symbols: Sequence[str], dump: Path) -> Callable[[list[str]], list[str]]:
+    """Return what makes the model's units of a line's words; tokens that the recogniser lacks become ``<unk>``."""
     if unit == WORD:
         return lambda words: words
-    tokenizer = Tokenizer(token_type, symbols=symbols, bpe_model=bpe_model)
-    if token_type == CHAR:
-        return lambda words: mark_inside(tokenizer.text_to_tokens(tighten(" ".join(words))))
-    return lambda words: mark_inside(tokenizer.text_to_tokens(" ".join(words)))
+    tokenizer = Tokenizer(token_type, symbols=symbols, bpe_model=dump / paths.BPE_MODEL)
+    known = frozenset(read_token_list(dump / paths.TOKEN_LIST))
+
+    def split(words: list[str]) -> list[str]:
+        text = " ".join(words)
+        marked = mark_inside(tokenizer.text_to_tokens(tighten(text) if token_type == CHAR else text))
+        return [token if token.removesuffix(INSIDE) in known else UNKNOWN for token in marked]
+
+    return split
 
 
 def read_words(path: Path, symbols: Sequence[str], *, kaldi: bool = False) -> Iterator[list[str]]:

@@ -158,6 +158,13 @@ def mentions_of(transcript: Transcript) -> list[tuple[str, str]]:
     return [(entity.label, transcript.phrase(entity)) for entity in transcript.entities]
 
 
+def labels_of(transcript: Transcript) -> list[str]:
+    """Return the label of each entity."""
+    if isinstance(transcript, Phrases):
+        return [label for label, _ in transcript.mentions]
+    return [entity.label for entity in transcript.entities]
+
+
 def count_mentions(side: Side) -> Counter[tuple[str, str]]:
     """Return how often each ``(label, phrase)`` is mentioned."""
     return Counter(mention for transcript in side.utterances.values() for mention in mentions_of(transcript))
@@ -213,7 +220,7 @@ def require_same_utterances(*, ref: Side, hyp: Side) -> None:
 def _labels_of(read: _Read, transcript: Transcript) -> list[str]:
     """Return the labels an utterance names: where its symbols are illegal, also those that make no entity."""
     if read.tokens is None:
-        return [label for label, _ in mentions_of(transcript)]
+        return labels_of(transcript)
     return [token[1:-1] for token in read.tokens if re.fullmatch(ANY_OPEN, token)]
 
 

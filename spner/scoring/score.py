@@ -53,7 +53,7 @@ from spner.scoring.inputs import (
     Side,
     Transcript,
     count_mentions,
-    mentions_of,
+    labels_of,
     read_side,
     require_same_utterances,
 )
@@ -212,7 +212,7 @@ def read_speakers(utt2spk: Path, ref: Side) -> list[str]:
 
 def find_labels(sides: Sequence[Side], rules: Rules) -> list[str]:
     """Return the scored labels in their order, then those that are not configured but were heard."""
-    heard = {label for side in sides for transcript in side.utterances.values() for label, _ in mentions_of(transcript)}
+    heard = {label for side in sides for transcript in side.utterances.values() for label in labels_of(transcript)}
     return [*rules.scored_labels, *sorted(heard.difference(rules.labels))]
 
 

@@ -78,7 +78,7 @@ def write_model(path: Path, arpa: Path, forms: Forms) -> None:
     for order, line in read_ngrams(arpa):
         if order == 1:
             unigrams[split_ngram(line)[1][0]] = line
-        elif order == 2 and not is_legal(*(words := split_ngram(line)[1])):
+        elif order == 2 and UNKNOWN not in (words := split_ngram(line)[1]) and not is_legal(*words):
             unbalanced = " ".join(words)
     _require_forms(arpa, unigrams, forms)
     if unbalanced:

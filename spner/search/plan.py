@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spner.search.beam import Hypothesis, Search, make_lexicon_search, make_open_search
+from spner.search.beam import Hypothesis, Search, load_lm, make_lexicon_search, make_open_search
 from spner.search.config import LEXICON, DecodeConfig
 from spner.search.grammar import make_forms, write_grammar, write_model
 from spner.tags import entity_symbols
@@ -82,6 +82,12 @@ def build_search(plan: SearchPlan) -> Search:
             plan.model, plan.token_list, plan.config, token_type=plan.token_type, tokenizer=tokenizer
         )
     return make_open_search(plan.model, plan.token_list, plan.config)
+
+
+def forget_searches() -> None:
+    """Drop what this process has built: the files may have changed."""
+    build_search.cache_clear()
+    load_lm.cache_clear()
 
 
 def run(task: Task) -> list[list[Hypothesis]]:

@@ -1,5 +1,7 @@
 """Pseudo-annotation: a text tagger over cased sentences, its labels carried onto the normalised words.
 
+A corpus that brings pseudo-labels of its own keeps them, unless a tagger is asked for.
+
 A sentence is cut into words as CoNLL's are, and the tagger labels them. The characters of an entity, from its first
 word's to its last word's, choose the words of the normalised transcript. Labels other than ours (MISC) are dropped
 and counted.
@@ -105,11 +107,18 @@ def tag_sentences(
 
 
 def annotate_data_dir(
-    data: Path, *, tagger: str, lang: str, batch_tokens: int = BATCH_TOKENS, device: str = "auto"
+    data: Path, *, tagger: str | None, lang: str, batch_tokens: int = BATCH_TOKENS, device: str = "auto"
 ) -> dict[str, dict[str, Any] | None]:
     """Write ``entities.jsonl`` for every set of ``data`` (a folder with ``sentences.jsonl``).
 
     A set that this tagger has annotated already is left as it is.
+
+    Args:
+        data: data folder of stage 1.
+        tagger: as for :func:`annotate`; None takes the labels that came with the corpus, else the language's default.
+        lang: as for :func:`annotate`.
+        batch_tokens: as for :func:`annotate`.
+        device: as for :func:`annotate`.
 
     Returns:
         set name -> pseudo-labels against ``gold_entities.jsonl`` (:func:`spner.tagger.train.score`), None without gold.
@@ -121,6 +130,10 @@ def annotate_data_dir(
     if not folders:
         raise SpnerError(f"{data}: no set with {paths.SENTENCES} in it (expected {', '.join(paths.SETS)}); "
                          "run stage 1 (spner data)")
+    if tagger is None and all((folder / paths.CORPUS_ENTITIES).is_file() for folder in folders):
+        with locked(data):
+            return {folder.name: _take_corpus_entities(folder) for folder in folders}
+    tagger = tagger or default_tagger(lang)
     weights = fingerprint_model(tagger)
     loaded: Tagger | None = None
     scores: dict[str, dict[str, Any] | None] = {}
@@ -136,15 +149,31 @@ def annotate_data_dir(
 
 
 def _annotate_set(folder: Path, tagger: Tagger, record: dict[str, Any], *, lang: str, batch_tokens: int) -> None:
-    """Write a set's entities, then the record that says they are complete."""
+    """Label a set's sentences."""
     sentences = datadir.read_sentences(folder / paths.SENTENCES, made_by="stage 1 (spner data)")
     annotated = tag_sentences(tagger, sentences, lang=lang, batch_tokens=batch_tokens)
+    _write_labels(folder, annotated, record)
+
+
+def _write_labels(folder: Path, annotated: dict[str, Annotated], record: dict[str, Any]) -> None:
+    """Write a set's entities, then the record that says where they come from."""
     # A record of an earlier tagger must not vouch for the new entities if we are killed between the two writes.
     (folder / paths.ANNOTATE_RECORD).unlink(missing_ok=True)
     datadir.write_entities(folder / paths.ENTITIES, annotated)
     write_json(folder / paths.ANNOTATE_RECORD, record)
     found = Counter(entity.label for utterance in annotated.values() for entity in utterance.entities)
     log.info("%s: %d utterances, %s", folder, len(annotated), ", ".join(f"{found[label]} {label}" for label in LABELS))
+
+
+def _take_corpus_entities(folder: Path) -> dict[str, Any] | None:
+    """Make the labels that came with the corpus a set's entities, and say so in the record; return their scores."""
+    source = folder / paths.CORPUS_ENTITIES
+    record = {"tagger": None, "corpus": read_json(folder.parent / paths.REPORT)["settings"]["corpus"],
+              "entities": fingerprint([source])}  # fmt: skip
+    if not _is_annotated(folder, record):
+        log.info("%s: takes the labels that came with %s; --tagger would make others", folder, record["corpus"])
+        _write_labels(folder, datadir.read_entities(source, made_by="stage 1 (spner data)"), record)
+    return _score_against_gold(folder)
 
 
 def _is_annotated(folder: Path, record: dict[str, Any]) -> bool:

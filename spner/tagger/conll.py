@@ -11,9 +11,7 @@ from pathlib import Path
 
 from spner.datatypes import LABELS, Annotated
 from spner.errors import SpnerError
-from spner.tags import bio_to_spans
-
-TAG = re.compile(r"O|[BI]-\S+")
+from spner.tags import BIO_TAG, bio_to_spans
 
 
 def read_conll(
@@ -75,7 +73,7 @@ def _columns(line: str, token_column: int, tag_column: int, where: str) -> tuple
         raise SpnerError(f"{where}: {num_columns} column(s) (expected a token in column {token_column} and a tag "
                          f"in column {tag_column}, counted from 0); correct the line or name the columns")
     word, tag = columns[token_column].strip(" "), columns[tag_column].strip(" ")
-    if not word or not TAG.fullmatch(tag):
+    if not word or not BIO_TAG.fullmatch(tag):
         raise SpnerError(f'{where}: token "{word}", tag "{tag}" (expected a token and O, B-<label> or I-<label>); '
                          "correct the line or name the columns")
     return word, tag

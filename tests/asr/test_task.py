@@ -41,6 +41,23 @@ def test_only_training_runs_in_bfloat16(prepared: Prepared, repo_root: Path) -> 
     assert dtypes == [torch.bfloat16, torch.float32]
 
 
+def test_counts_of_the_dev_pass_by_hand() -> None:
+    """jan<PER> ziet rome, heard without the place's symbols and with a wrong word: 1 error of 3 words, 3 of 7."""
+    from spner.asr.task import _count
+
+    tokens = ["<blank>", "<unk>", "<PER>", "<ORG>", "<LOC>", "</NE>", "<space>", *"janzietromeu", "<sos/eos>"]
+    ids = {token: number for number, token in reversed(list(enumerate(tokens)))}
+
+    def encode(*pieces: str) -> list[int]:
+        return [ids[token] for piece in pieces for token in ([piece] if piece in ids else piece)]
+
+    ref = encode("<PER>", "jan", "</NE>", "<space>", "ziet", "<space>", "<LOC>", "rome", "</NE>")
+    hyp = encode("<PER>", "jan", "</NE>", "<space>", "zit", "<space>", "rome")
+    assert _count(tokens, [ref], [hyp]) == [1, 3, 3, 7, 1, 3]
+    assert _count(tokens, [ref, ref], [hyp, ref]) == [1, 6, 3, 14, 3, 7]
+    assert _count(tokens, [ref], [[]]) == [3, 3, 7, 7, 0, 2]
+
+
 def test_a_saved_file_appears_only_when_complete(prepared: Prepared, tmp_path: Path, monkeypatch) -> None:
     import torch
     from espnet2.train.trainer import Trainer

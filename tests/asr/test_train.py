@@ -41,10 +41,30 @@ def test_every_configuration_resolves(prepared: Prepared, repo_root: Path) -> No
     from spner.asr.train import make_args, merge_configs
 
     configs = sorted(repo_root.glob("conf/train_*.yaml"))
-    assert [path.name for path in configs] == ["train_mini.yaml", "train_xlsr.yaml"]
+    assert [path.name for path in configs] == ["train_mini.yaml", "train_paper.yaml", "train_xlsr.yaml"]
     for config in [*configs, *repo_root.glob("egs/*/conf/train_*.yaml")]:
         args = make_args(merge_configs([config], []), prepared.data, prepared.dump, Path("exp"), ngpu=0)
-        assert args.resume and args.best_model_criterion == [["valid", "wer", "min"]]
+        ((phase, key, mode),) = args.best_model_criterion
+        assert args.resume and (phase, mode) == ("valid", "min") and key in ("wer", "wer_tagged")
+
+
+def test_the_papers_training_is_what_its_code_has(prepared: Prepared, repo_root: Path) -> None:
+    from spner.asr.train import _count_steps, make_args, merge_configs
+
+    def read(name: str) -> dict[str, object]:
+        return merge_configs([repo_root / "conf" / name], [])
+
+    paper, ours = read("train_paper.yaml"), read("train_xlsr.yaml")
+    assert (paper["optim"], paper["optim_conf"]["lr"], paper["scheduler_conf"]["max_lr"]) == ("adamw", 1e-4, 1e-4)
+    assert (paper["scheduler_conf"]["pct_start"], paper["scheduler_conf"]["anneal_strategy"]) == (0.333, "linear")
+    assert paper["batch_size"] * paper["accum_grad"] == 48 and paper["batch_type"] == "unsorted"
+    assert (paper["max_epoch"], paper["seed"], paper["use_amp"]) == (10, 77773, True)
+    assert (paper["keep_nbest_models"], paper["best_model_criterion"]) == (1, [["valid", "wer_tagged", "min"]])
+    same = ("frontend", "frontend_conf", "freeze_param", "normalize", "encoder", "decoder", "model_conf", "optim_conf")
+    assert {key: paper[key] for key in same} == {key: ours[key] for key in same}
+    args = make_args({**paper, "batch_size": 3}, prepared.data, prepared.dump, Path("exp"), ngpu=0)
+    num_utts = len((prepared.dump / "train" / paths.TEXT).read_text().splitlines())
+    assert _count_steps(args) == 10 * (num_utts // 3 // 4)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +81,11 @@ def test_a_bad_setting_is_named(
         train(prepared, prepared.dump, tmp_path / "exp", repo_root, setting)
     assert message in str(raised.value)
     assert not (tmp_path / "exp" / paths.CONFIG).exists()
+
+
+def test_a_set_too_small_for_a_step_is_refused(prepared: Prepared, tmp_path: Path, repo_root: Path) -> None:
+    with pytest.raises(SpnerError, match="accum_grad 99: the training set makes fewer batches than that"):
+        train(prepared, prepared.dump, tmp_path / "exp", repo_root, "accum_grad=99")
 
 
 def test_stage_4_before_stage_3_names_stage_3(prepared: Prepared, tmp_path: Path, repo_root: Path) -> None:

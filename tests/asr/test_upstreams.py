@@ -83,6 +83,24 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
     assert (exp / paths.CURVES).read_bytes() == (trained / paths.CURVES).read_bytes()
 
 
+def test_the_papers_training_keeps_its_best_epoch_by_tagged_wer(
+    prepared: Prepared, tmp_path: Path, repo_root: Path
+) -> None:
+    from spner.asr.train import chosen_checkpoint, train
+    from spner.experiment import chosen_epochs
+
+    upstream = {"frontend_conf": make_hugging_face_upstream(tmp_path / "tiny"), "multilayer_feature": False}
+    settings = [f"frontend_conf={json.dumps(upstream)}", "max_epoch=2", "batch_size=2", "num_workers=0"]
+    exp = tmp_path / "exp"
+    train(prepared.data, prepared.dump, exp, configs=[repo_root / "conf/train_paper.yaml"], settings=settings, ngpu=0)
+    history = json.loads((exp / paths.TRAINING).read_text())["history"]
+    config = yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))
+    (epoch,) = chosen_epochs(history, config)
+    assert history[epoch - 1]["dev_wer_tagged"] == min(record["dev_wer_tagged"] for record in history)
+    assert chosen_checkpoint(exp).name == "valid.wer_tagged.ave.pth"
+    assert chosen_checkpoint(exp).resolve() == exp / f"{epoch}epoch.pth"
+
+
 def test_training_moves_the_transformer_and_leaves_the_feature_encoder(trained: Path) -> None:
     from argparse import Namespace
 

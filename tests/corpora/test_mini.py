@@ -322,6 +322,25 @@ def test_a_templates_file_is_all_that_a_further_language_needs(tmp_path: Path) -
     assert any("Norvegia" in n or "Colonia" in n or "Roma" in n or "Torino" in n or "Polonia" in n for n in names)
 
 
+@pytest.mark.parametrize(
+    ("key", "found", "wrong", "message"),
+    [
+        ("espeak", "it", "xx", 'eSpeak NG has no language "xx" (expected one of its languages; a near one will do); '
+                               "correct the key espeak"),
+        ("faker", "it_IT", "it_XX", 'Faker has no locale "it_XX" (expected one of its locales; that of a near language '
+                                    'will do); correct the key faker; did you mean "it_IT"?'),
+    ],
+)  # fmt: skip
+def test_what_faker_or_espeak_lacks_is_told_with_the_file_to_mend(
+    tmp_path: Path, key: str, found: str, wrong: str, message: str
+) -> None:
+    (tmp_path / "it.yaml").write_text(ITALIAN.replace(f"{key}: {found}", f"{key}: {wrong}"), encoding="utf-8")
+    with pytest.raises(SpnerError) as error:
+        make_mini_corpus(tmp_path / "corpus", lang="it", num_train=12, templates=tmp_path)
+    assert str(error.value) == f"{tmp_path}/it.yaml: {message}"
+    assert not list((tmp_path / "corpus").rglob("*.mp3"))
+
+
 def test_the_summary_in_words_says_that_the_speech_is_synthetic(corpus: Path) -> None:
     lines: Iterator[str] = iter(format_summary(make_mini_corpus(corpus, **TINY)).splitlines())
     assert next(lines).startswith("train: 30 clips of synthetic speech, ")

@@ -58,7 +58,7 @@ def test_the_tagger_knows_the_corpus_names_in_part(overlap: float) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"faker": "nl_XX"}, 'Faker has no locale "nl_XX"; did you mean "nl_'),
+        ({"faker": "nl_XX"}, r'nl\.yaml: Faker has no locale "nl_XX" .*correct the key faker; did you mean "nl_'),
         ({"territories": ("BE", "QX")}, 'territory "QX" is not in CLDR'),
         ({"organisations": ()}, "no ORG names for training"),
         ({"lang": "qq"}, '--lang "qq": CLDR has no such language'),

@@ -74,6 +74,15 @@ def test_characters_are_those_of_training(dump: Path, tmp_path: Path) -> None:
     assert words == token_list - {"<blank>", "<unk>", "<sos/eos>"}
 
 
+def test_characters_that_the_recogniser_lacks_are_unknown(dump: Path, tmp_path: Path) -> None:
+    """The search that reads such a model is tests/search/test_grammar.py's."""
+    (tmp_path / "more.txt").write_text("naar <LOC> xøx </NE>\nxøx\n", encoding="utf-8")
+    make_lm(dump, tmp_path / "lm", unit=TOKEN, order=3, texts=[tmp_path / "more.txt"])
+    ngrams = read_arpa(tmp_path / "lm" / paths.LM_ARPA)
+    assert ("<LOC>", "<unk>", "<unk>") in ngrams and ("<unk>", "</NE>", "</s>") in ngrams
+    assert not any("x" in word for ngram in ngrams for word in ngram)
+
+
 def test_pieces_are_those_of_training(tmp_path: Path) -> None:
     dump = make_dump(tmp_path, {"train": many_words(200)}, token_type=BPE, vocab_size=60)
     record = make_lm(dump, tmp_path / "lm", unit=TOKEN)

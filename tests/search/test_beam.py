@@ -195,6 +195,30 @@ def test_a_lexicon_of_another_alphabet_is_refused(tmp_path: Path) -> None:
         make_lexicon_search(arpa, TOKENS, make_config(search="lexicon"), token_type=CHAR, tokenizer=TOKENIZER)
 
 
+class Pieces:
+    """A tokenizer of pieces: the first letter of a word with its mark, then single letters."""
+
+    def text_to_tokens(self, text: str) -> list[str]:
+        words = ([f"▁{word[0]}", *word[1:]] if word not in ("<LOC>", "</NE>") else ["▁", word] for word in text.split())
+        return [piece for word in words for piece in word]
+
+
+def test_searches_write_pieces_that_begin_words_with_a_mark(tmp_path: Path) -> None:
+    tokens = ("<blank>", "<unk>", "<PER>", "<ORG>", "<LOC>", "</NE>", *"▁aeniru", "▁n", "▁u", "▁e", "<sos/eos>")
+    arpa = write_word_lm(tmp_path / "lm.arpa", ["naar <LOC> urn </NE>", "een <LOC> urn </NE>"])
+    lexicon = make_lexicon_search(
+        arpa, tokens, make_config(search="lexicon"), token_type="bpe", tokenizer=Pieces()
+    )
+    write_search_model(tmp_path / "search.arpa", None, tokens)
+    heard = Pieces().text_to_tokens("naar <LOC> urn </NE>")
+    log_probs = np.full((2 * len(heard), len(tokens)), -9.0, np.float32)
+    log_probs[1::2, 0] = 0.0
+    log_probs[np.arange(0, len(log_probs), 2), [tokens.index(piece) for piece in heard]] = 0.0
+    for search in (lexicon, make_open_search(tmp_path / "search.arpa", tokens, make_config())):
+        best, *_ = search(log_probs)
+        assert tokens_to_words(tokens[i] for i in best.token_ids) == "naar <LOC> urn </NE>".split()
+
+
 def test_without_flashlight_the_message_says_why_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on Python 3.13."""
     monkeypatch.setitem(sys.modules, "flashlight.lib.text.decoder.kenlm", None)

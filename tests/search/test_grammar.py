@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from spner.errors import SpnerError
+from spner.lm.arpa import write_arpa
+from spner.lm.counts import read_corpus
+from spner.lm.kneser_ney import estimate
 from spner.search.arpa import read_counts, read_ngrams
 from spner.search.grammar import illegal_pairs, is_legal, make_forms, write_grammar, write_model
 from spner.tokens import BLANK, INSIDE, SOS_EOS, SPACE, UNKNOWN
@@ -98,6 +101,13 @@ def test_a_model_of_another_vocabulary_is_refused(tmp_path: Path) -> None:
     arpa = write_word_lm(tmp_path / "lm.arpa")
     with pytest.raises(SpnerError, match=r'lm\.arpa: holds "wij", which is no token of this recogniser; estimate it'):
         write_model(tmp_path / "search.arpa", arpa, make_forms(TOKENS))
+
+
+def test_unknown_tokens_of_a_model_are_in_nobodys_way(tmp_path: Path) -> None:
+    sentences = [["a", "<LOC>", "<unk>", "a<NE>", "<unk>", "</NE>"], ["<unk>", "a"], ["a", "<unk>"]]
+    write_arpa(tmp_path / "lm.arpa", estimate(read_corpus(sentences), order=3))
+    write_model(tmp_path / "search.arpa", tmp_path / "lm.arpa", make_forms(TOKENS))
+    assert set(read_ngrams(tmp_path / "lm.arpa")) <= set(read_ngrams(tmp_path / "search.arpa"))
 
 
 def test_a_model_of_text_without_balance_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,188 @@
+"""The format in which the paper's authors published their labels and splits (Zenodo record 8104278): read and written.
+
+::
+
+    {"meta": …, "data": {"train": [utterance, …], "valid": [utterance, …], "test": [utterance, …]}}
+    [[tokens], [BIO labels], "original transcription", "file.mp3", sampling rate in Hz, seconds]   an utterance
+
+Labels belong to tokens, so the transcript is made of the tokens, normalised like any other, and the original
+transcription is the sentence. Where the transcription has other words than the tokens, the tokens are the sentence,
+too, as in every data folder a sentence and its transcript have the same words. Of ``meta`` only our own
+``"synthetic": true`` is read; rate and seconds are not, as the clips themselves tell.
+"""
+
+import json
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spner import paths
+from spner.corpora.common_voice import require_clip_name, without_space
+from spner.datatypes import LABELS, Annotated, Entity, Utterance
+from spner.errors import SpnerError, nearest, quote
+from spner.files import atomic_text, read_json
+from spner.tags import BIO_TAG, bio_to_spans, spans_to_bio
+from spner.textnorm import normalise, normalise_annotated
+
+PUBLISHED_NAMES = {paths.TRAIN: "train", paths.DEV: "valid", paths.TEST: "test"}
+EXPECTED = '{"meta": …, "data": {"train": […], "valid": […], "test": […]}}'
+OTHER_LABEL, WITHOUT_WORDS, OTHER_WORDS = NOTES = (
+    "entities of other labels, dropped",
+    "entities without a word, dropped",
+    "transcriptions with other words than their tokens",
+)
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """One set of the file.
+
+    Attributes:
+        utterances: those with a word, in the file's order.
+        annotated: their words and entities, by utterance id.
+        empty: those without any word.
+        notes: counts of what was not taken as it stands, by ``NOTES``.
+    """
+
+    utterances: tuple[Utterance, ...]
+    annotated: dict[str, Annotated]
+    empty: tuple[Utterance, ...]
+    notes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class LabelledCorpus:
+    """The sets of a file by our names of them, train first, and whether its speech is synthetic."""
+
+    sets: dict[str, LabelledSet]
+    synthetic: bool
+
+
+def is_paper_json(corpus: Path) -> bool:
+    """Whether a corpus is a file of this format; every other corpus is a folder."""
+    return corpus.suffix == ".json" and not corpus.is_dir()
+
+
+def read_paper_json(path: Path, *, lang: str) -> LabelledCorpus:
+    """Read a file; utterance ids are the clips' names, and every utterance counts as a speaker of its own.
+
+    Args:
+        path: the file.
+        lang: language code; decides the normalisation.
+
+    Raises:
+        SpnerError: the file is missing or not of this format; the message names the utterance.
+    """
+    content = read_json(path)
+    sets = content.get("data") if isinstance(content, dict) else None
+    if not isinstance(sets, dict):
+        raise SpnerError(f'{path}: holds no object "data" (expected {EXPECTED})')
+    for name in sets:
+        if name not in PUBLISHED_NAMES.values():
+            near = nearest(name, PUBLISHED_NAMES.values())
+            raise SpnerError(f"{path}: unknown set {quote(name)} (expected {EXPECTED}){near}")
+    if not sets:
+        raise SpnerError(f"{path}: holds no set (expected {EXPECTED})")
+    meta = content.get("meta")
+    read = {
+        # Popped: a set's lists are many times as large as what is made of them.
+        ours: _read_set(sets.pop(published), f"{path}: data.{published}", lang)
+        for ours, published in PUBLISHED_NAMES.items() if published in sets
+    }  # fmt: skip
+    return LabelledCorpus(read, isinstance(meta, dict) and meta.get("synthetic") is True)
+
+
+def write_paper_json(path: Path, sets: Mapping[str, Iterable[list[Any]]], *, meta: dict[str, Any]) -> None:
+    """Write a file, an utterance a line.
+
+    Args:
+        path: the file.
+        sets: utterances as :func:`make_record` makes them, by our names of the sets.
+        meta: about the whole.
+    """
+    with atomic_text(path) as file:
+        file.write('{"meta": ' + json.dumps(meta, ensure_ascii=False) + ', "data": {')
+        for number, (name, records) in enumerate(sets.items()):
+            file.write(("," if number else "") + f'\n"{PUBLISHED_NAMES[name]}": [')
+            for position, record in enumerate(records):
+                file.write((",\n" if position else "\n") + json.dumps(record, ensure_ascii=False))
+            file.write("]")
+        file.write("}}\n")
+
+
+def make_record(annotated: Annotated, sentence: str, clip: str, rate_hz: int, duration_s: float) -> list[Any]:
+    """Return an utterance as the file has it."""
+    return [list(annotated.words), spans_to_bio(annotated), sentence, clip, rate_hz, duration_s]
+
+
+def _read_set(records: Any, where: str, lang: str) -> LabelledSet:
+    if not isinstance(records, list):
+        raise SpnerError(f"{where}: is no list of utterances (expected {EXPECTED})")
+    utterances: list[Utterance] = []
+    empty: list[Utterance] = []
+    annotated: dict[str, Annotated] = {}
+    position_of: dict[str, int] = {}
+    notes: Counter[str] = Counter(dict.fromkeys(NOTES, 0))
+    for position, record in enumerate(records):
+        utterance, words = _read_utterance(record, f"{where}[{position}]", lang, notes)
+        utt_id = utterance.utt_id
+        if utt_id in position_of:
+            raise SpnerError(f"{where}[{position}]: clip {quote(utterance.clip)} gives the utterance id that "
+                             f"[{position_of[utt_id]}] has (expected one utterance per clip); remove one of them")
+        position_of[utt_id] = position
+        if words.words:
+            utterances.append(utterance)
+            annotated[utt_id] = words
+        else:
+            empty.append(utterance)
+    return LabelledSet(tuple(utterances), annotated, tuple(empty), dict(notes))
+
+
+def _read_utterance(record: Any, where: str, lang: str, notes: Counter[str]) -> tuple[Utterance, Annotated]:
+    """Return an utterance with the sentence that its words come from, and its words and entities."""
+    tokens, labels, transcription, clip = _check_record(record, where)
+    utt_id = without_space(Path(clip).stem)
+    entities = bio_to_spans(labels)
+    kept = tuple(Entity(e.start, e.end, e.label) for e in entities if e.label in LABELS)
+    annotated = normalise_annotated(Annotated(tuple(tokens), kept), lang)
+    notes[OTHER_LABEL] += len(entities) - len(kept)
+    notes[WITHOUT_WORDS] += len(kept) - len(annotated.entities)
+    text = " ".join(annotated.words)
+    sentence = " ".join(unicodedata.normalize("NFC", transcription).split())
+    if normalise(sentence, lang) != text:
+        notes[OTHER_WORDS] += 1
+        sentence = text
+    return Utterance(utt_id, utt_id, clip, sentence), annotated
+
+
+def _check_record(record: Any, where: str) -> tuple[list[str], list[str], str, str]:
+    """Return tokens, labels, transcription and clip of a record that is what the module describes.
+
+    Raises:
+        SpnerError: it is not.
+    """
+    if not isinstance(record, list) or len(record) != 6:
+        raise SpnerError(f"{where}: is no list of six (expected [tokens, labels, transcription, file, rate, seconds])")
+    tokens, labels, transcription, clip, _rate_hz, _duration_s = record
+    if not isinstance(clip, str):
+        raise SpnerError(f"{where}: the fourth is no text (expected the clip's file name)")
+    require_clip_name(clip, where)
+    where = f"{where} {quote(clip)}"
+    if not isinstance(transcription, str):
+        raise SpnerError(f"{where}: the third is no text (expected the original transcription)")
+    for name, texts in (("tokens", tokens), ("labels", labels)):
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise SpnerError(f"{where}: {name} are no list of texts (expected one text a token)")
+    if len(tokens) != len(labels):
+        raise SpnerError(f"{where}: {len(labels)} labels for {len(tokens)} tokens (expected a label for each token)")
+    wrong = next((label for label in labels if not BIO_TAG.fullmatch(label)), None)
+    if wrong is not None:
+        raise SpnerError(f"{where}: label {quote(wrong)} is not BIO (expected O, B-<label> or I-<label>)")
+    try:
+        transcription.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise SpnerError(f"{where}: its transcription holds half of a character ({error.reason})") from error
+    return tokens, labels, transcription, clip
