@@ -84,14 +84,28 @@ def data_command(corpus: Path, clips: Path | None, lang: str, out: Path, max_bro
 @click.option("--model", help="Hub name or folder to fine-tune; without it a small model is trained from nothing.")
 @click.option("--encoding", default="utf-8", help="Of the files, such as latin-1.")
 @click.option("--token_column", default=0, type=int, help="Column of the token, from 0; the tag is in the last.")
+@click.option("--match_speech", is_flag=True, help="Train and score on text as a recogniser writes it: lower case, no "
+              "punctuation; needs --lang.")  # fmt: skip
+@click.option("--noise", default=0.0, type=click.FloatRange(0, 1),
+              help="With --match_speech: probability of a simulated recognition error at each training "
+                   "word.")  # fmt: skip
+@click.option("--lang", help="With --match_speech: language code; decides the normalisation.")
 @click.option("--epochs", type=click.IntRange(1), help="15 from nothing, 3 for fine-tuning.", show_default=False)
 @click.option("--learning_rate", type=float, help="1.5e-3 from nothing, 3e-5 for fine-tuning.", show_default=False)
 @click.option("--seed", default=0, type=int, help="Of all randomness.")
-def train_tagger_command(out: Path, train_files: tuple[Path, ...], **options: Any) -> None:
+def train_tagger_command(
+    out: Path, train_files: tuple[Path, ...], match_speech: bool, noise: float, lang: str | None, **options: Any
+) -> None:
     """Train a text tagger (PER, ORG, LOC) on CoNLL column files, IOB1 or IOB2, and print seqeval's scores."""
     from spner.tagger.train import format_scores, train_tagger
+    from spner.textnorm import require_language
 
-    scores = train_tagger(out, train=train_files, **options)
+    if bool(lang) != match_speech or (noise and not match_speech):
+        raise SpnerError("--match_speech, --lang, --noise: the first needs --lang, and neither --lang nor --noise goes "
+                         "without it")
+    if lang:
+        require_language(lang)
+    scores = train_tagger(out, train=train_files, speech_lang=lang, noise=noise, **options)
     for set_name in (DEV, TEST):
         if scores[set_name]:
             click.echo(f"{set_name}: {format_scores(scores[set_name])}")
@@ -117,12 +131,17 @@ def annotate_command(tagger: str | None, lang: str, data: Path) -> None:
 @click.option("--system", default="e2e", type=click.Choice(["e2e", "asr"]), help="asr leaves the entity symbols out.")
 @click.option("--token_type", default="char", type=click.Choice(["char", "bpe"]), help="bpe is SentencePiece.")
 @click.option("--vocab_size", type=int, help="Pieces, for bpe.")
-def tokens_command(data: Path, out: Path, system: str, token_type: str, vocab_size: int | None) -> None:
+@click.option("--join", "joined", multiple=True, type=FOLDER, show_default="none",
+              help="Data folder, or a recipe with one, whose train set is added; repeatable.")  # fmt: skip
+@click.option("--fraction", default=100.0, type=click.FloatRange(0, 100, min_open=True),
+              help="Percent of the train set, without the joined ones; 10 lies within 20.")  # fmt: skip
+def tokens_command(data: Path, out: Path, **options: Any) -> None:
     """Stage 3: make the token list, the texts to train on and ESPnet's shape files."""
     from spner.tokens import make_tokens, read_token_list
+    from spner.trainset import format_counts
 
-    make_tokens(data, out, system=system, token_type=token_type, vocab_size=vocab_size)
-    click.echo(f"{out}: {len(read_token_list(out / 'token_list'))} tokens")
+    record = make_tokens(data, out, **options)
+    click.echo(f"{out}: {len(read_token_list(out / 'token_list'))} tokens; train: {format_counts(record['train'])}")
 
 
 @cli.command("lm")
@@ -159,12 +178,23 @@ def lm_command(dump: Path, out: Path, prune: str, **options: Any) -> None:
               help="ESPnet training YAML; repeatable, later files override single keys.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one key; repeatable.")
 @click.option("--ngpu", type=click.IntRange(0), help="Graphics cards; one where there is one.", show_default=False)
-def train_command(data: Path, dump: Path, exp: Path, **options: Any) -> None:
+@click.option("--init", type=FOLDER, show_default="none",
+              help="Experiment folder to begin with; its token list may be another language's.")  # fmt: skip
+@click.option("--reinit_layers", default=0, type=click.IntRange(0), help="With --init: top encoder layers not taken.")
+@click.option("--freeze_steps", default=0, type=click.IntRange(0),
+              help="With --init: steps in which nothing learns that was taken but the output layer.")  # fmt: skip
+def train_command(
+    data: Path, dump: Path, exp: Path, init: Path | None, reinit_layers: int, freeze_steps: int, **options: Any
+) -> None:
     """Stage 4: train with ESPnet; an interrupted training goes on at its last finished epoch."""
+    if not init and (reinit_layers or freeze_steps):
+        raise SpnerError("--reinit_layers, --freeze_steps: are about what is taken over; give --init as well")
     from spner.asr.train import train
+    from spner.asr.transfer import Transfer
     from spner.experiment import plot_training
 
-    checkpoint = train(data, dump, exp, **options)
+    transfer = Transfer(init, reinit_layers, freeze_steps) if init else None
+    checkpoint = train(data, dump, exp, transfer=transfer, **options)
     plot_training(exp)
     click.echo(f"{checkpoint}: averaged from the best epochs on dev")
 
@@ -212,9 +242,12 @@ def tune_command(
               help="Names to raise in the beam search: one a line, optionally a tab and its label, and a tab and a "
                    "weight.")  # fmt: skip
 @click.option("--nbest", default=1, type=click.IntRange(1), help="Hypotheses of the beam search to write, with scores.")
+@click.option("--model", type=FOLDER, show_default="that of --exp",
+              help="Experiment folder whose model decodes, such as another language's; --exp gets the "
+                   "hypotheses.")  # fmt: skip
 def decode_command(
     data: Path, exp: Path, sets: str, configs: tuple[Path, ...], lm: Path | None, boost: Path | None, nbest: int,
-    nj: int, batch_size: int, device: str,
+    nj: int, batch_size: int, device: str, model: Path | None,
 ) -> None:  # fmt: skip
     """Stage 5: CTC search over the sets; writes text and entities as the references have them."""
     from spner.asr.beam import BeamOptions
@@ -223,7 +256,28 @@ def decode_command(
     if not configs and (lm or boost or nbest > 1):
         raise SpnerError("--lm, --boost, --nbest: are a beam search's; give --decode_config as well")
     beam = BeamOptions(configs, lm, boost, nbest, nj) if configs else None
-    decode_sets(data, exp, sets.split(), device=device, batch_size=batch_size, beam=beam)
+    decode_sets(data, exp, sets.split(), device=device, batch_size=batch_size, beam=beam, model=model)
+    click.echo(f"{exp / 'decode'}: {sets}")
+
+
+@cli.command("pipeline")
+@click.option("--data", required=True, type=FOLDER, help="Data folder of stages 1 and 2.")
+@click.option("--asr", required=True, type=FOLDER, help="Experiment folder of stages 4 and 5 whose words are tagged.")
+@click.option("--exp", required=True, type=FOLDER, help="Experiment folder to make; it gets the hypotheses.")
+@click.option("--tagger", help="Transformers token classifier, hub name or folder; nl, de and en have a default.")
+@click.option("--lang", help="Language code, for the default tagger.")
+@click.option("--sets", default=f"{DEV} {TEST}", help="Decoded sets to tag.")
+@click.option("--device", default="auto", help="As torch names it; auto takes a GPU where there is one.")
+def pipeline_command(
+    data: Path, asr: Path, exp: Path, tagger: str | None, lang: str | None, sets: str, device: str
+) -> None:
+    """Stage 5 of the pipeline system: tag what a recogniser without entity symbols has heard."""
+    from spner.pipeline import tag_sets
+    from spner.tagger.annotate import default_tagger
+
+    if not (tagger or lang):
+        raise SpnerError("--tagger: is missing; give one, or --lang for its default")
+    tag_sets(data, asr, exp, sets.split(), tagger=tagger or default_tagger(lang), device=device)
     click.echo(f"{exp / 'decode'}: {sets}")
 
 

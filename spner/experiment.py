@@ -15,6 +15,7 @@ from spner.report.markdown import Run, write_results
 from spner.scoring.inputs import Rules
 from spner.scoring.score import Options, write_scores
 from spner.scoring.table import format_table
+from spner.trainset import format_counts
 
 
 def plot_training(exp: Path) -> None:
@@ -62,7 +63,12 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str]) -> str:
 
 
 def _describe(report: dict[str, Any], exp: Path) -> Run:
-    training, config = _read_training(exp), _read_config(exp)
+    model, facts = _find_model(exp)
+    training, config = _read_training(model), _read_config(model)
+    if training.get("init"):
+        facts["began with"] = training["init"]
+    if training.get("train"):
+        facts["trained on"] = format_counts(training["train"])
     phase, key, mode = config["best_model_criterion"][0]
     names = {"wer": "untagged WER", "wer_tagged": "tagged WER", "f1": "entity F1"}
     epochs = chosen_epochs(training["history"], config)
@@ -70,7 +76,7 @@ def _describe(report: dict[str, Any], exp: Path) -> Run:
         lang=report["settings"]["lang"],
         corpus=report["settings"]["corpus"],
         synthetic=report["synthetic"],
-        system="e2e" if "</NE>" in config["token_list"] else "asr",
+        system="pipeline" if "tagger" in facts else "e2e" if "</NE>" in config["token_list"] else "asr",
         config=", ".join(Path(path).name for path in training["configs"]),
         seed=config["seed"],
         checkpoint=f"{phase}.{key}.ave.pth",
@@ -78,7 +84,18 @@ def _describe(report: dict[str, Any], exp: Path) -> Run:
         + ", ".join(map(str, epochs)),
         commit=training["commit"],
         versions=training["versions"],
+        facts=facts,
     )
+
+
+def _find_model(exp: Path) -> tuple[Path, dict[str, str]]:
+    """Return the folder of the training behind an experiment's hypotheses, and what to tell of a folder without one."""
+    model, facts = exp, {}
+    while (model / paths.SYSTEM).exists():
+        system = read_json(model / paths.SYSTEM)
+        model = Path(system["model"])
+        facts |= {"model": str(model)} | ({"tagger": system["tagger"]} if "tagger" in system else {})
+    return model, facts
 
 
 def _read_training(exp: Path) -> dict[str, Any]:

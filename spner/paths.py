@@ -11,6 +11,8 @@ UTT2DUR = "utt2dur"
 SENTENCES = "sentences.jsonl"
 ENTITIES = "entities.jsonl"
 GOLD_ENTITIES = "gold_entities.jsonl"
+DECODE_RECORD = "decode.json"  # beside hypotheses: which model and search wrote them
+PIPELINE_RECORD = "pipeline.json"  # beside tagged hypotheses: whose they were, and which tagger
 CORPUS_ENTITIES = "corpus_entities.jsonl"  # pseudo-labels that came with the corpus
 ANNOTATE_RECORD = "annotate.json"  # beside pseudo-labels: where they come from
 NBEST = "nbest.jsonl"
@@ -32,6 +34,9 @@ TOKENS_CONFIG = "tokens.json"
 # exp/<tag>
 CONFIG = "config.yaml"
 TRAINING = "train.json"  # written when the training has finished
+TRANSFER = "transfer.json"  # what a training with --init began with
+FIRST_WEIGHTS = "first_weights.pth"  # there until it has finished
+SYSTEM = "system.json"  # whose hypotheses these are, in a folder without a training of its own
 RESULTS = "RESULTS.md"
 CURVES = "curves.png"
 

@@ -19,6 +19,7 @@ from spner.datatypes import Annotated
 from spner.errors import SpnerError
 from spner.files import atomic_path, atomic_text, fingerprint, locked, read_json, read_lines, write_json
 from spner.tags import entity_symbols, spans_to_text
+from spner.trainset import choose_trainset, find_data, locate_audio, read_durations
 
 BLANK, UNKNOWN, SPACE, SOS_EOS = "<blank>", "<unk>", "<space>", "<sos/eos>"
 PIECE_SPACE = "▁"  # SentencePiece's mark of a word's begin
@@ -113,41 +114,59 @@ def require_symbols(token_list: Sequence[str], *, where: Path) -> None:
 
 
 def make_tokens(
-    data: Path, out: Path, *, system: str = E2E, token_type: str = CHAR, vocab_size: int | None = None
+    data: Path,
+    out: Path,
+    *,
+    system: str = E2E,
+    token_type: str = CHAR,
+    vocab_size: int | None = None,
+    joined: Sequence[Path] = (),
+    fraction: float = 100.0,
 ) -> dict[str, Any]:
-    """Write the token list, and for every set the text to train on and the shape files; return the settings.
+    """Write the token list, and for every set the text to train on and the shape files; return the record.
 
     Args:
         data: data folder of stages 1 and 2; ``train`` gives the token list.
-        out: ``dump/<tag>``: ``token_list``, ``<set>/{text,speech_shape,text_shape}`` and, for ``bpe``, ``bpe.model``.
+        out: ``dump/<tag>``: ``token_list``, ``<set>/{text,speech_shape,text_shape}``, for ``bpe`` ``bpe.model`` and,
+            where data folders are joined, ``train/wav.scp``.
         system: ``e2e`` marks the entities in the texts; ``asr`` leaves the symbols out.
         token_type: ``char`` or ``bpe``.
         vocab_size: tokens in the list, for ``bpe`` only.
+        joined: other data folders, or recipes with one, whose train sets are added; dev and test are ``data``'s.
+        fraction: percent of ``data``'s train set, see :func:`spner.trainset.choose_fraction`; joined ones are taken
+            whole.
 
     Raises:
-        SpnerError: stage 1 or 2 has not finished, or ``vocab_size`` does not fit.
+        SpnerError: stage 1 or 2 has not finished, ``vocab_size`` does not fit, or joined folders share an utterance id.
     """
     if (token_type == BPE) != (vocab_size is not None):
         raise SpnerError("--vocab_size: is for --token_type bpe, which needs it; characters are counted from the text")
+    others = [find_data(path, like=data) for path in joined]
     set_names = list(read_json(data / paths.REPORT)["sets"]) if (data / paths.REPORT).exists() else []
     if paths.TRAIN not in set_names:
         raise SpnerError(f"{data}: holds no finished train set; stage 1 makes it")
+    folders = [*(data / s for s in set_names), *(other / paths.TRAIN for other in others)]
     used = [paths.TEXT, paths.UTT2DUR, *([paths.ENTITIES] if system == E2E else [])]
-    for missing in (data / s / name for s in set_names for name in used if not (data / s / name).exists()):
+    for missing in (folder / name for folder in folders for name in used if not (folder / name).exists()):
         raise SpnerError(f"{missing}: is missing; stage {2 if missing.name == paths.ENTITIES else 1} makes it")
     settings = {
         "system": system,
         "token_type": token_type,
         "vocab_size": vocab_size,
+        "joined": [str(other) for other in others],
+        "fraction": fraction,
         "sets": set_names,
-        "inputs": fingerprint(data / s / name for s in set_names for name in used),
+        "inputs": fingerprint(folder / name for folder in folders for name in used),
     }
     with locked(out):
         record = out / paths.TOKENS_CONFIG
-        if record.exists() and read_json(record) == settings:
-            return settings
+        if record.exists() and (found := read_json(record)).items() >= settings.items():
+            return found
         record.unlink(missing_ok=True)
         texts = {s: _read_texts(data / s, system) for s in set_names}
+        whole = {data: texts[paths.TRAIN], **{other: _read_texts(other / paths.TRAIN, system) for other in others}}
+        trainset = choose_trainset(whole, fraction)
+        texts[paths.TRAIN] = trainset.texts
         if token_type == CHAR:
             texts = {s: {utt_id: tighten(text) for utt_id, text in texts[s].items()} for s in set_names}
         symbols = entity_symbols() if system == E2E else []
@@ -158,9 +177,13 @@ def make_tokens(
             file.writelines(f"{symbol}\n" for symbol in symbols)
         num_tokens = _write_token_list(out / paths.TOKEN_LIST, tokenizer, texts[paths.TRAIN].values(), symbols)
         for set_name in set_names:
-            _write_set(data / set_name, out / set_name, texts[set_name], tokenizer, num_tokens)
-        write_json(record, settings)
-    return settings
+            durations_s = trainset.durations_s if set_name == paths.TRAIN else read_durations(data / set_name)
+            _write_set(out / set_name, texts[set_name], durations_s, tokenizer, num_tokens)
+        if others:
+            write_table(out / paths.TRAIN / paths.WAV_SCP, locate_audio(trainset))
+        found = {**settings, "train": trainset.counts}
+        write_json(record, found)
+    return found
 
 
 def _read_texts(folder: Path, system: str) -> dict[str, str]:
@@ -207,9 +230,10 @@ def _write_token_list(path: Path, tokenizer: Tokenizer, texts: Iterable[str], sy
     return len(token_list)
 
 
-def _write_set(data: Path, dump: Path, texts: dict[str, str], tokenizer: Tokenizer, num_tokens: int) -> None:
-    utt2dur = read_table(data / paths.UTT2DUR, made_by="stage 1")
+def _write_set(
+    dump: Path, texts: dict[str, str], durations_s: dict[str, float], tokenizer: Tokenizer, num_tokens: int
+) -> None:
     write_table(dump / paths.TEXT, texts)
-    write_table(dump / paths.SPEECH_SHAPE, {u: str(round(float(utt2dur[u]) * SAMPLE_RATE_HZ)) for u in texts})
+    write_table(dump / paths.SPEECH_SHAPE, {u: str(round(durations_s[u] * SAMPLE_RATE_HZ)) for u in texts})
     lengths = {utt_id: len(tokenizer.text_to_tokens(text)) for utt_id, text in texts.items()}
     write_table(dump / paths.TEXT_SHAPE, {utt_id: f"{length},{num_tokens}" for utt_id, length in lengths.items()})

@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -166,12 +165,40 @@ def test_exit_codes(monkeypatch: pytest.MonkeyPatch, error: BaseException, code:
 
 def test_options_reach_the_function(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     seen: list[Any] = []
-    record: Callable[..., None] = lambda *arguments, **options: seen.append((arguments, options))  # noqa: E731
+    part = {"data": "d", "chosen": {"utterances": 1, "hours": 0.25}, "whole": {"utterances": 8, "hours": 2.0}}
+
+    def record(*arguments: Any, **options: Any) -> dict[str, Any]:
+        seen.append((arguments, options))
+        return {"train": [part]}
+
     monkeypatch.setattr(tokens, "make_tokens", record)
     monkeypatch.setattr(tokens, "read_token_list", lambda path: [str(path)] * 3)
-    main("tokens --data d --out o --system asr --token_type bpe --vocab_size 7".split())
-    assert seen == [((Path("d"), Path("o")), {"system": "asr", "token_type": "bpe", "vocab_size": 7})]
-    assert capfd.readouterr().out == "o: 3 tokens\n"
+    main("tokens --data d --out o --system asr --token_type bpe --vocab_size 7 --join x --join y --fraction 12".split())
+    options = {"system": "asr", "token_type": "bpe", "vocab_size": 7, "joined": (Path("x"), Path("y")), "fraction": 12}
+    assert seen == [((Path("d"), Path("o")), options)]
+    assert capfd.readouterr().out == "o: 3 tokens; train: d: 1 of 8 utterances, 0.25 of 2.00 h (12%)\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("train-tagger --train t --out o --match_speech", "--match_speech, --lang, --noise: the first needs --lang"),
+        ("train-tagger --train t --out o --lang nl", "--match_speech, --lang, --noise: the first needs --lang"),
+        ("train-tagger --train t --out o --noise 0.1", "--match_speech, --lang, --noise: the first needs --lang"),
+        ("train-tagger --train t --out o --match_speech --lang qq1", 'lang "qq1" is unknown'),
+        ("train --data d --dump u --exp e --config c --reinit_layers 1", "give --init as well"),
+        ("train --data d --dump u --exp e --config c --freeze_steps 1", "give --init as well"),
+        ("pipeline --data d --asr a --exp e", "--tagger: is missing; give one, or --lang for its default"),
+        ("pipeline --data d --asr a --exp e --lang fr", 'lang "fr" has no default tagger'),
+        ("tokens --data d --out o --fraction 0", "--fraction"),
+        ("tokens --data d --out o --fraction 101", "--fraction"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(command: str, message: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(command.split())
+    assert stop.value.code == 2
+    assert message in caplog.messages[-1]
 
 
 @pytest.mark.parametrize(("flags", "entities_file"), [([], "entities.jsonl"), (["--gold"], "gold_entities.jsonl")])

@@ -1,5 +1,6 @@
 # The six stages of every recipe. A recipe's run.sh holds settings and sources this file with its arguments.
-# --name value sets the run.sh setting of that name; --stage and --stop_stage choose the stages.
+# --name value sets the run.sh setting of that name, to several values where several follow; --stage and --stop_stage
+# choose the stages.
 # shellcheck shell=bash disable=SC2154  # the settings are run.sh's
 set -euo pipefail
 
@@ -16,8 +17,11 @@ while [ $# -gt 0 ]; do
     [ $# -gt 1 ] || die "option $1 needs a value"
     printf -v "${name}" '%s' "$2"
     shift 2
+    while [ $# -gt 0 ] && [[ "$1" != --* ]]; do printf -v "${name}" '%s %s' "${!name}" "$1"; shift; done
 done
 [[ "${stage}" == [1-6] && "${stop_stage}" == [1-6] ]] || die "--stage ${stage} --stop_stage ${stop_stage}: expected 1 to 6"
+[ -z "${model}" ] || [ -z "${init}${join}${decode_config}" ] ||
+    die "--model: trains nothing, no language model either; leave --init, --join and --decode_config out"
 
 PATH="$("${root}/tools/setup.sh"):${PATH}"
 export PATH PYTHONPATH="${root}" PYTHONUNBUFFERED=1
@@ -35,9 +39,17 @@ case "${corpus}" in
     *) name="$(basename "$(dirname "${corpus}")")_$(basename "${corpus}")" ;;
 esac
 data="data/${name}"
-tag="${tag:-${name}_${system}}"
-dump="dump/${tag}"
+named() { echo "$(basename "$(realpath -m "$1/../..")")_$(basename "$1")"; }  # ../cv_de/exp/mini_e2e: cv_de_mini_e2e
+variant=""
+[ "${fraction}" = 100 ] || variant+="_${fraction}"
+for other in ${join}; do variant+="_and_$(basename "${other}")"; done
+[ -z "${init}" ] || variant+="_from_$(named "${init}")"
+[ -z "${model}" ] || variant="_by_$(named "${model}")"
+tag="${tag:-${name}_${system}${variant}}"
 exp="exp/${tag}"
+acoustic="${tag}"  # what stages 3 to 5 make: for the pipeline, the recogniser of --system asr
+[ "${system}" != pipeline ] || acoustic="${name}_asr${variant}"
+dump="dump/${acoustic}"
 
 if [ -z "${train_config}" ]; then  # XLS-R is not for CPUs
     train_config=train_mini.yaml
@@ -46,10 +58,12 @@ fi
 train=(--config "${root}/conf/${train_config}")
 [ ! -f "conf/${train_config}" ] || train+=(--config "conf/${train_config}")
 for option in ${train_opts}; do train+=(--set "${option}"); done
+joined=()
+for other in ${join}; do joined+=(--join "${other}"); done
 read -ra mini <<< "${mini_opts}"
 decode=()
 if [ -n "${decode_config}" ]; then
-    decode=(--decode_config "${root}/conf/${decode_config}" --lm "${exp}/lm" --nj "${nj}")
+    decode=(--decode_config "${root}/conf/${decode_config}" --lm "exp/${acoustic}/lm" --nj "${nj}")
     [ ! -f "conf/${decode_config}" ] || decode+=(--decode_config "conf/${decode_config}")
 fi
 read -ra lm <<< "${lm_opts}"
@@ -71,19 +85,35 @@ if [ "${corpus}" = mini ]; then
 fi
 step 1 "prepare data" spner data --corpus "${corpus}" --lang "${lang}" --out "${data}" \
     --max_broken "${max_broken}" --nj "${nj}" ${clips:+--clips "${clips}"}
-if [ -z "${tagger}" ] && [ "${name}" = mini ]; then
-    tagger=exp/tagger_mini
-    step 2 "generate gold text" spner mini-text --lang "${lang}" --out downloads/mini_text.txt \
-        --num_sentences "${mini_text}"
-    step 2 "train a small tagger" spner train-tagger --train downloads/mini_text.txt --out "${tagger}" --epochs 8
+if [ "${name}" = mini ]; then
+    gold=downloads/mini_text.txt
+    step 2 "generate gold text" spner mini-text --lang "${lang}" --out "${gold}" --num_sentences "${mini_text}"
+    if [ -z "${tagger}" ]; then
+        tagger=exp/tagger_mini
+        step 2 "train a small tagger" spner train-tagger --train "${gold}" --out "${tagger}" --epochs 8
+    fi
+    if [ "${system}" = pipeline ] && [ -z "${speech_tagger}" ]; then
+        speech_tagger=exp/tagger_mini_speech
+        step 2 "train a tagger of recognised words" spner train-tagger --train "${gold}" --out "${speech_tagger}" \
+            --epochs 8 --match_speech --lang "${lang}"
+    fi
 fi
 step 2 "annotate entities" spner annotate ${tagger:+--tagger "${tagger}"} --lang "${lang}" --data "${data}"
-step 3 "make tokens" spner tokens --data "${data}" --out "${dump}" \
-    --system "${system}" --token_type "${token_type}" ${vocab_size:+--vocab_size "${vocab_size}"}
-step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "${exp}" "${train[@]}"
-if [ -n "${decode_config}" ]; then
-    step 5 "estimate the language model" spner lm --dump "${dump}" --out "${exp}/lm" --lang "${lang}" "${lm[@]}"
-    step 5 "tune the search on dev" spner tune --data "${data}" --exp "${exp}" "${decode[@]}"
+if [ -z "${model}" ]; then
+    step 3 "make tokens" spner tokens --data "${data}" --out "${dump}" --system "${system/pipeline/asr}" \
+        --token_type "${token_type}" ${vocab_size:+--vocab_size "${vocab_size}"} --fraction "${fraction}" "${joined[@]}"
+    step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "exp/${acoustic}" "${train[@]}" \
+        ${init:+--init "${init}"} --reinit_layers "${reinit_layers}" --freeze_steps "${freeze_steps}"
 fi
-step 5 "decode" spner decode --data "${data}" --exp "${exp}" --sets "${sets}" "${decode[@]}" ${boost:+--boost "${boost}"}
+if [ -n "${decode_config}" ]; then
+    step 5 "estimate the language model" spner lm --dump "${dump}" --out "exp/${acoustic}/lm" --lang "${lang}" "${lm[@]}"
+    step 5 "tune the search on dev" spner tune --data "${data}" --exp "exp/${acoustic}" "${decode[@]}"
+fi
+step 5 "decode" spner decode --data "${data}" --exp "exp/${acoustic}" --sets "${sets}" "${decode[@]}" \
+    ${boost:+--boost "${boost}"} ${model:+--model "${model}"}
+if [ "${system}" = pipeline ]; then
+    speech_tagger="${speech_tagger:-${tagger}}"
+    step 5 "tag what was decoded" spner pipeline --data "${data}" --asr "exp/${acoustic}" --exp "${exp}" \
+        --sets "${sets}" --lang "${lang}" ${speech_tagger:+--tagger "${speech_tagger}"}
+fi
 step 6 "score" spner score-exp --data "${data}" --exp "${exp}" --sets "${sets}"

@@ -23,7 +23,7 @@ from spner.search.beam import Hypothesis
 from spner.tags import text_to_spans
 from spner.tokens import tokens_to_words
 
-RECORD = "decode.json"
+RECORD = paths.DECODE_RECORD
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,14 @@ class Decoded:
 
 
 def decode_sets(
-    data: Path, exp: Path, set_names: Sequence[str], *, device: str, batch_size: int, beam: BeamOptions | None = None
+    data: Path,
+    exp: Path,
+    set_names: Sequence[str],
+    *,
+    device: str,
+    batch_size: int,
+    beam: BeamOptions | None = None,
+    model: Path | None = None,
 ) -> None:
     """Write ``exp/decode/<set>/{text,entities.jsonl}`` of each set: tagged text, and words with entities.
 
@@ -54,24 +61,30 @@ def decode_sets(
         device: as torch names it; ``auto`` takes a GPU where there is one.
         batch_size: utterances in a batch at most.
         beam: beam search instead of greedy search; where it keeps several hypotheses, ``nbest.jsonl`` holds them.
+        model: another experiment, whose model decodes; ``exp``, without a training of its own, gets the hypotheses.
 
     Raises:
         SpnerError: stage 1 or 4 has not finished, the model does not fit its tokens, or the search cannot be made.
     """
-    checkpoint = chosen_checkpoint(exp)
-    with locked(exp / "decode"), open_search(data, exp, beam) if beam else nullcontext() as search:
+    trained = _find_model(exp, model)
+    checkpoint = chosen_checkpoint(trained)
+    # A beam search works in the folder of its model.
+    alone = locked(trained / "decode") if beam and model else nullcontext()
+    with locked(exp / "decode"), alone, open_search(data, trained, beam) if beam else nullcontext() as search:
+        if model:
+            write_json(exp / paths.SYSTEM, {"model": str(model)})
         recogniser = None
-        model = fingerprint([exp / paths.CONFIG, checkpoint])
+        weights = fingerprint([trained / paths.CONFIG, checkpoint])
         searched = search.record if search else None
         # Another search errs at other words: its confidences have a calibration of their own.
-        origin = digest([model, searched]) if searched else model
+        origin = digest([weights, searched]) if searched else weights
         for set_name in sorted(set_names, key=lambda name: name != paths.DEV):
             identity = calibration_identity(data, exp, set_name, model=origin)
-            record = {"model": model, "audio": _audio_identity(data / set_name), "search": searched}
+            record = {"model": weights, "audio": _audio_identity(data / set_name), "search": searched}
             done = paths.decode_dir(exp, set_name) / RECORD
             if done.exists() and read_json(done) == {**record, "calibration": identity}:
                 continue
-            recogniser = recogniser or load_recogniser(exp, device=device)
+            recogniser = recogniser or load_recogniser(trained, device=device)
             done.unlink(missing_ok=True)
             batches = compute_posteriors(recogniser, data / set_name, batch_size=batch_size, what=f"decode {set_name}")
             decoded = decode(recogniser, batches, search, what=f"search {set_name}")
@@ -83,6 +96,22 @@ def decode_sets(
             write_entities(done.with_name(paths.ENTITIES), annotated, timings)
             identity = calibration_identity(data, exp, set_name, model=origin)
             write_json(done, {**record, "calibration": identity})
+
+
+def _find_model(exp: Path, model: Path | None) -> Path:
+    """Return the experiment whose model decodes.
+
+    Raises:
+        SpnerError: ``exp`` holds another model's results.
+    """
+    if model and (exp / paths.CONFIG).exists():
+        raise SpnerError(f"{exp}: holds a training of its own (expected a folder for the hypotheses of {model} alone); "
+                         "give another --tag")
+    if (exp / paths.SYSTEM).exists():
+        found = read_json(exp / paths.SYSTEM)["model"]
+        if not model or found != str(model):
+            raise SpnerError(f"{exp}: holds hypotheses of {found}; give --model {found}, or another --tag")
+    return model or exp
 
 
 def decode(

@@ -17,6 +17,7 @@ from espnet2.train.trainer import Trainer
 
 from spner.asr.ctc import greedy_search
 from spner.asr.padding import isolate_utterances
+from spner.asr.transfer import find_carried_over, freeze_for_steps
 from spner.devices import has_bfloat16
 from spner.files import atomic_path
 from spner.scoring.ner import MatchCounts, Pair, count_matches
@@ -132,6 +133,14 @@ class SpnerTask(ASRTask):
             # would keep the cast weights of the first, as ESPnet's own inner context switches the cache on.
             model.forward = torch.autocast("cpu", torch.bfloat16)(model.forward)
         return model
+
+    @classmethod
+    def build_optimizers(cls, args: Any, model: ESPnetASRModel) -> list[torch.optim.Optimizer]:
+        """Build the optimiser; it holds still, for a while, what a transfer has carried over."""
+        optimizers = super().build_optimizers(args, model)
+        if getattr(args, "freeze_steps", 0):
+            freeze_for_steps(optimizers[0], find_carried_over(model, args.reinit_layers), args.freeze_steps)
+        return optimizers
 
 
 def prepare_upstream(model: ESPnetASRModel, freeze_param: list[str]) -> None:

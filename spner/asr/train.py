@@ -10,20 +10,29 @@ import torch
 import yaml
 
 from spner import paths
+from spner.asr.transfer import Transfer, begin
 from spner.audio import SAMPLE_RATE_HZ
 from spner.configs import merge_configs
 from spner.errors import SpnerError, nearest
-from spner.files import atomic_text, fingerprint, locked, read_json, write_json
+from spner.files import atomic_text, fingerprint, locked, read_json, remove, write_json
 from spner.provenance import collect_versions, git_commit
 from spner.tokens import ASR, BPE, E2E, read_token_list, require_symbols
 
 log = logging.getLogger(__name__)
 
 MERGED_CONFIG = "train_config.yaml"
+CHECKPOINT = "checkpoint.pth"  # ESPnet's state after each epoch
 
 
 def train(
-    data: Path, dump: Path, exp: Path, *, configs: Sequence[Path], settings: Sequence[str], ngpu: int | None
+    data: Path,
+    dump: Path,
+    exp: Path,
+    *,
+    configs: Sequence[Path],
+    settings: Sequence[str],
+    ngpu: int | None,
+    transfer: Transfer | None = None,
 ) -> Path:
     """Train with ESPnet's own trainer and return the checkpoint that decoding uses.
 
@@ -36,9 +45,11 @@ def train(
         configs: ESPnet YAML files; a later one overrides an earlier one key by key.
         settings: ``key=value``, ``key.subkey=value``: overrides of single keys.
         ngpu: graphics cards; None takes one where there is one.
+        transfer: another training to begin with, see :mod:`spner.asr.transfer`; one that goes on does not begin again.
 
     Raises:
-        SpnerError: stage 3 has not finished, a bad configuration, or a training of another kind in ``exp``.
+        SpnerError: stage 3 has not finished, a bad configuration, a training of another kind in ``exp``, or one to
+            begin with that does not fit.
     """
     if not (dump / paths.TOKENS_CONFIG).exists():
         raise SpnerError(f"{dump}: holds no finished token list and texts; stage 3 makes them")
@@ -49,17 +60,35 @@ def train(
     if tokens["system"] == E2E:
         require_symbols(read_token_list(dump / paths.TOKEN_LIST), where=dump / paths.TOKEN_LIST)
     config = merge_configs(configs, settings)
+    asked = config | ({"transfer": transfer.settings()} if transfer else {})
     with locked(exp):
-        _refuse_other_training(exp, config, dump)
+        _refuse_other_training(exp, asked, dump)
         if not (exp / paths.TRAINING).exists():
             args = make_args(config, data, dump, exp, ngpu=ngpu)
+            if transfer:
+                _begin_with(transfer, args, exp)
             with atomic_text(exp / MERGED_CONFIG) as file:
-                yaml.safe_dump(config, file, allow_unicode=True, sort_keys=True)
+                yaml.safe_dump(asked, file, allow_unicode=True, sort_keys=True)
             _run(args)
             record = {"commit": git_commit(), "versions": collect_versions(), "configs": [str(c) for c in configs],
-                      "settings": list(settings), "tokens": _identity(dump), "history": read_history(exp)}  # fmt: skip
+                      "settings": list(settings), "tokens": _identity(dump), "train": tokens["train"],
+                      "init": str(transfer.init) if transfer else None, "history": read_history(exp)}  # fmt: skip
             write_json(exp / paths.TRAINING, record)
+            remove(exp / paths.FIRST_WEIGHTS)
     return chosen_checkpoint(exp)
+
+
+def _begin_with(transfer: Transfer, args: Namespace, exp: Path) -> None:
+    """Let a training begin with another one's weights, unless it has begun already."""
+    args.reinit_layers, args.freeze_steps = transfer.reinit_layers, transfer.freeze_steps
+    if transfer.freeze_steps and args.multiprocessing_distributed:
+        raise SpnerError("--freeze_steps: cannot be had with multiprocessing_distributed, which would never train what "
+                         "it once saw frozen; leave either out")
+    if (exp / CHECKPOINT).exists():
+        log.info("%s: goes on from its last finished epoch; --init is not loaded again", exp)
+        return
+    checkpoint = chosen_checkpoint(transfer.init)
+    begin(args, exp, transfer, source=read_config(transfer.init), checkpoint=checkpoint)
 
 
 def chosen_checkpoint(exp: Path) -> Path:
@@ -79,17 +108,23 @@ def read_config(exp: Path) -> dict[str, Any]:
     return yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))
 
 
-def _refuse_other_training(exp: Path, config: dict[str, Any], dump: Path) -> None:
-    """Refuse to continue, or to take as finished, a training with another configuration or other texts."""
+def _refuse_other_training(exp: Path, asked: dict[str, Any], dump: Path) -> None:
+    """Refuse to continue, or to take as finished, a training with other settings, texts or weights to begin with."""
     advice = f"give another --tag, or remove {exp}"
     found = exp / MERGED_CONFIG
-    if found.exists() and yaml.safe_load(found.read_text(encoding="utf-8")) != config:
+    if (exp / paths.SYSTEM).exists():
+        raise SpnerError(f"{exp}: holds hypotheses of a model that was trained elsewhere; {advice}")
+    if found.exists() and yaml.safe_load(found.read_text(encoding="utf-8")) != asked:
         raise SpnerError(f"{found}: a training with other settings is here; {advice}")
     if (exp / paths.TRAINING).exists() and read_json(exp / paths.TRAINING)["tokens"] != _identity(dump):
         raise SpnerError(f"{exp}: was trained on other texts than {dump} holds now; {advice}")
     if (exp / paths.CONFIG).exists():
         if read_config(exp)["token_list"] != read_token_list(dump / paths.TOKEN_LIST):
             raise SpnerError(f"{exp / paths.CONFIG}: its token list is not that of {dump}; {advice}")
+    init = Path(asked["transfer"]["init"]) if "transfer" in asked else None
+    if init and found.exists() and (init / paths.TRAINING).exists():
+        if read_json(exp / paths.TRANSFER)["weights"] != fingerprint([chosen_checkpoint(init)]):
+            raise SpnerError(f"{exp}: began with other weights than {init} holds now; {advice}")
 
 
 def _identity(dump: Path) -> str:
@@ -117,8 +152,9 @@ def make_args(config: dict[str, Any], data: Path, dump: Path, exp: Path, *, ngpu
         "ngpu": ngpu if ngpu is not None else int(torch.cuda.is_available()),
     }
     for prefix, set_name in (("train", paths.TRAIN), ("valid", paths.DEV)):
+        audio = dump if set_name == paths.TRAIN and tokens["joined"] else data
         fixed[f"{prefix}_data_path_and_name_and_type"] = [
-            (str(data / set_name / paths.WAV_SCP), "speech", "kaldi_ark"),
+            (str(audio / set_name / paths.WAV_SCP), "speech", "kaldi_ark"),
             (str(dump / set_name / paths.TEXT), "text", "text"),
         ]
         fixed[f"{prefix}_shape_file"] = [str(dump / set_name / name) for name in (paths.SPEECH_SHAPE, paths.TEXT_SHAPE)]
@@ -161,7 +197,7 @@ def _count_steps(args: Namespace) -> int:
 
 def read_history(exp: Path) -> list[dict[str, float]]:
     """Return what each finished epoch reported: ``epoch``, ``train_loss``, and of dev what our task reports."""
-    stats = torch.load(exp / "checkpoint.pth", map_location="cpu", weights_only=True)["reporter"]["stats"]
+    stats = torch.load(exp / CHECKPOINT, map_location="cpu", weights_only=True)["reporter"]["stats"]
     return [
         {"epoch": epoch, "train_loss": float(phases["train"]["loss"]),
          **{f"dev_{key}": float(phases["valid"][key]) for key in ("loss", "wer", "wer_tagged", "f1")}}  # fmt: skip

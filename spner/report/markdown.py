@@ -1,7 +1,7 @@
 """Scores -> ``RESULTS.md``."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from spner.errors import SpnerError
@@ -30,6 +30,8 @@ class Run:
     """How the checkpoint was chosen."""
     commit: str | None
     versions: Mapping[str, str]
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What else there is to know, by title: another folder's model, a tagger, the weights it began with."""
 
 
 def write_results(exp: Path, run: Run) -> Path:
@@ -47,7 +49,7 @@ def write_results(exp: Path, run: Run) -> Path:
         *(f"| {row.name} | {' | '.join(row.cells)} |" for row in rows),
         "",
         "Rates are fractions with 95 % intervals: lower is better for WER, CER and EER, higher for F1 (P precision, R "
-        "recall; seen: entities of the training set).",
+        "recall; seen: entities of this recipe's train set, all of it).",
         "",
         *(f"- {row.name}: {GOLD_NOTE if row.gold else PSEUDO_NOTE}" for row in rows),
         "",
@@ -113,6 +115,7 @@ def _run_table(run: Run) -> list[str]:
         "language": run.lang,
         "corpus": run.corpus,
         "system": run.system,
+        **run.facts,
         "configuration": f"`{run.config}`",
         "seed": str(run.seed),
         "checkpoint": f"`{run.checkpoint}`: {run.selection}",

@@ -29,6 +29,7 @@ from spner.tagger.model import (
     quiet_transformers,
 )
 from spner.tagger.small import coarser_encoders, small_config, train_tokenizer
+from spner.tagger.speech_form import match_speech
 from spner.tagger.trainer import Recipe, Trainer
 from spner.tags import bio_to_spans, spans_to_bio
 
@@ -49,6 +50,8 @@ def train_tagger(
     model: str | None = None,
     encoding: str = "utf-8",
     token_column: int = 0,
+    speech_lang: str | None = None,
+    noise: float = 0.0,
     epochs: int | None = None,
     learning_rate: float | None = None,
     batch_tokens: int = 1024,
@@ -66,6 +69,10 @@ def train_tagger(
         model: hub name or local folder to fine-tune; None trains a small model from nothing.
         encoding: of all files.
         token_column: of all files; the tag is in the last column.
+        speech_lang: language code: train and score on text as a recogniser of the language writes it; None takes the
+            text as it is.
+        noise: probability of a simulated recognition error at each word of ``train``, with ``speech_lang`` only; see
+            :mod:`spner.tagger.speech_form`.
         epochs: None is 15 from nothing, 3 for fine-tuning.
         learning_rate: None is 1.5e-3 from nothing, 3e-5 for fine-tuning.
         batch_tokens: subwords of a batch, padding included.
@@ -85,6 +92,7 @@ def train_tagger(
         "model": model,
         "weights": fingerprint_model(model) if model else None,
         "columns": {"encoding": encoding, "token_column": token_column},
+        "speech": {"lang": speech_lang, "noise": noise} if speech_lang else None,
         "recipe": asdict(recipe),
         "batch_tokens": batch_tokens,
         "seed": seed,
@@ -92,6 +100,9 @@ def train_tagger(
     files = {"train": list(train), "dev": [dev] if dev else [], "test": [test] if test else []}
     sets = {name: _read(paths, encoding, token_column) for name, paths in files.items()}
     record["files"] = {name: fingerprint(paths) for name, paths in files.items()}
+    if speech_lang:
+        sets = {name: match_speech(sentences, speech_lang, noise=noise if name == "train" else 0.0, seed=seed)
+                for name, sentences in sets.items()}  # fmt: skip
     if _is_trained(out, record):
         log.info("%s: already trained on these files", out)
         return read_json(out / SCORES)

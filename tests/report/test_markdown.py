@@ -54,7 +54,7 @@ def test_results_are_exact(tmp_path: Path) -> None:
 | dev (pseudo-labels) | 120 | 0.154 | 0.001 | - | 0.571 | 0.667 / 0.500 | 1.000 | - / - |
 | another (gold) | 120 | 0.154 | 0.001 | 0.250 | 0.571 | 0.667 / 0.500 | 1.000 | - / - |
 
-Rates are fractions with 95 % intervals: lower is better for WER, CER and EER, higher for F1 (P precision, R recall; seen: entities of the training set).
+Rates are fractions with 95 % intervals: lower is better for WER, CER and EER, higher for F1 (P precision, R recall; seen: entities of this recipe's train set, all of it).
 
 - test (pseudo-labels): the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy.
 - test (gold): the references are true entities (gold).

@@ -117,6 +117,45 @@ def test_a_tagger_from_nothing_learns_and_repeats(small: None, files: dict[str, 
     assert [(e.label, one["00"].phrase(e)) for e in one["00"].entities] == [("PER", "angela merkel"), ("LOC", "parijs")]
 
 
+def test_all_sets_take_the_recognisers_form_and_train_alone_its_errors(
+    files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[list[Annotated]] = []
+    scored: list[list[Annotated]] = []
+
+    def make_trainer(_tagger: Any, sentences: list[Annotated], *_: Any, **__: Any) -> None:
+        trained.append(sentences)
+
+    def train(_trainer: Any, _epochs: int, dev: list[Annotated], _out: Path) -> None:
+        scored.append(dev)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(room, "Trainer", make_trainer)
+    monkeypatch.setattr(room, "_train", train)
+    monkeypatch.setattr(room, "_make_tagger", lambda *_: (None, []))
+    for number, options in enumerate(({}, {"speech_lang": "nl"}, {"speech_lang": "nl", "noise": 0.5})):
+        with pytest.raises(KeyboardInterrupt):
+            train_tagger(tmp_path / str(number), **files, **options)
+    words = [[word for sentence in one for word in sentence.words] for one in (*trained, *scored)]
+    plain, spoken, noisy, *dev = words
+    assert "." in plain and "Angela" in plain and "." in dev[0]
+    assert spoken == [part for word in plain for part in word.lower().replace("-", " ").split() if part != "."]
+    assert noisy != spoken and len(trained[2]) <= len(trained[1])
+    assert dev[1] == dev[2] and dev[1][0].islower()
+
+
+@pytest.mark.espnet
+def test_a_tagger_of_recognised_words(small: None, files: dict[str, Any], tmp_path: Path) -> None:
+    from spner.pipeline import tag_words
+    from spner.tagger.model import load_tagger
+
+    scores = train_tagger(tmp_path / "out", **files, speech_lang="nl", noise=0.05)
+    assert scores["test"]["micro"]["f1"] > 0.9
+    heard = {"a": Annotated(("angela", "merkel", "woont", "in", "den", "haag"))}
+    found = tag_words(load_tagger(str(tmp_path / "out"), device="cpu"), heard)
+    assert found["a"].entities == (Entity(0, 2, "PER"), Entity(4, 6, "LOC"))
+
+
 @pytest.mark.espnet
 def test_what_is_kept_are_averaged_weights(
     small: None, files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
