@@ -242,6 +242,13 @@ def test_frozen_parameters_learn_after_so_many_steps_and_what_was_still_before_n
     assert changed == [{"ctc"}, {"ctc"}, {"ctc", "encoder"}, {"ctc", "encoder"}]
 
 
+def test_output_layer_and_fresh_layers_are_not_held_still() -> None:
+    layers = torch.nn.ModuleList(torch.nn.Linear(1, 1, bias=False) for _ in range(3))
+    model = torch.nn.ModuleDict({"encoder": torch.nn.ModuleDict({"encoders": layers}), "ctc": torch.nn.Linear(1, 1)})
+    assert [id(p) for p in find_carried_over(model, 2)] == [id(layers[0].weight)]
+    assert [id(p) for p in find_carried_over(model, 0)] == [id(layer.weight) for layer in layers]
+
+
 @pytest.mark.parametrize("steps_before", [1, 2, 3])
 def test_a_training_that_goes_on_knows_how_many_steps_are_left(steps_before: int) -> None:
     model = small_model()
