@@ -23,8 +23,6 @@ from spner.search.beam import Hypothesis
 from spner.tags import text_to_spans
 from spner.tokens import tokens_to_words
 
-RECORD = paths.DECODE_RECORD
-
 
 @dataclass(frozen=True)
 class Decoded:
@@ -81,7 +79,7 @@ def decode_sets(
         for set_name in sorted(set_names, key=lambda name: name != paths.DEV):
             identity = calibration_identity(data, exp, set_name, model=origin)
             record = {"model": weights, "audio": _audio_identity(data / set_name), "search": searched}
-            done = paths.decode_dir(exp, set_name) / RECORD
+            done = paths.decode_dir(exp, set_name) / paths.DECODE_RECORD
             if done.exists() and read_json(done) == {**record, "calibration": identity}:
                 continue
             recogniser = recogniser or load_recogniser(trained, device=device)

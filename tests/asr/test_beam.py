@@ -51,10 +51,10 @@ def options(repo_root: Path, lm: Path | None, name: str = "decode_lm", **others:
 
 def decode(prepared: Prepared, exp: Path, beam, *, batch_size: int = 8, sets: tuple[str, ...] = ("test",)) -> str:
     """Decode anew and return the text of the last set."""
-    from spner.asr.infer import RECORD, decode_sets
+    from spner.asr.infer import decode_sets
 
     for set_name in sets:
-        (paths.decode_dir(exp, set_name) / RECORD).unlink(missing_ok=True)
+        (paths.decode_dir(exp, set_name) / paths.DECODE_RECORD).unlink(missing_ok=True)
     decode_sets(prepared.data, exp, sets, device="cpu", batch_size=batch_size, beam=beam)
     return (paths.decode_dir(exp, sets[-1]) / paths.TEXT).read_text(encoding="utf-8")
 

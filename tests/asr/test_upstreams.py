@@ -154,11 +154,11 @@ def test_an_utterance_is_encoded_alike_alone_and_in_a_batch(trained: Path) -> No
 
 
 def test_hypotheses_are_the_same_for_batch_sizes_1_and_16(prepared: Prepared, trained: Path) -> None:
-    from spner.asr.infer import RECORD, decode_sets
+    from spner.asr.infer import decode_sets
 
     texts = []
     for batch_size in (1, 16):
-        (paths.decode_dir(trained, "test") / RECORD).unlink(missing_ok=True)
+        (paths.decode_dir(trained, "test") / paths.DECODE_RECORD).unlink(missing_ok=True)
         decode_sets(prepared.data, trained, ["test"], device="cpu", batch_size=batch_size)
         texts.append((paths.decode_dir(trained, "test") / paths.TEXT).read_bytes())
     assert texts[0] == texts[1]
@@ -195,13 +195,14 @@ def test_changed_references_of_dev_calibrate_every_set_anew(
 ) -> None:
     import shutil
 
-    from spner.asr.infer import RECORD, decode_sets
+    from spner.asr.infer import decode_sets
 
     data = shutil.copytree(prepared.data, tmp_path / "data")
     records = []
     for _ in range(2):
         decode_sets(data, trained, ["dev", "test"], device="cpu", batch_size=8)
-        records.append([json.loads((paths.decode_dir(trained, s) / RECORD).read_text()) for s in ("dev", "test")])
+        done = [paths.decode_dir(trained, set_name) / paths.DECODE_RECORD for set_name in ("dev", "test")]
+        records.append([json.loads(file.read_text()) for file in done])
         hyps = (paths.decode_dir(trained, "dev") / paths.ENTITIES).read_text()
         assert '"words": ["' in hyps, "the tiny model writes no word at all"
         (data / "dev" / paths.GOLD_ENTITIES).write_text(hyps)  # now every word is right
