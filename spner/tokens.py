@@ -8,7 +8,7 @@ entity begins or ends no time passes.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +146,6 @@ def make_tokens(
     if paths.TRAIN not in set_names:
         raise SpnerError(f"{data}: holds no finished train set; stage 1 makes it")
     folders = [*(data / s for s in set_names), *(other / paths.TRAIN for other in others)]
-    used = [paths.TEXT, paths.UTT2DUR, *([paths.ENTITIES] if system == E2E else [])]
-    for missing in (folder / name for folder in folders for name in used if not (folder / name).exists()):
-        raise SpnerError(f"{missing}: is missing; stage {2 if missing.name == paths.ENTITIES else 1} makes it")
     settings = {
         "system": system,
         "token_type": token_type,
@@ -156,34 +153,53 @@ def make_tokens(
         "joined": [str(other) for other in others],
         "fraction": fraction,
         "sets": set_names,
-        "inputs": fingerprint(folder / name for folder in folders for name in used),
+        "inputs": fingerprint(_find_inputs(folders, system)),
     }
     with locked(out):
         record = out / paths.TOKENS_CONFIG
         if record.exists() and (found := read_json(record)).items() >= settings.items():
             return found
         record.unlink(missing_ok=True)
-        texts = {s: _read_texts(data / s, system) for s in set_names}
-        whole = {data: texts[paths.TRAIN], **{other: _read_texts(other / paths.TRAIN, system) for other in others}}
-        trainset = choose_trainset(whole, fraction)
-        texts[paths.TRAIN] = trainset.texts
-        if token_type == CHAR:
-            texts = {s: {utt_id: tighten(text) for utt_id, text in texts[s].items()} for s in set_names}
-        symbols = entity_symbols() if system == E2E else []
-        if token_type == BPE:
-            _train_pieces(texts[paths.TRAIN].values(), out / paths.BPE_MODEL, vocab_size, symbols)
-        tokenizer = Tokenizer(token_type, symbols=symbols, bpe_model=out / paths.BPE_MODEL)
-        with atomic_text(out / paths.SYMBOLS) as file:
-            file.writelines(f"{symbol}\n" for symbol in symbols)
-        num_tokens = _write_token_list(out / paths.TOKEN_LIST, tokenizer, texts[paths.TRAIN].values(), symbols)
-        for set_name in set_names:
-            durations_s = trainset.durations_s if set_name == paths.TRAIN else read_durations(data / set_name)
-            _write_set(out / set_name, texts[set_name], durations_s, tokenizer, num_tokens)
-        if others:
-            write_table(out / paths.TRAIN / paths.WAV_SCP, locate_audio(trainset))
-        found = {**settings, "train": trainset.counts}
+        found = {**settings, "train": _write_dump(data, out, others, settings)}
         write_json(record, found)
     return found
+
+
+def _find_inputs(folders: Sequence[Path], system: str) -> list[Path]:
+    """Return the files that the texts of the sets come from.
+
+    Raises:
+        SpnerError: one is missing; the message names its stage.
+    """
+    used = [paths.TEXT, paths.UTT2DUR, *([paths.ENTITIES] if system == E2E else [])]
+    inputs = [folder / name for folder in folders for name in used]
+    for missing in (file for file in inputs if not file.exists()):
+        raise SpnerError(f"{missing}: is missing; stage {2 if missing.name == paths.ENTITIES else 1} makes it")
+    return inputs
+
+
+def _write_dump(data: Path, out: Path, others: Sequence[Path], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what the record of :func:`make_tokens` then vouches for; return what is in the train set."""
+    system, token_type = settings["system"], settings["token_type"]
+    texts = {s: _read_texts(data / s, system) for s in settings["sets"]}
+    whole = {data: texts[paths.TRAIN], **{other: _read_texts(other / paths.TRAIN, system) for other in others}}
+    trainset = choose_trainset(whole, settings["fraction"])
+    texts[paths.TRAIN] = trainset.texts
+    if token_type == CHAR:
+        texts = {s: {utt_id: tighten(text) for utt_id, text in texts[s].items()} for s in texts}
+    symbols = entity_symbols() if system == E2E else []
+    if token_type == BPE:
+        _train_pieces(texts[paths.TRAIN].values(), out / paths.BPE_MODEL, settings["vocab_size"], symbols)
+    tokenizer = Tokenizer(token_type, symbols=symbols, bpe_model=out / paths.BPE_MODEL)
+    with atomic_text(out / paths.SYMBOLS) as file:
+        file.writelines(f"{symbol}\n" for symbol in symbols)
+    num_tokens = _write_token_list(out / paths.TOKEN_LIST, tokenizer, texts[paths.TRAIN].values(), symbols)
+    for set_name in texts:
+        durations_s = trainset.durations_s if set_name == paths.TRAIN else read_durations(data / set_name)
+        _write_set(out / set_name, texts[set_name], durations_s, tokenizer, num_tokens)
+    if others:
+        write_table(out / paths.TRAIN / paths.WAV_SCP, locate_audio(trainset))
+    return trainset.counts
 
 
 def _read_texts(folder: Path, system: str) -> dict[str, str]:

@@ -100,17 +100,17 @@ def train_tagger(
     files = {"train": list(train), "dev": [dev] if dev else [], "test": [test] if test else []}
     sets = {name: _read(paths, encoding, token_column) for name, paths in files.items()}
     record["files"] = {name: fingerprint(paths) for name, paths in files.items()}
-    if speech_lang:
-        sets = {name: match_speech(sentences, speech_lang, noise=noise if name == "train" else 0.0, seed=seed)
-                for name, sentences in sets.items()}  # fmt: skip
     if _is_trained(out, record):
         log.info("%s: already trained on these files", out)
         return read_json(out / SCORES)
+    if speech_lang:
+        sets = {name: match_speech(sentences, speech_lang, noise=noise if name == "train" else 0.0, seed=seed)
+                for name, sentences in sets.items()}  # fmt: skip
     _set_up(num_threads, seed)
     tagger, coarse = _make_tagger(model, sets["train"], choose_device(device))
+    rng = random.Random(seed)
+    trainer = Trainer(tagger, sets["train"], recipe, coarse=coarse, batch_tokens=batch_tokens, rng=rng)
     with atomic_path(out) as temporary:
-        rng = random.Random(seed)
-        trainer = Trainer(tagger, sets["train"], recipe, coarse=coarse, batch_tokens=batch_tokens, rng=rng)
         scores = _train(trainer, recipe.epochs, sets["dev"], temporary)
         scores["test"] = _score(load_tagger(str(temporary), device=device), sets["test"]) if sets["test"] else None
         write_json(temporary / SCORES, scores)
