@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rapidfuzz.distance import Levenshtein
 
 from spner.datatypes import Timing
-from spner.scoring.ner import MATCHINGS, Pair
+from spner.scoring.alignment import align
+from spner.scoring.errors import match_mentions
+from spner.scoring.inputs import mentions_of
+from spner.scoring.ner import Pair
 
 LEAST = 1e-6  # confidences nearer to 0 or 1 than this count as this: their logit is infinite
 NUM_BINS = 10
@@ -57,24 +59,16 @@ class TimingCalibration:
 
 def judge_words(pair: Pair) -> list[bool]:
     """Return for each hypothesis word whether it is right: equal to the reference word it is aligned with."""
-    right = [False] * len(pair.hyp.words)
-    for operation in Levenshtein.opcodes(pair.ref.words, pair.hyp.words):
-        if operation.tag == "equal":
-            right[operation.dest_start : operation.dest_end] = [True] * (operation.dest_end - operation.dest_start)
-    return right
+    ref, hyp = pair.ref.words, pair.hyp.words
+    right = {j for i, j in align(ref=ref, hyp=hyp) if i is not None and j is not None and ref[i] == hyp[j]}
+    return [j in right for j in range(len(hyp))]
 
 
 def judge_entities(pair: Pair) -> list[bool]:
     """Return for each hypothesis entity whether it is right in the sense of F1: label and phrase, one to one."""
-    key_of = MATCHINGS["f1"]
-    unmatched = [key_of(pair.ref, entity) for entity in pair.ref.entities]
-    right = []
-    for entity in pair.hyp.entities:
-        key = key_of(pair.hyp, entity)
-        right.append(key in unmatched)
-        if right[-1]:
-            unmatched.remove(key)
-    return right
+    found = match_mentions(ref=mentions_of(pair.ref), hyp=mentions_of(pair.hyp))
+    right = {error.hyp for error in found if error.kind == "correct"}
+    return [j in right for j in range(len(pair.hyp.entities))]
 
 
 def fit_calibration(raw: Sequence[float], right: Sequence[bool]) -> Calibration:

@@ -20,6 +20,7 @@ from spner.scoring.ner import (
     compute_macro_f1,
     count_missed,
     count_missed_substr,
+    find_occurrences,
     match,
 )
 from spner.scoring.ratio import Ratio
@@ -183,7 +184,7 @@ def find_phrases(phrases: Sequence[Sequence[str]], *, words: Sequence[str]) -> l
     starts: list[int] = []
     behind = 0
     for phrase in phrases:
-        found = [s for s in range(len(words)) if list(words[s : s + len(phrase)]) == list(phrase)]
+        found = find_occurrences(phrase, within=words)
         start = next((start for start in found if start >= behind), found[0] if found else 0)
         behind = start + len(phrase)
         starts.append(start)

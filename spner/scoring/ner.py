@@ -154,14 +154,19 @@ def count_missed(mentions: Iterable[tuple[int, Sequence[str]]], *, hyp: Sequence
     free: list[str | None] = list(hyp)
     num_missed = 0
     for position, words in sorted(mentions, key=lambda mention: (-len(mention[1]), mention[0])):
-        length, wanted = len(words), list(words)
-        starts = [s for s, w in enumerate(free) if w == wanted[0] and free[s : s + length] == wanted]
+        starts = find_occurrences(words, within=free)
         if starts:
             start = min(starts, key=lambda start: (abs(start - position), start))
-            free[start : start + length] = [None] * length
+            free[start : start + len(words)] = [None] * len(words)
         else:
             num_missed += 1
     return num_missed
+
+
+def find_occurrences(phrase: Sequence[str], *, within: Sequence[str | None]) -> list[int]:
+    """Return where a phrase, one word at least, begins among words."""
+    wanted, words, length = list(phrase), list(within), len(phrase)
+    return [s for s, word in enumerate(words) if word == wanted[0] and words[s : s + length] == wanted]
 
 
 def count_missed_substr(phrases: Iterable[str], *, hyp: Sequence[str]) -> int:

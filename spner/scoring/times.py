@@ -10,7 +10,6 @@ The two F1 are label-free, after arXiv 2205.12680, section 3.2: whoever blanks o
 every name gone, and no other.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,9 @@ from spner.datadir import read_entities, read_timings, read_word_times
 from spner.datatypes import Annotated, Timing, WordTimes
 from spner.errors import SpnerError
 from spner.scoring.calibration import compute_ece, judge_entities, judge_words
-from spner.scoring.ner import MATCHINGS, MatchCounts, Pair
+from spner.scoring.errors import match_mentions
+from spner.scoring.inputs import mentions_of
+from spner.scoring.ner import MatchCounts, Pair
 
 Interval = tuple[float, float]
 """(start, end) in seconds, start <= end."""
@@ -176,14 +177,10 @@ def count_words(
 
 def sum_boundary_errors(one: TimedPair) -> BoundaryErrors:
     """Return the errors of the entities that match in label and phrase; equal ones pair in order."""
-    key_of = MATCHINGS["f1"]
-    waiting: dict[tuple, list[Interval]] = defaultdict(list)
-    ref, hyp = one.pair.ref, one.pair.hyp
-    for entity, interval in zip(ref.entities, entity_intervals(ref, one.ref_times), strict=True):
-        waiting[key_of(ref, entity)].append(interval)
+    ref, hyp = entity_intervals(one.pair.ref, one.ref_times), entity_intervals(one.pair.hyp, one.hyp_times)
     total = BoundaryErrors()
-    for entity, (start_s, end_s) in zip(hyp.entities, entity_intervals(hyp, one.hyp_times), strict=True):
-        if waiting[key_of(hyp, entity)]:
-            ref_start_s, ref_end_s = waiting[key_of(hyp, entity)].pop(0)
+    for error in match_mentions(ref=mentions_of(one.pair.ref), hyp=mentions_of(one.pair.hyp)):
+        if error.kind == "correct":
+            (ref_start_s, ref_end_s), (start_s, end_s) = ref[error.ref], hyp[error.hyp]
             total += BoundaryErrors(abs(start_s - ref_start_s), abs(end_s - ref_end_s), 1)
     return total
