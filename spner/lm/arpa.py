@@ -18,6 +18,9 @@ import numpy as np
 from spner.files import atomic_text
 from spner.lm.model import NgramModel
 
+MAX_ORDER = 6
+"""The longest n-grams that KenLM reads as flashlight-text builds it; it also refuses models of single words."""
+
 LINES_AT_ONCE = 100_000
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from spner import paths
 from spner.errors import SpnerError
 from spner.files import atomic_text, fingerprint, locked, read_json, read_lines, write_json
-from spner.lm.arpa import write_arpa
+from spner.lm.arpa import MAX_ORDER, write_arpa
 from spner.lm.counts import read_corpus
 from spner.lm.kneser_ney import estimate
 from spner.lm.model import compute_perplexity
@@ -28,7 +28,7 @@ from spner.tokens import CHAR, INSIDE, UNKNOWN, Tokenizer, mark_inside, read_tok
 WORD, TOKEN = UNITS = ("word", "token")
 TAGGED_RECORD = "tagged.json"
 SENTENCES_AT_ONCE = 100_000
-ORDERS = range(2, 7)  # what KenLM reads as decoders carry it
+ORDERS = range(2, MAX_ORDER + 1)
 
 
 def make_lm(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from spner.errors import SpnerError
 from spner.files import read_lines
+from spner.lm.arpa import MAX_ORDER
 
-MAX_ORDER = 6  # what flashlight-text's KenLM was built for
 SECTION = re.compile(r"\\(\d+)-grams:|\\end\\")
 AGAIN = "make it again with spner lm"
 
