@@ -269,7 +269,7 @@ def test_a_model_of_another_recipe_decodes_and_is_trained_on(finished: Path, ger
     assert f"| model | {model} |" in (exp / "RESULTS.md").read_text()
     assert not (german / "dump").exists() and not (exp / "train.json").exists()
 
-    transfer = ("--init", model, "--freeze_steps", "2", "--reinit_layers", "1", "--fraction", "50")
+    transfer = ("--init", model, "--init_opts", "--freeze_steps 2 --reinit_layers 1", "--fraction", "50")
     done = run(german, *transfer, "--stage", "3")
     assert done.returncode == 0, done.stderr
     exp = german / "exp" / "mini_e2e_50_from_cv_nl_mini_e2e"

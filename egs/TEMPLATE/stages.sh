@@ -28,20 +28,14 @@ export PATH PYTHONPATH="${root}" PYTHONUNBUFFERED=1
 spner() { python -m spner "$@"; }
 cd "${recipe}"
 
-# The lock lasts as long as this shell and the commands it runs.
-exec 9>> .lock
-python -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2> /dev/null ||
-    die "another run is at work in ${recipe}; wait for it or stop it"
-
-case "${corpus}" in
-    mini) name=mini ;;
-    *.json) name="$(basename "${corpus}" .json)" ;;
-    *) name="$(basename "$(dirname "${corpus}")")_$(basename "${corpus}")" ;;
-esac
+name="$(basename "$(dirname "${corpus}")")_$(basename "${corpus}")" embedded=""
+[[ "${corpus}" != *.json ]] || name="$(basename "${corpus}" .json)"
+[[ ! "${corpus}" =~ ^mini(_[[:alnum:]]+)*$ ]] || name="${corpus}" embedded=yes
 data="data/${name}"
 named() { echo "$(basename "$(realpath -m "$1/../..")")_$(basename "$1")"; }  # ../cv_de/exp/mini_e2e: cv_de_mini_e2e
 variant=""
 [ "${fraction}" = 100 ] || variant+="_${fraction}"
+variant+="${seed:+_s${seed}}"
 for other in ${join}; do variant+="_and_$(basename "${other}")"; done
 [ -z "${init}" ] || variant+="_from_$(named "${init}")"
 [ -z "${model}" ] || variant="_by_$(named "${model}")"
@@ -51,16 +45,23 @@ acoustic="${tag}"  # what stages 3 to 5 make: for the pipeline, the recogniser o
 [ "${system}" != pipeline ] || acoustic="${name}_asr${variant}"
 dump="dump/${acoustic}"
 
+# Runs of other tags may go on at the same time. The lock lasts as long as this shell and the commands it runs.
+mkdir -p exp
+exec 9>> "exp/.${acoustic}.lock"
+python -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2> /dev/null ||
+    die "another run is at work on ${recipe}/exp/${acoustic}; wait for it or stop it"
+
 if [ -z "${train_config}" ]; then  # XLS-R is not for CPUs
     train_config=train_mini.yaml
-    [ "${corpus}" = mini ] || ! nvidia-smi -L > /dev/null 2>&1 || train_config=train_xlsr.yaml
+    [ -n "${embedded}" ] || ! nvidia-smi -L > /dev/null 2>&1 || train_config=train_xlsr.yaml
 fi
 train=(--config "${root}/conf/${train_config}")
 [ ! -f "conf/${train_config}" ] || train+=(--config "conf/${train_config}")
-for option in ${train_opts}; do train+=(--set "${option}"); done
+for option in ${train_opts} ${seed:+seed="${seed}"}; do train+=(--set "${option}"); done
 joined=()
 for other in ${join}; do joined+=(--join "${other}"); done
 read -ra mini <<< "${mini_opts}"
+read -ra beginning <<< "${init_opts}"
 decode=()
 if [ -n "${decode_config}" ]; then
     decode=(--decode_config "${root}/conf/${decode_config}" --lm "exp/${acoustic}/lm" --nj "${nj}")
@@ -79,21 +80,21 @@ step() {  # step N "title" command...: run the command if stage N is asked for; 
     [ "${code}" -eq 0 ] || exit "${code}"
 }
 
-if [ "${corpus}" = mini ]; then
-    corpus=downloads/mini
+if [ -n "${embedded}" ]; then
+    corpus="downloads/${name}"
     step 1 "make the embedded corpus" spner mini-corpus --lang "${lang}" --out "${corpus}" --nj "${nj}" "${mini[@]}"
 fi
 step 1 "prepare data" spner data --corpus "${corpus}" --lang "${lang}" --out "${data}" \
     --max_broken "${max_broken}" --nj "${nj}" ${clips:+--clips "${clips}"}
-if [ "${name}" = mini ]; then
-    gold=downloads/mini_text.txt
+if [ -n "${embedded}" ]; then
+    gold="downloads/${name}_text.txt"
     step 2 "generate gold text" spner mini-text --lang "${lang}" --out "${gold}" --num_sentences "${mini_text}"
     if [ -z "${tagger}" ]; then
-        tagger=exp/tagger_mini
+        tagger="exp/tagger_${name}"
         step 2 "train a small tagger" spner train-tagger --train "${gold}" --out "${tagger}" --epochs 8
     fi
     if [ "${system}" = pipeline ] && [ -z "${speech_tagger}" ]; then
-        speech_tagger=exp/tagger_mini_speech
+        speech_tagger="exp/tagger_${name}_speech"
         step 2 "train a tagger of recognised words" spner train-tagger --train "${gold}" --out "${speech_tagger}" \
             --epochs 8 --match_speech --lang "${lang}"
     fi
@@ -103,7 +104,7 @@ if [ -z "${model}" ]; then
     step 3 "make tokens" spner tokens --data "${data}" --out "${dump}" --system "${system/pipeline/asr}" \
         --token_type "${token_type}" ${vocab_size:+--vocab_size "${vocab_size}"} --fraction "${fraction}" "${joined[@]}"
     step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "exp/${acoustic}" "${train[@]}" \
-        ${init:+--init "${init}"} --reinit_layers "${reinit_layers}" --freeze_steps "${freeze_steps}"
+        ${init:+--init "${init}"} "${beginning[@]}"
 fi
 if [ -n "${decode_config}" ]; then
     step 5 "estimate the language model" spner lm --dump "${dump}" --out "exp/${acoustic}/lm" --lang "${lang}" "${lm[@]}"
