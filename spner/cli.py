@@ -181,19 +181,22 @@ def lm_command(dump: Path, out: Path, prune: str, **options: Any) -> None:
 @click.option("--init", type=FOLDER, show_default="none",
               help="Experiment folder to begin with; its token list may be another language's.")  # fmt: skip
 @click.option("--reinit_layers", default=0, type=click.IntRange(0), help="With --init: top encoder layers not taken.")
+@click.option("--reinit_output", is_flag=True, help="With --init: no row of the output layer is taken.")
 @click.option("--freeze_steps", default=0, type=click.IntRange(0),
               help="With --init: steps in which nothing learns that was taken but the output layer.")  # fmt: skip
 def train_command(
-    data: Path, dump: Path, exp: Path, init: Path | None, reinit_layers: int, freeze_steps: int, **options: Any
-) -> None:
+    data: Path, dump: Path, exp: Path, init: Path | None, reinit_layers: int, reinit_output: bool, freeze_steps: int,
+    **options: Any,
+) -> None:  # fmt: skip
     """Stage 4: train with ESPnet; an interrupted training goes on at its last finished epoch."""
-    if not init and (reinit_layers or freeze_steps):
-        raise SpnerError("--reinit_layers, --freeze_steps: are about what is taken over; give --init as well")
+    if not init and (reinit_layers or reinit_output or freeze_steps):
+        raise SpnerError("--reinit_layers, --reinit_output, --freeze_steps: are about what is taken over; "
+                         "give --init as well")
     from spner.asr.train import train
     from spner.asr.transfer import Transfer
     from spner.experiment import plot_training
 
-    transfer = Transfer(init, reinit_layers, freeze_steps) if init else None
+    transfer = Transfer(init, reinit_layers, reinit_output, freeze_steps) if init else None
     checkpoint = train(data, dump, exp, transfer=transfer, **options)
     plot_training(exp)
     click.echo(f"{checkpoint}: averaged from the best epochs on dev")

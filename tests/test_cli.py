@@ -187,6 +187,7 @@ def test_options_reach_the_function(monkeypatch: pytest.MonkeyPatch, capfd: pyte
         ("train-tagger --train t --out o --noise 0.1", "--match_speech, --lang, --noise: the first needs --lang"),
         ("train-tagger --train t --out o --match_speech --lang qq1", 'lang "qq1" is unknown'),
         ("train --data d --dump u --exp e --config c --reinit_layers 1", "give --init as well"),
+        ("train --data d --dump u --exp e --config c --reinit_output", "give --init as well"),
         ("train --data d --dump u --exp e --config c --freeze_steps 1", "give --init as well"),
         ("pipeline --data d --asr a --exp e", "--tagger: is missing; give one, or --lang for its default"),
         ("pipeline --data d --asr a --exp e --lang fr", 'lang "fr" has no default tagger'),

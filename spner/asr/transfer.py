@@ -6,7 +6,8 @@ above all; a new character starts from the row of its base letter where the sour
 d), else from the mean of the source's characters. What became of every token and parameter is told in
 ``exp/<tag>/transfer.json``::
 
-    {"init": "../cv_de/exp/mini_e2e", "weights": "<fingerprint>", "reinit_layers": 0, "freeze_steps": 0,
+    {"init": "../cv_de/exp/mini_e2e", "weights": "<fingerprint>", "reinit_layers": 0, "reinit_output": false,
+     "freeze_steps": 0,
      "tokens": [{"token": "<PER>", "row": "same token", "of": ["<PER>"]},
                 {"token": "ë", "row": "base letter", "of": ["e"]},
                 {"token": "'", "row": "mean of the characters", "of": ["e", "n", …]}],
@@ -50,11 +51,13 @@ class Transfer:
     Attributes:
         init: experiment folder of a finished training.
         reinit_layers: so many layers, from the top of the encoder, are not taken over.
+        reinit_output: no row of the output layer is.
         freeze_steps: what is taken over, the output layer aside, learns nothing during so many optimiser steps.
     """
 
     init: Path
     reinit_layers: int = 0
+    reinit_output: bool = False
     freeze_steps: int = 0
 
     def settings(self) -> dict[str, Any]:
@@ -201,8 +204,8 @@ def begin(args: Namespace, exp: Path, transfer: Transfer, *, source: Mapping[str
     set_all_random_seed(args.seed)  # as ESPnet does before it builds the network, so that fresh weights are the same
     building = deepcopy(args)
     fresh = SpnerTask.build_model(building).state_dict()
-    rows = map_tokens(source["token_list"], building.token_list)
-    top = find_top_layers(fresh, transfer.reinit_layers)
+    rows = [] if transfer.reinit_output else map_tokens(source["token_list"], building.token_list)
+    top = [*find_top_layers(fresh, transfer.reinit_layers), *(OUTPUT_LAYER if transfer.reinit_output else ())]
     trained = torch.load(checkpoint, map_location="cpu", weights_only=True)
     state, states = carry_over(fresh, trained, rows, source["token_list"], top=top, init=transfer.init)
     used = {token for row in rows if row.row != MEAN for token in row.of}

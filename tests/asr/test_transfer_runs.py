@@ -94,6 +94,22 @@ def test_the_top_layer_begins_as_a_new_one(
     assert {states[name] for name in top} == {"re-initialised"}
 
 
+def test_the_output_layer_begins_as_a_new_one_where_asked(
+    prepared: Prepared, source: Path, dump: Path, tmp_path: Path, repo_root: Path
+) -> None:
+    import torch
+
+    new = train(prepared, dump, tmp_path / "new", repo_root, "max_epoch=1", *STILL)
+    exp = train(prepared, dump, tmp_path / "exp", repo_root, "max_epoch=1", *STILL, init=source, reinit_output=True)
+    before, fresh, after = state_of(source), state_of(new), state_of(exp)
+    assert all(torch.allclose(after[name], fresh[name], atol=1e-6) for name in OUTPUT_LAYER)
+    layers = [name for name in before if name.startswith("encoder.encoders.") and name.endswith("w_1.weight")]
+    assert layers and all(torch.allclose(after[name], before[name], atol=1e-6) for name in layers)
+    report = json.loads((exp / paths.TRANSFER).read_text())
+    assert {name for name, state in report["parameters"].items() if state == "re-initialised"} == set(OUTPUT_LAYER)
+    assert report["tokens"] == [] and report["left_out"] == read_token_list(prepared.dump / paths.TOKEN_LIST)
+
+
 def moved(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
     """Return the first parts of the names of the weights that differ."""
     import torch
