@@ -1,0 +1,194 @@
+"""A preset and languages -> the cells of the comparison, each one run of a recipe.
+
+The first language is the target, the others are sources. Every language has an E2E system, a pipeline, and the models
+of the others on its test set (zero-shot). The target alone has trainings on fractions of its data, from every source
+and from none, joint training, and the ablation: the first source's model with a new output layer.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spner import paths
+from spner.benchmark.preset import WHOLE, Preset
+from spner.errors import SpnerError
+
+DATA, E2E, PIPELINE, ZERO_SHOT, TRANSFER, NEW_OUTPUT, JOINT = SYSTEMS = (
+    "data", "e2e", "pipeline", "zero-shot", "transfer", "transfer, new output layer", "joint",
+)  # fmt: skip
+ABLATED = (10, 20)
+"""Percent of the target's data at which the output layer's rows are compared with new ones."""
+
+
+@dataclass(frozen=True, order=True)
+class Group:
+    """What the seeds of one system have in common.
+
+    Attributes:
+        lang: language of the test set.
+        system: one of ``SYSTEMS``.
+        source: language that a transfer begins with or whose model decodes; of joint training all others; or empty.
+        fraction: percent of the language's train set that is trained on; 0 for none.
+    """
+
+    lang: str
+    system: str
+    source: str = ""
+    fraction: int = WHOLE
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a recipe.
+
+    Attributes:
+        name: unique among the cells.
+        group: what it is.
+        seed: of the training; of a zero-shot cell, of the other language's; 0 for data.
+        recipe: folder of the recipe.
+        tag: ``exp/<tag>`` in it; empty for data.
+        options: of the recipe's run.sh.
+        needs: names of the cells that must have finished before.
+        work: what is trained, a training on all data of one language being 1.
+    """
+
+    name: str
+    group: Group
+    seed: int
+    recipe: Path
+    tag: str
+    options: tuple[str, ...]
+    needs: tuple[str, ...]
+    work: float
+
+    @property
+    def exp(self) -> Path:
+        """Its experiment folder."""
+        return self.recipe / "exp" / self.tag
+
+    @property
+    def command(self) -> list[str]:
+        """What is run."""
+        return [str(self.recipe / "run.sh"), *self.options]
+
+
+def make_plan(preset: Preset, langs: Sequence[str], egs: Path) -> list[Cell]:
+    """Return the cells, each after those that it needs; what most others wait for comes first.
+
+    Args:
+        preset: the settings.
+        langs: the target, then the sources; each has a recipe ``<egs>/cv_<lang>``.
+        egs: the folder of the recipes.
+
+    Raises:
+        SpnerError: a language is given twice or has no recipe, or there is no source.
+    """
+    if len(langs) < 2 or len(set(langs)) < len(langs):
+        raise SpnerError(f'--langs "{" ".join(langs)}": expected the target and at least one source, each once, such as '
+                         '"nl de en"')
+    for lang in langs:
+        if not (egs / f"cv_{lang}" / "run.sh").is_file():
+            raise SpnerError(f"--langs: {egs / f'cv_{lang}' / 'run.sh'} is missing (expected a recipe for each "
+                             f"language); tools/new_recipe.sh cv_{lang} {lang} makes it")
+    return list(_Planner(preset, tuple(langs), egs).cells())
+
+
+@dataclass(frozen=True)
+class _Planner:
+    preset: Preset
+    langs: tuple[str, ...]
+    egs: Path
+
+    def cells(self) -> Iterator[Cell]:
+        """Yield all cells."""
+        target, *sources = self.langs
+        main, side = self.preset.seeds, self.preset.side_seeds
+        for lang in self.langs:
+            yield self._data(lang)
+        for lang in self.langs[::-1]:  # sources first: most of the others wait for them
+            yield from (self._whole(E2E, lang, seed) for seed in self._seeds(lang))
+        yield from (self._joint(seed) for seed in side)
+        for fraction in sorted(self.preset.epochs, reverse=True):
+            for source in sources:
+                for seed in main if source == sources[0] else side:
+                    yield self._part(Group(target, TRANSFER, source, fraction), seed)
+            if fraction < WHOLE:
+                yield from (self._part(Group(target, E2E, "", fraction), seed) for seed in main)
+            if fraction in ABLATED:
+                yield from (self._part(Group(target, NEW_OUTPUT, sources[0], fraction), seed) for seed in main)
+        for lang in self.langs:
+            yield from (self._whole(PIPELINE, lang, seed) for seed in (main if lang == target else side))
+            for other in self.langs:
+                if other != lang:
+                    yield from (self._zero_shot(lang, other, seed) for seed in self._seeds(other))
+
+    def _seeds(self, lang: str) -> tuple[int, ...]:
+        """Return the seeds of a language's E2E system: those of the target and of the first source are compared."""
+        return self.preset.seeds if lang in self.langs[:2] else self.preset.side_seeds
+
+    def _data(self, lang: str) -> Cell:
+        mini = ("--mini_opts", self.preset.mini_opts) if self.preset.mini_opts else ()
+        options = ("--stage", "1", "--stop_stage", "2", "--system", PIPELINE, *self._recipe_options(lang), *mini)
+        return Cell(f"{lang}_data", Group(lang, DATA), 0, self.egs / f"cv_{lang}", "", options, (), 0.0)
+
+    def _whole(self, system: str, lang: str, seed: int) -> Cell:
+        return self._cell(Group(lang, system), system, seed, ("--system", system, *self._training(WHOLE)), (), 1.0)
+
+    def _joint(self, seed: int) -> Cell:
+        target, *sources = self.langs
+        joined = [f"../cv_{source}/data/{self._data_name(source)}" for source in sources]
+        options = ("--join", *joined, *self._training(WHOLE))
+        needs = tuple(f"{source}_data" for source in sources)
+        group = Group(target, JOINT, " ".join(sources))
+        return self._cell(group, "joint", seed, options, needs, float(len(self.langs)))
+
+    def _part(self, group: Group, seed: int) -> Cell:
+        options = ("--fraction", str(group.fraction), *self._training(group.fraction))
+        name, needs = f"e2e_{group.fraction}", ()
+        if group.source:
+            name, needs = f"{group.fraction}_from_{group.source}", (f"{group.source}_e2e_s{seed}",)
+            options += ("--init", self._model(group.source, seed))
+        if group.system == NEW_OUTPUT:
+            name += "_new_output"
+            options += ("--init_opts", "--reinit_output")
+        epochs = self.preset.epochs
+        work = group.fraction * epochs[group.fraction] / (WHOLE * epochs[WHOLE])
+        return self._cell(group, name, seed, options, needs, work)
+
+    def _zero_shot(self, lang: str, source: str, seed: int) -> Cell:
+        group = Group(lang, ZERO_SHOT, source, 0)
+        needs = (f"{source}_e2e_s{seed}",)
+        return self._cell(group, f"by_{source}", seed, ("--model", self._model(source, seed)), needs, 0.0)
+
+    def _cell(
+        self, group: Group, name: str, seed: int, options: tuple[str, ...], needs: tuple[str, ...], work: float
+    ) -> Cell:
+        tag = f"{self.preset.name}_{name}_s{seed}"
+        start = "5" if group.system == ZERO_SHOT else "3"
+        trained = () if group.system == ZERO_SHOT else ("--seed", str(seed))
+        whole = ("--stage", start, *self._recipe_options(group.lang), *options, *trained, "--tag", tag)
+        return Cell(f"{group.lang}_{name}_s{seed}", group, seed, self.egs / f"cv_{group.lang}", tag, whole,
+                    (f"{group.lang}_data", *needs), work)  # fmt: skip
+
+    def _recipe_options(self, lang: str) -> tuple[str, ...]:
+        return ("--corpus", self._corpus(lang), *self.preset.recipe_opts.split())
+
+    def _training(self, fraction: int) -> tuple[str, ...]:
+        settings = f"max_epoch={self.preset.epochs[fraction]} {self.preset.train_opts}".strip()
+        return ("--train_config", self.preset.train_config, "--train_opts", settings)
+
+    def _corpus(self, lang: str) -> str:
+        return self.preset.corpus if "/" not in self.preset.corpus else f"{self.preset.corpus.rstrip('/')}/{lang}"
+
+    def _data_name(self, lang: str) -> str:
+        """Return what ``stages.sh`` calls the corpus's data folder."""
+        corpus = Path(self._corpus(lang))
+        return corpus.name if corpus.parent == Path() else f"{corpus.parent.name}_{corpus.name}"
+
+    def _model(self, lang: str, seed: int) -> str:
+        return f"../cv_{lang}/exp/{self.preset.name}_e2e_s{seed}"
+
+
+def scores_of(cell: Cell, *, gold: bool) -> Path:
+    """Return the file with a cell's scores on its test set."""
+    return paths.score_file(cell.exp, paths.TEST, gold=gold)
