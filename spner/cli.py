@@ -443,6 +443,34 @@ def report_command(exps: tuple[Path, ...], out: Path) -> None:
     click.echo(write_page(exps, out))
 
 
+@cli.command("benchmark")
+@click.option("--langs", default="nl de en", help="The target language, then the sources.")
+@click.option("--preset", default="quick", help="What runs: conf/benchmark_PRESET.yaml.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key of the preset; repeatable.")
+@click.option("--egs", default="egs", type=FOLDER, help="Folder of the recipes; results go into its benchmark/exp.")
+@click.option("--dry_run", is_flag=True, help="Print the cells, and about how long each takes; run nothing.")
+def benchmark_command(langs: str, preset: str, settings: tuple[str, ...], egs: Path, dry_run: bool) -> None:
+    """Run the paper's comparison and collect it: pipeline, E2E, zero-shot, fractions, transfer, joint training.
+
+    Finished cells are not run again, and one that fails does not stop the others.
+    """
+    from spner.benchmark import run
+    from spner.benchmark.plan import make_plan
+    from spner.benchmark.preset import PREFIX, read_preset
+
+    chosen = read_preset(egs.parent / "conf" / f"{PREFIX}{preset}.yaml", settings)
+    plan, out = make_plan(chosen, langs.split(), egs), egs / "benchmark" / "exp" / preset
+    if dry_run:
+        click.echo(run.format_plan(plan, out, chosen))
+        return
+    from spner.benchmark.collect import collect_cells
+
+    failed = run.run_plan(plan, out, chosen)
+    click.echo(collect_cells(plan, failed, out))
+    if failed:
+        raise SpnerError(f"{len(failed)} of {len(plan)} cells did not finish: {', '.join(failed)}; {out} says why")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; a user's mistake ends in one line and exit code 2."""
     _set_up_logging()

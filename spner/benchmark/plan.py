@@ -84,8 +84,8 @@ def make_plan(preset: Preset, langs: Sequence[str], egs: Path) -> list[Cell]:
         SpnerError: a language is given twice or has no recipe, or there is no source.
     """
     if len(langs) < 2 or len(set(langs)) < len(langs):
-        raise SpnerError(f'--langs "{" ".join(langs)}": expected the target and at least one source, each once, such as '
-                         '"nl de en"')
+        raise SpnerError(f'--langs "{" ".join(langs)}": expected the target and at least one source, each once, '
+                         'such as "nl de en"')
     for lang in langs:
         if not (egs / f"cv_{lang}" / "run.sh").is_file():
             raise SpnerError(f"--langs: {egs / f'cv_{lang}' / 'run.sh'} is missing (expected a recipe for each "
@@ -119,8 +119,8 @@ class _Planner:
         for lang in self.langs:
             yield from (self._whole(PIPELINE, lang, seed) for seed in (main if lang == target else side))
             for other in self.langs:
-                if other != lang:
-                    yield from (self._zero_shot(lang, other, seed) for seed in self._seeds(other))
+                seeds = self._seeds(other) if lang == target else side
+                yield from (self._zero_shot(lang, other, seed) for seed in seeds if other != lang)
 
     def _seeds(self, lang: str) -> tuple[int, ...]:
         """Return the seeds of a language's E2E system: those of the target and of the first source are compared."""

@@ -15,15 +15,16 @@
                                 took where it was measured; null: not known
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from spner.configs import merge_configs
 from spner.errors import SpnerError, nearest
 
 WHOLE = 100  # percent
+PREFIX = "benchmark_"
 
 
 @dataclass(frozen=True)
@@ -51,29 +52,33 @@ KINDS: dict[str, type | tuple[type, ...]] = {
 COSTS = ("data", "start", "whole")
 
 
-def read_preset(path: Path) -> Preset:
+def read_preset(path: Path, settings: Sequence[str] = ()) -> Preset:
     """Read a preset.
+
+    Args:
+        path: ``conf/benchmark_<preset>.yaml``.
+        settings: ``key=value``: overrides of single keys.
 
     Raises:
         SpnerError: the file is missing or not what the module describes; all mistakes are told together.
     """
-    try:
-        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        there = ", ".join(sorted(file.stem.removeprefix("benchmark_") for file in path.parent.glob("benchmark_*.yaml")))
-        raise SpnerError(f"{path}: cannot be read ({error.strerror}; there are the presets {there})") from error
-    except yaml.YAMLError as error:
-        raise SpnerError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
-    found = entries if isinstance(entries, dict) else {}
+    if not path.is_file():
+        there = ", ".join(sorted(_name(file) for file in path.parent.glob(f"{PREFIX}*.yaml")))
+        raise SpnerError(f"--preset {_name(path)}: {path} is missing (expected one of {there or 'none'})")
+    entries = merge_configs([path], settings)
     known = [field.name for field in fields(Preset) if field.name != "name"]
-    mistakes = [f'unknown key "{key}"{nearest(str(key), known)}' for key in found if key not in known]
-    mistakes += [f"{key} is missing" for key in known if key not in found]
-    mistakes += [f"{key} is {value!r}" for key, value in found.items() if key in known and not _fits(key, value)]
+    mistakes = [f'unknown key "{key}"{nearest(str(key), known)}' for key in entries if key not in known]
+    mistakes += [f"{key} is missing" for key in known if key not in entries]
+    mistakes += [f"{key} is {value!r}" for key, value in entries.items() if key in known and not _fits(key, value)]
     if mistakes:
         raise SpnerError(f"{path}: {'; '.join(mistakes)} (expected the keys and values that spner/benchmark/preset.py "
                          "describes)")
-    lists = {key: tuple(found[key]) for key in ("seeds", "side_seeds")}
-    return Preset(path.stem.removeprefix("benchmark_"), **(found | lists))
+    lists = {key: tuple(entries[key]) for key in ("seeds", "side_seeds")}
+    return Preset(_name(path), **(entries | lists))
+
+
+def _name(path: Path) -> str:
+    return path.stem.removeprefix(PREFIX)
 
 
 def _fits(key: str, value: Any) -> bool:
