@@ -12,7 +12,8 @@ from spner.cli import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "egs" / "TEMPLATE"
-RECIPES = sorted(path for path in (ROOT / "egs").glob("*/run.sh") if path.parent != TEMPLATE)
+BENCHMARK = ROOT / "egs" / "benchmark"
+RECIPES = sorted(path for path in (ROOT / "egs").glob("*/run.sh") if path.parent not in (TEMPLATE, BENCHMARK))
 SETTING = re.compile(r"""^([a-z_]+)=("[^"]*"|[^\s#]*)""", re.MULTILINE)
 every_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
 

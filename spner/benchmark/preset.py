@@ -5,9 +5,10 @@
     recipe_opts: --nj 1         more options of every recipe
     train_config: train_mini.yaml
     train_opts: keep_nbest_models=3
-    epochs: {10: 40, 100: 11}   percent of the target's train set: epochs; 100 must be there
+    epochs: [[10, 40], [100, 11]]
+                                percent of the target's train set, 100 among them, each with its epochs
     seeds: [1, 2, 3]            of the target, its pipeline and transfer from the first source
-    side_seeds: [1]             of everything else
+    side_seeds: [1]             those of everything else
     jobs: 2                     cells at the same time
     threads: 1                  of each; null: as many as there are cores
     seconds: {data: 90, start: 38, whole: 150}
@@ -46,7 +47,7 @@ class Preset:
 
 
 KINDS: dict[str, type | tuple[type, ...]] = {
-    "corpus": str, "mini_opts": str, "recipe_opts": str, "train_config": str, "train_opts": str, "epochs": dict,
+    "corpus": str, "mini_opts": str, "recipe_opts": str, "train_config": str, "train_opts": str, "epochs": list,
     "seeds": list, "side_seeds": list, "jobs": int, "threads": (int, type(None)), "seconds": (dict, type(None)),
 }  # fmt: skip
 COSTS = ("data", "start", "whole")
@@ -70,11 +71,13 @@ def read_preset(path: Path, settings: Sequence[str] = ()) -> Preset:
     mistakes = [f'unknown key "{key}"{nearest(str(key), known)}' for key in entries if key not in known]
     mistakes += [f"{key} is missing" for key in known if key not in entries]
     mistakes += [f"{key} is {value!r}" for key, value in entries.items() if key in known and not _fits(key, value)]
+    if not mistakes and not set(entries["side_seeds"]) <= set(entries["seeds"]):
+        mistakes = [f"side_seeds is {entries['side_seeds']}, not all of them seeds"]
     if mistakes:
         raise SpnerError(f"{path}: {'; '.join(mistakes)} (expected the keys and values that spner/benchmark/preset.py "
                          "describes)")
     lists = {key: tuple(entries[key]) for key in ("seeds", "side_seeds")}
-    return Preset(_name(path), **(entries | lists))
+    return Preset(_name(path), **(entries | lists | {"epochs": dict(entries["epochs"])}))
 
 
 def _name(path: Path) -> str:
@@ -85,7 +88,9 @@ def _fits(key: str, value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, KINDS[key]):
         return False
     if key == "epochs":
-        return WHOLE in value and all(_counts([k, v]) and k <= WHOLE for k, v in value.items())
+        pairs = all(isinstance(pair, list) and len(pair) == 2 and _counts(pair) for pair in value)
+        fractions = [pair[0] for pair in value] if pairs else []
+        return WHOLE in fractions and max(fractions) == WHOLE and len(set(fractions)) == len(fractions)
     if key in ("seeds", "side_seeds"):
         return bool(value) and len(set(value)) == len(value) and _counts(value)
     if key == "seconds" and value is not None:

@@ -1,0 +1,120 @@
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from spner.benchmark.plan import (
+    DATA,
+    E2E,
+    JOINT,
+    NEW_OUTPUT,
+    PIPELINE,
+    TRANSFER,
+    ZERO_SHOT,
+    Cell,
+    Group,
+    make_plan,
+)
+from spner.benchmark.preset import read_preset
+from spner.errors import SpnerError
+
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = replace(read_preset(ROOT / "conf" / "benchmark_quick.yaml"), epochs={10: 40, 20: 30, 100: 10})
+
+
+@pytest.fixture(scope="module")
+def plan() -> dict[str, Cell]:
+    cells = make_plan(QUICK, ["nl", "de", "en"], ROOT / "egs")
+    assert len({cell.name for cell in cells}) == len(cells)
+    return {cell.name: cell for cell in cells}
+
+
+def test_every_system_of_the_comparison_is_there(plan: dict[str, Cell]) -> None:
+    groups = Counter(cell.group for cell in plan.values())
+    expected = {
+        **{Group(lang, DATA): 1 for lang in ("nl", "de", "en")},
+        Group("nl", E2E): 3, Group("de", E2E): 3, Group("en", E2E): 1,
+        Group("nl", PIPELINE): 3, Group("de", PIPELINE): 1, Group("en", PIPELINE): 1,
+        Group("nl", ZERO_SHOT, "de", 0): 3, Group("nl", ZERO_SHOT, "en", 0): 1,
+        **{Group(a, ZERO_SHOT, b, 0): 1 for a in ("de", "en") for b in ("nl", "de", "en") if a != b},
+        **{Group("nl", E2E, "", fraction): 3 for fraction in (10, 20)},
+        **{Group("nl", TRANSFER, "de", fraction): 3 for fraction in (10, 20, 100)},
+        **{Group("nl", TRANSFER, "en", fraction): 1 for fraction in (10, 20, 100)},
+        **{Group("nl", NEW_OUTPUT, "de", fraction): 3 for fraction in (10, 20)},
+        Group("nl", JOINT, "de en"): 1,
+    }  # fmt: skip
+    assert groups == expected
+
+
+def test_a_cell_comes_after_what_it_needs(plan: dict[str, Cell]) -> None:
+    names = list(plan)
+    for number, cell in enumerate(plan.values()):
+        assert {names.index(need) for need in cell.needs} <= set(range(number))
+    assert plan["nl_20_from_de_s2"].needs == ("nl_data", "de_e2e_s2")
+    assert plan["en_by_nl_s1"].needs == ("en_data", "nl_e2e_s1")
+    assert plan["nl_joint_s1"].needs == ("nl_data", "de_data", "en_data")
+    assert plan["de_data"].needs == ()
+
+
+def options(cell: Cell) -> dict[str, str]:
+    """Return the options as run.sh reads them: the value after a name, and more up to the next name."""
+    values: dict[str, list[str]] = {}
+    given: list[str] = []
+    for option in cell.options:
+        if option.startswith("--") and (not values or given):
+            given = values[option] = []
+        else:
+            given.append(option)
+    return {name: " ".join(given) for name, given in values.items()}
+
+
+def test_a_cell_is_one_run_of_a_recipe(plan: dict[str, Cell]) -> None:
+    assert plan["nl_20_from_de_s2"].command[0] == str(ROOT / "egs/cv_nl/run.sh")
+    assert options(plan["nl_20_from_de_s2"]) == {
+        "--stage": "3", "--corpus": "mini_quick", "--nj": "1", "--fraction": "20", "--train_config": QUICK.train_config,
+        "--train_opts": f"max_epoch=30 {QUICK.train_opts}".strip(), "--init": "../cv_de/exp/quick_e2e_s2",
+        "--seed": "2", "--tag": "quick_20_from_de_s2",
+    }  # fmt: skip
+    assert plan["nl_20_from_de_s2"].exp == ROOT / "egs/cv_nl/exp/quick_20_from_de_s2"
+    assert plan["de_e2e_s2"].exp == ROOT / "egs/cv_de/exp/quick_e2e_s2"
+    assert options(plan["de_by_nl_s1"])["--model"] == "../cv_nl/exp/quick_e2e_s1"
+    assert options(plan["de_by_nl_s1"])["--stage"] == "5"
+    assert options(plan["nl_joint_s1"])["--join"] == "../cv_de/data/mini_quick ../cv_en/data/mini_quick"
+    assert options(plan["nl_pipeline_s3"])["--system"] == "pipeline"
+    assert options(plan["nl_20_from_de_new_output_s1"])["--init_opts"] == "--reinit_output"
+    assert options(plan["nl_data"])["--stop_stage"] == "2"
+
+
+def test_work_is_measured_in_whole_trainings(plan: dict[str, Cell]) -> None:
+    assert plan["nl_e2e_s1"].work == plan["nl_pipeline_s1"].work == plan["nl_100_from_de_s1"].work == 1
+    assert plan["nl_10_from_de_s1"].work == pytest.approx(0.1 * 40 / 10)
+    assert plan["nl_joint_s1"].work == 3
+    assert plan["nl_by_de_s1"].work == plan["nl_data"].work == 0
+
+
+def test_a_release_has_a_folder_for_each_language() -> None:
+    preset = replace(QUICK, corpus="/data/cv-corpus-12.0/", mini_opts="")
+    plan = {cell.name: cell for cell in make_plan(preset, ["nl", "de"], ROOT / "egs")}
+    assert options(plan["de_data"]) == {
+        "--stage": "1", "--stop_stage": "2", "--system": "pipeline", "--corpus": "/data/cv-corpus-12.0/de", "--nj": "1",
+    }  # fmt: skip
+    assert options(plan["nl_joint_s1"])["--join"] == "../cv_de/data/cv-corpus-12.0_de"
+
+
+@pytest.mark.parametrize(
+    ("langs", "message"),
+    [
+        (["nl"], '--langs "nl": expected the target and at least one source, each once, such as "nl de en"'),
+        (["nl", "nl"], '--langs "nl nl": expected the target and at least one source, each once, such as "nl de en"'),
+        (["nl", "xx"], "--langs: egs/cv_xx/run.sh is missing (expected a recipe for each language); "
+                       "tools/new_recipe.sh cv_xx xx makes it"),
+    ],
+)  # fmt: skip
+def test_languages_that_cannot_be_compared_are_refused(
+    langs: list[str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SpnerError) as error:
+        make_plan(QUICK, langs, Path("egs"))
+    assert str(error.value) == message

@@ -1,0 +1,148 @@
+"""Cells run as recipes do, by small scripts that stand in for them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from spner.benchmark.plan import Cell, Group, scores_of
+from spner.benchmark.preset import Preset, read_preset
+from spner.benchmark.run import estimate_s, format_plan, is_finished, log_of, run_plan
+
+ROOT = Path(__file__).resolve().parents[2]
+PRESET = replace(read_preset(ROOT / "conf/benchmark_quick.yaml"), jobs=2, threads=3,
+                 seconds={"data": 100, "start": 10, "whole": 20})  # fmt: skip
+RECIPE = """\
+#!/usr/bin/env bash
+cd "$(dirname "$0")"
+echo "begin $1" >> order; sleep "$2"
+[ "$1" != bad ] || { echo "spner: error: no luck"; exit 2; }
+mkdir -p "exp/$1/score"; echo "{\\"threads\\": $OMP_NUM_THREADS}" > "exp/$1/score/test.json"
+echo "end $1" >> order
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    folder = tmp_path / "egs é" / "cv_nl"
+    folder.mkdir(parents=True)
+    (folder / "run.sh").write_text(RECIPE)
+    (folder / "run.sh").chmod(0o755)
+    return folder
+
+
+def cell(recipe: Path, name: str, *needs: str, sleep_s: float = 0.0, work: float = 1.0) -> Cell:
+    return Cell(name, Group("nl", "e2e"), 1, recipe, name, (name, str(sleep_s)), needs, work)
+
+
+def order(recipe: Path) -> list[str]:
+    return (recipe / "order").read_text().splitlines()
+
+
+def test_cells_run_after_what_they_need_and_with_the_presets_threads(recipe: Path, tmp_path: Path) -> None:
+    plan = [cell(recipe, "a", sleep_s=0.3), cell(recipe, "b", "a"), cell(recipe, "c", "b")]
+    assert run_plan(plan, tmp_path / "out", PRESET) == {}
+    assert order(recipe) == [f"{what} {name}" for name in "abc" for what in ("begin", "end")]
+    assert all(is_finished(one, tmp_path / "out") for one in plan)
+    assert json.loads(scores_of(plan[0], gold=False).read_text()) == {"threads": 3}
+    record = json.loads((tmp_path / "out/cells/a.json").read_text())
+    assert record["options"] == ["a", "0.3"] and 0.3 <= record["seconds"] < 5
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_as_many_run_at_a_time_as_the_preset_says(recipe: Path, tmp_path: Path, jobs: int) -> None:
+    plan = [cell(recipe, name, sleep_s=0.5) for name in "abcd"]
+    run_plan(plan, tmp_path / "out", replace(PRESET, jobs=jobs))
+    running, most = 0, 0
+    for line in order(recipe):
+        running += 1 if line.startswith("begin") else -1
+        most = max(most, running)
+    assert most == jobs
+
+
+def test_a_failed_cell_stops_only_those_that_need_it(recipe: Path, tmp_path: Path) -> None:
+    plan = [cell(recipe, "bad"), cell(recipe, "b", "bad"), cell(recipe, "c", "b"), cell(recipe, "d")]
+    failed = run_plan(plan, tmp_path / "out", PRESET)
+    assert failed == {
+        "bad": f"exit code 2: spner: error: no luck (see {log_of(plan[0], tmp_path / 'out')})",
+        "b": "not run: needs bad",
+        "c": "not run: needs b",
+    }
+    assert [one.name for one in plan if is_finished(one, tmp_path / "out")] == ["d"]
+    assert "begin b" not in order(recipe) and "end d" in order(recipe)
+
+
+def test_finished_cells_are_not_run_again_and_changed_ones_are(recipe: Path, tmp_path: Path) -> None:
+    plan = [cell(recipe, "a"), cell(recipe, "b", "a")]
+    run_plan(plan, tmp_path / "out", PRESET)
+    (recipe / "order").unlink()
+    assert run_plan(plan, tmp_path / "out", PRESET) == {}
+    assert not (recipe / "order").exists()
+    plan[1] = replace(plan[1], options=("b", "0.1"))
+    run_plan(plan, tmp_path / "out", PRESET)
+    assert order(recipe) == ["begin b", "end b"]
+    scores_of(plan[0], gold=False).unlink()
+    run_plan(plan, tmp_path / "out", PRESET)
+    assert order(recipe) == ["begin b", "end b", "begin a", "end a"]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tests.benchmark.test_run import PRESET, cell
+from spner.benchmark.run import run_plan
+recipe = Path(sys.argv[1])
+run_plan([cell(recipe, "a", sleep_s=5), cell(recipe, "b", sleep_s=5)], recipe / "out", PRESET)
+"""
+
+
+def test_an_interrupted_run_ends_its_recipes(recipe: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen([sys.executable, "-c", KILLED, recipe], env=environment, stderr=subprocess.DEVNULL)
+    began = time.monotonic()
+    while not ((recipe / "order").exists() and len(order(recipe)) == 2):
+        assert time.monotonic() - began < 60
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=10)
+    time.sleep(5.5)
+    assert [line.split()[0] for line in order(recipe)] == ["begin", "begin"]
+    assert not (recipe / "out" / "cells").exists()
+
+
+def estimate(plan: list[Cell], out: Path, preset: Preset = PRESET) -> float | None:
+    return estimate_s([one for one in plan if not is_finished(one, out)], plan, out, preset)
+
+
+def test_time_is_estimated_from_the_preset_and_then_from_what_cells_took(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    data = replace(cell(recipe, "data", work=0.0), group=Group("nl", "data"))
+    plan = [data, cell(recipe, "a", work=1.0), cell(recipe, "b", work=0.5)]
+    assert estimate(plan, out) == (100 + 30 + 20) / 2
+    assert estimate(plan, out, replace(PRESET, jobs=1)) == 150
+    assert estimate(plan, out, replace(PRESET, seconds=None)) is None
+    run_plan(plan[:2], out, PRESET)
+    for name in ("data", "a"):
+        record = out / "cells" / f"{name}.json"
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"seconds": 260}))
+    assert estimate(plan, out) == pytest.approx(20 * 520 / 130 / 2)
+
+
+def test_the_plan_is_shown_with_times(recipe: Path, tmp_path: Path) -> None:
+    plan = [cell(recipe, "a"), cell(recipe, "b", "a", work=0.0)]
+    run_plan(plan[:1], tmp_path / "out", PRESET)
+    record = tmp_path / "out" / "cells" / "a.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"seconds": 60}))
+    assert format_plan(plan, tmp_path / "out", PRESET).splitlines() == [
+        "a                                     finished  needs nothing",
+        "b                                      0.3 min  needs a",
+        "1 of 2 cells to run, 2 at a time: 0.2 min",
+    ]
+    unknown = format_plan(plan, tmp_path / "out", replace(PRESET, seconds=None))
+    assert unknown.splitlines()[-1] == "1 of 2 cells to run, 2 at a time: not known"
