@@ -2,7 +2,8 @@
 
 The first language is the target, the others are sources. Every language has an E2E system, a pipeline, and the models
 of the others on its test set (zero-shot). The target alone has trainings on fractions of its data, from every source
-and from none, joint training, and the ablation: the first source's model with a new output layer.
+and from none, joint training, and two ablations: the first source's model with a new output layer and, on an embedded
+corpus, whose recipe has two taggers, the pipeline with the one that knows cased text only.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,8 +14,8 @@ from spner import paths
 from spner.benchmark.preset import WHOLE, Preset
 from spner.errors import SpnerError
 
-DATA, E2E, PIPELINE, ZERO_SHOT, TRANSFER, NEW_OUTPUT, JOINT = SYSTEMS = (
-    "data", "e2e", "pipeline", "zero-shot", "transfer", "transfer, new output layer", "joint",
+DATA, E2E, PIPELINE, CASED, ZERO_SHOT, TRANSFER, NEW_OUTPUT, JOINT = SYSTEMS = (
+    "data", "e2e", "pipeline", "pipeline, cased tagger", "zero-shot", "transfer", "transfer, new output layer", "joint",
 )  # fmt: skip
 ABLATED = (10, 20)
 """Percent of the target's data at which the output layer's rows are compared with new ones."""
@@ -121,6 +122,8 @@ class _Planner:
             for other in self.langs:
                 seeds = self._seeds(other) if lang == target else side
                 yield from (self._zero_shot(lang, other, seed) for seed in seeds if other != lang)
+        if self._embedded:
+            yield from (self._cased(target, seed) for seed in main)
 
     def _seeds(self, lang: str) -> tuple[int, ...]:
         """Return the seeds of a language's E2E system: those of the target and of the first source are compared."""
@@ -133,6 +136,10 @@ class _Planner:
 
     def _whole(self, system: str, lang: str, seed: int) -> Cell:
         return self._cell(Group(lang, system), system, seed, ("--system", system, *self._training(WHOLE)), (), 1.0)
+
+    def _cased(self, lang: str, seed: int) -> Cell:
+        options = ("--system", PIPELINE, "--speech_tagger", f"exp/tagger_{self._data_name(lang)}")
+        return self._cell(Group(lang, CASED), "pipeline_cased", seed, options, (f"{lang}_pipeline_s{seed}",), 0.0)
 
     def _joint(self, seed: int) -> Cell:
         target, *sources = self.langs
@@ -164,7 +171,7 @@ class _Planner:
         self, group: Group, name: str, seed: int, options: tuple[str, ...], needs: tuple[str, ...], work: float
     ) -> Cell:
         tag = f"{self.preset.name}_{name}_s{seed}"
-        start = "5" if group.system == ZERO_SHOT else "3"
+        start = "5" if group.system in (ZERO_SHOT, CASED) else "3"
         trained = () if group.system == ZERO_SHOT else ("--seed", str(seed))
         whole = ("--stage", start, *self._recipe_options(group.lang), *options, *trained, "--tag", tag)
         return Cell(f"{group.lang}_{name}_s{seed}", group, seed, self.egs / f"cv_{group.lang}", tag, whole,
@@ -177,8 +184,12 @@ class _Planner:
         settings = f"max_epoch={self.preset.epochs[fraction]} {self.preset.train_opts}".strip()
         return ("--train_config", self.preset.train_config, "--train_opts", settings)
 
+    @property
+    def _embedded(self) -> bool:
+        return "/" not in self.preset.corpus
+
     def _corpus(self, lang: str) -> str:
-        return self.preset.corpus if "/" not in self.preset.corpus else f"{self.preset.corpus.rstrip('/')}/{lang}"
+        return self.preset.corpus if self._embedded else f"{self.preset.corpus.rstrip('/')}/{lang}"
 
     def _data_name(self, lang: str) -> str:
         """Return what ``stages.sh`` calls the corpus's data folder."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from spner.benchmark.plan import (
+    CASED,
     DATA,
     E2E,
     JOINT,
@@ -35,7 +36,7 @@ def test_every_system_of_the_comparison_is_there(plan: dict[str, Cell]) -> None:
     expected = {
         **{Group(lang, DATA): 1 for lang in ("nl", "de", "en")},
         Group("nl", E2E): 3, Group("de", E2E): 3, Group("en", E2E): 1,
-        Group("nl", PIPELINE): 3, Group("de", PIPELINE): 1, Group("en", PIPELINE): 1,
+        Group("nl", PIPELINE): 3, Group("nl", CASED): 3, Group("de", PIPELINE): 1, Group("en", PIPELINE): 1,
         Group("nl", ZERO_SHOT, "de", 0): 3, Group("nl", ZERO_SHOT, "en", 0): 1,
         **{Group(a, ZERO_SHOT, b, 0): 1 for a in ("de", "en") for b in ("nl", "de", "en") if a != b},
         **{Group("nl", E2E, "", fraction): 3 for fraction in (10, 20)},
@@ -84,6 +85,8 @@ def test_a_cell_is_one_run_of_a_recipe(plan: dict[str, Cell]) -> None:
     assert options(plan["nl_pipeline_s3"])["--system"] == "pipeline"
     assert options(plan["nl_20_from_de_new_output_s1"])["--init_opts"] == "--reinit_output"
     assert options(plan["nl_data"])["--stop_stage"] == "2"
+    cased = options(plan["nl_pipeline_cased_s2"])
+    assert (cased["--stage"], cased["--seed"], cased["--speech_tagger"]) == ("5", "2", "exp/tagger_mini_quick")
 
 
 def test_work_is_measured_in_whole_trainings(plan: dict[str, Cell]) -> None:
@@ -100,6 +103,7 @@ def test_a_release_has_a_folder_for_each_language() -> None:
         "--stage": "1", "--stop_stage": "2", "--system": "pipeline", "--corpus": "/data/cv-corpus-12.0/de", "--nj": "1",
     }  # fmt: skip
     assert options(plan["nl_joint_s1"])["--join"] == "../cv_de/data/cv-corpus-12.0_de"
+    assert CASED not in {cell.group.system for cell in plan.values()}
 
 
 @pytest.mark.parametrize(
