@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from spner.audio import read_clip
+from spner.cli import main
 from spner.corpora import mini
 from spner.corpora.clips import Sound
 from spner.corpora.common_voice import Table, read_table
@@ -275,6 +276,13 @@ def test_shares_are_settings_only_where_there_are_some(corpus: Path, tmp_path: P
     gold = read_entities(tmp_path / "corpus" / "gold_entities.jsonl", made_by="the test")
     test = {u.utt_id for u in read_table(tmp_path / "corpus", "test").utterances}
     assert {gold[utt_id].phrase(entity) for utt_id in test for entity in gold[utt_id].entities} <= names
+
+
+def test_the_command_takes_shares(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["mini-corpus", "--lang=nl", f"--out={tmp_path / 'corpus'}", "--share=nl+de=0.2", "--share=nl=1"])
+    assert '--share "nl=1": expected different languages' in caplog.text
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_with_something_else_is_refused_and_kept(tmp_path: Path) -> None:
