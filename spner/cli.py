@@ -36,25 +36,26 @@ def cli() -> None:
 @click.option("--num_train", default=900, type=int, help="Clips of train.")
 @click.option("--num_dev", default=80, type=int, help="Clips of dev.")
 @click.option("--num_test", default=150, type=int, help="Clips of test.")
+@click.option("--share", "shares", multiple=True, metavar="LANGS=SHARE", show_default="none",
+              help="Share of their names that the corpora of several languages have in common, such as nl+de=0.2; give "
+                   "it for each of them; repeatable.")  # fmt: skip
 @click.option("--nj", default=2, type=click.IntRange(1), help="Processes.")
-def mini_corpus(lang: str, out: Path, seed: int, num_train: int, num_dev: int, num_test: int, nj: int) -> None:
+def mini_corpus(out: Path, nj: int, **options: Any) -> None:
     """Make the embedded corpus: synthetic speech and gold entities in Common Voice's layout."""
     from spner.corpora.mini import format_summary, make_mini_corpus
 
-    sizes = {"num_train": num_train, "num_dev": num_dev, "num_test": num_test}
-    click.echo(format_summary(make_mini_corpus(out, lang=lang, seed=seed, num_workers=nj, **sizes)))
+    click.echo(format_summary(make_mini_corpus(out, num_workers=nj, **options)))
 
 
 @cli.command("mini-text")
-@click.option("--lang", required=True, help="Language with a templates file, such as nl.")
+@click.option("--corpus", required=True, type=FOLDER, help="Folder of spner mini-corpus.")
 @click.option("--out", required=True, type=FOLDER, help="CoNLL column file to write.")
-@click.option("--seed", default=1, type=int, help="The embedded corpus's seed: it decides which names are shared.")
 @click.option("--num_sentences", default=4000, type=int, help="Sentences.")
-def mini_text(lang: str, out: Path, seed: int, num_sentences: int) -> None:
-    """Generate gold text to train a tagger for the embedded corpus; it mentions most of that corpus's names."""
+def mini_text(corpus: Path, out: Path, num_sentences: int) -> None:
+    """Generate gold text to train a tagger for an embedded corpus; it mentions most of that corpus's names."""
     from spner.corpora.tagger_text import write_tagger_text
 
-    write_tagger_text(out, lang, num_sentences=num_sentences, seed=seed)
+    write_tagger_text(corpus, out, num_sentences=num_sentences)
     click.echo(f"{out}: {num_sentences} sentences")
 
 

@@ -88,7 +88,7 @@ step 1 "prepare data" spner data --corpus "${corpus}" --lang "${lang}" --out "${
     --max_broken "${max_broken}" --nj "${nj}" ${clips:+--clips "${clips}"}
 if [ -n "${embedded}" ]; then
     gold="downloads/${name}_text.txt"
-    step 2 "generate gold text" spner mini-text --lang "${lang}" --out "${gold}" --num_sentences "${mini_text}"
+    step 2 "generate gold text" spner mini-text --corpus "${corpus}" --out "${gold}" --num_sentences "${mini_text}"
     if [ -z "${tagger}" ]; then
         tagger="exp/tagger_${name}"
         step 2 "train a small tagger" spner train-tagger --train "${gold}" --out "${tagger}" --epochs 8

@@ -17,7 +17,7 @@ has something to do. The same settings give the same bytes.
 import functools
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -28,9 +28,11 @@ from spner.audio import clip_duration_s
 from spner.corpora.clips import DEFAULT_SOUND, Clip, Sound, Speaker, make_clip, make_speakers, plan_clip
 from spner.corpora.common_voice import make_utt_id
 from spner.corpora.espeak import has_language
+from spner.corpora.international import read_international
 from spner.corpora.names import DEFAULT_POOLS, PoolSizes
 from spner.corpora.phrasebook import TEMPLATES, read_phrasebook
 from spner.corpora.rows import CORRUPT, DEFECTS, Row, draw_rows
+from spner.corpora.shares import parse_shares
 from spner.corpora.spoken_times import SpokenTimes, time_clip
 from spner.datadir import write_entities, write_word_times
 from spner.datatypes import LABELS, Annotated
@@ -116,6 +118,7 @@ def make_mini_corpus(
     num_test: int = 150,
     pools: PoolSizes = DEFAULT_POOLS,
     unseen: float = 0.15,
+    shares: Sequence[str] = (),
     sound: Sound = DEFAULT_SOUND,
     num_workers: int = 2,
     templates: Traversable = TEMPLATES,
@@ -133,13 +136,16 @@ def make_mini_corpus(
         num_test: rows of test; which ones they are depends on neither of the other two numbers.
         pools: how many names are mentioned.
         unseen: share of the names, and of the mentions in dev and test, that train never has; 0 <= unseen < 1.
+        shares: of the names, that groups of languages have in common, such as ``nl+de=0.2``; the same for each of
+            their corpora.
         sound: how difficult the clips are.
         num_workers: processes that speak.
         templates: the folder of the templates files.
 
     Raises:
         SpnerError: no templates for ``lang``, or a voice or locale in them that eSpeak NG or Faker lacks, impossible
-            numbers, too few templates for so many different sentences, or something else than a mini corpus in ``out``.
+            numbers or shares, too few templates for so many different sentences, or something else than a mini corpus
+            in ``out``.
     """
     num_rows = {paths.TRAIN: num_train, paths.DEV: num_dev, paths.TEST: num_test}
     _validate(num_rows, unseen)
@@ -149,14 +155,14 @@ def make_mini_corpus(
                          "languages; a near one will do); correct the key espeak")
     settings = _as_json({
         "version": VERSION, "lang": lang, "seed": seed, "num_rows": num_rows, "pools": asdict(pools), "unseen": unseen,
-        "sound": asdict(sound), "templates": phrasebook.fingerprint,
+        "sound": asdict(sound), "templates": phrasebook.fingerprint, **_share_settings(shares),
     })  # fmt: skip
     _refuse_other_folder(out)
     with locked(out):
         if (out / SUMMARY).exists() and (done := read_json(out / SUMMARY))["settings"] == settings:
             return MiniSummary(**{**done, "sets": {name: SetCounts(**counts) for name, counts in done["sets"].items()}})
         _start(out, settings)
-        rows = draw_rows(phrasebook, num_rows, pools, seed=seed, unseen=unseen)
+        rows = draw_rows(phrasebook, num_rows, pools, seed=seed, unseen=unseen, shares=settings.get("shares"))
         speakers = make_speakers(sound, espeak=phrasebook.espeak, seed=seed)
         sets = {name: list(_plan(name, rows[name], speakers, sound, lang, seed)) for name in rows}
         everything = [utterance for name in paths.SETS for utterance in sets[name]]
@@ -169,6 +175,21 @@ def make_mini_corpus(
         summary = _summarise(out / CLIPS, sets, spoken, settings)
         write_json(out / SUMMARY, asdict(summary))
     return summary
+
+
+def read_settings(corpus: Path) -> dict[str, Any]:
+    """Read what an embedded corpus is made with; the keys are those that :func:`make_mini_corpus` writes.
+
+    Raises:
+        SpnerError: ``corpus`` is no embedded corpus, or one that another version made.
+    """
+    if not (corpus / SETTINGS).exists():
+        raise SpnerError(f"{corpus}: holds no {SETTINGS} (expected an embedded corpus); run stage 1 "
+                         "(spner mini-corpus)")
+    settings = read_json(corpus / SETTINGS)
+    if not isinstance(settings, dict) or settings.get("version") != VERSION:
+        raise SpnerError(f"{corpus / SETTINGS}: is not of version {VERSION}; rerun stage 1 (spner mini-corpus)")
+    return settings
 
 
 def format_summary(summary: MiniSummary) -> str:
@@ -192,6 +213,14 @@ def _validate(num_rows: dict[str, int], unseen: float) -> None:
             raise SpnerError(f"--num_{name} {num}: expected at least {least}")
     if not 0 <= unseen < 1:
         raise SpnerError(f"--unseen {unseen}: expected a share of at least 0 and less than 1")
+
+
+def _share_settings(shares: Sequence[str]) -> dict[str, Any]:
+    """Return what settings say about shares: nothing without any, so that such a corpus is not made anew."""
+    if not shares:
+        return {}
+    international = read_international()
+    return {"shares": parse_shares(shares, international), "international": international.fingerprint}
 
 
 def _as_json(value: Any) -> Any:

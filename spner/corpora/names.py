@@ -1,11 +1,13 @@
-"""Which names the embedded corpus mentions: pools drawn from a phrasebook, Faker and CLDR."""
+"""Which names the embedded corpus mentions: pools from a phrasebook, Faker and CLDR, and shared names."""
 
 import random
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
+from spner.corpora.international import KINDS, International, read_international
 from spner.corpora.phrasebook import Phrasebook
+from spner.corpora.shares import draw_shared, require_known
 from spner.errors import SpnerError, nearest
 
 MAX_NAME_WORDS = 3
@@ -47,7 +49,9 @@ class Pool:
         return self.train + self.unseen
 
 
-def draw_pools(phrasebook: Phrasebook, sizes: PoolSizes, *, seed: int, unseen: float) -> dict[str, Pool]:
+def draw_pools(
+    phrasebook: Phrasebook, sizes: PoolSizes, *, seed: int, unseen: float, shares: Mapping[str, float] | None = None
+) -> dict[str, Pool]:
     """Return each label's pool; the same arguments give the same pools.
 
     Args:
@@ -55,11 +59,13 @@ def draw_pools(phrasebook: Phrasebook, sizes: PoolSizes, *, seed: int, unseen: f
         sizes: names a pool.
         seed: of the draw.
         unseen: share of a pool, 0 to 1, that the training set never mentions.
+        shares: of each group of languages, as :mod:`spner.corpora.shares` has them. With them all other names are the
+            language's own: none is in the file of international names, and a country only as one of its own there.
 
     Raises:
-        SpnerError: a label has no name that the training set may mention.
+        SpnerError: a label has no name that the training set may mention, or the shares cannot be served.
     """
-    known, _ = _draw_names(phrasebook, sizes, seed)
+    known, _ = _draw_names(phrasebook, sizes, seed, shares)
     pools = {}
     for label, names in known.items():
         num_unseen = round(unseen * len(names))
@@ -70,7 +76,9 @@ def draw_pools(phrasebook: Phrasebook, sizes: PoolSizes, *, seed: int, unseen: f
     return pools
 
 
-def draw_tagger_pools(phrasebook: Phrasebook, sizes: PoolSizes, *, seed: int, overlap: float) -> dict[str, Pool]:
+def draw_tagger_pools(
+    phrasebook: Phrasebook, sizes: PoolSizes, *, seed: int, overlap: float, shares: Mapping[str, float] | None = None
+) -> dict[str, Pool]:
     """Return the pools of the tagger's text: each as large as the corpus's, which it shares in part.
 
     Args:
@@ -78,8 +86,9 @@ def draw_tagger_pools(phrasebook: Phrasebook, sizes: PoolSizes, *, seed: int, ov
         sizes: as for :func:`draw_pools`.
         seed: the corpus's seed.
         overlap: share of the corpus's names, 0 to 1, that the tagger's text mentions as well.
+        shares: the corpus's.
     """
-    known, others = _draw_names(phrasebook, sizes, seed)
+    known, others = _draw_names(phrasebook, sizes, seed, shares)
     rng = random.Random(f"tagger names {seed}")
     pools = {}
     for label, names in known.items():
@@ -89,9 +98,43 @@ def draw_tagger_pools(phrasebook: Phrasebook, sizes: PoolSizes, *, seed: int, ov
 
 
 def _draw_names(
-    phrasebook: Phrasebook, sizes: PoolSizes, seed: int
+    phrasebook: Phrasebook, sizes: PoolSizes, seed: int, shares: Mapping[str, float] | None
 ) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Return each label's names of the corpus, and the names that are left over; both in a random order."""
+    if not shares:
+        return _draw_own_names(phrasebook, sizes, seed)
+    international = read_international()
+    lang = phrasebook.lang
+    require_known(lang, international, option=f'--share with --lang "{lang}"')
+    num_names = {label: getattr(sizes, kind) for label, kind in KINDS.items()}
+    shared = draw_shared(international, shares, num_names, lang=lang, seed=seed)
+    num_own = {label: num_names[label] - len(shared[label]) for label in KINDS}
+    own_sizes = replace(sizes, **{kind: num_own[label] for label, kind in KINDS.items()})
+    own, others = _draw_own_names(_without_international(phrasebook, international), own_sizes, seed)
+    for label, names in own.items():
+        if len(names) < num_own[label]:
+            raise SpnerError(f"templates for {lang}: {len(names)} {label} names that other languages do not have, "
+                             f"besides {len(shared[label])} shared ones (expected {num_own[label]}); add names or "
+                             "raise the shares")
+    rng = random.Random(f"own and shared names {lang} {seed}")
+    return {label: _shuffled(own[label] + shared[label], rng) for label in own}, others
+
+
+def _without_international(phrasebook: Phrasebook, international: International) -> Phrasebook:
+    """Return the phrasebook with the names only that no other language's corpus mentions."""
+    own = {}
+    for label, kind in KINDS.items():
+        spellings = international.spellings(label)
+        own[kind] = tuple(name for name in getattr(phrasebook, kind) if name not in spellings)
+    lists = international.own[phrasebook.lang]
+    own["organisations"] += lists["organisations"]
+    return replace(phrasebook, **own, territories=lists["territories"])
+
+
+def _draw_own_names(
+    phrasebook: Phrasebook, sizes: PoolSizes, seed: int
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Return what :func:`_draw_names` does, from the phrasebook and Faker alone."""
     rng = random.Random(f"names {phrasebook.lang} {seed}")
     persons, other_persons = _draw_persons(phrasebook, sizes, rng)
     territories = _territory_names(phrasebook)

@@ -65,11 +65,11 @@ def read_phrasebook(lang: str, *, folder: Traversable = TEMPLATES) -> Phrasebook
     text = unicodedata.normalize("NFC", file.read_text(encoding="utf-8"))
     entries = _read_entries(text, str(file))
     sentences = tuple(line.strip() for line in entries["sentences"].splitlines() if line.strip())
-    words = {slot: _split(words) for slot, words in entries["words"].items()}
+    words = {slot: split_list(words) for slot, words in entries["words"].items()}
     _validate_slots(sentences, [*LABELS, *words], str(file))
     return Phrasebook(
         file=str(file), lang=lang, espeak=entries["espeak"], faker=entries["faker"], words=words, sentences=sentences,
-        fingerprint=hashlib.sha256(text.encode()).hexdigest(), **{key: _split(entries[key]) for key in LISTS},
+        fingerprint=hashlib.sha256(text.encode()).hexdigest(), **{key: split_list(entries[key]) for key in LISTS},
     )  # fmt: skip
 
 
@@ -78,14 +78,24 @@ def slots(sentence: str) -> list[str]:
     return SLOT.findall(sentence)
 
 
-def _read_entries(text: str, file: str) -> dict[str, Any]:
-    """Parse the YAML and check that every key is there, known, and text."""
+def split_list(text: str) -> tuple[str, ...]:
+    """Return the items of a list that is separated by commas."""
+    return tuple(" ".join(item.split()) for item in text.split(",") if item.strip())
+
+
+def parse_yaml(text: str, file: str) -> Any:
+    """Return the value of a YAML text; ``file`` is where it was read."""
     import yaml
 
     try:
-        entries = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise SpnerError(f"{file}: is not YAML ({' '.join(str(error).split())})") from error
+
+
+def _read_entries(text: str, file: str) -> dict[str, Any]:
+    """Parse the YAML and check that every key is there, known, and text."""
+    entries = parse_yaml(text, file)
     keys = [*TEXTS, *LISTS, "words"]
     found = list(entries) if isinstance(entries, dict) else []
     for key in found:
@@ -100,10 +110,6 @@ def _read_entries(text: str, file: str) -> dict[str, Any]:
         if wrong:
             raise SpnerError(f'{file}: "{wrong[0]}" is missing or no text (expected text, lists separated by commas)')
     return entries
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(" ".join(item.split()) for item in text.split(",") if item.strip())
 
 
 def _validate_slots(sentences: tuple[str, ...], known: list[str], file: str) -> None:

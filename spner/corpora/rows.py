@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from anyascii import anyascii
@@ -42,7 +42,13 @@ class Row:
 
 
 def draw_rows(
-    phrasebook: Phrasebook, num_rows: dict[str, int], pool_sizes: PoolSizes, *, seed: int, unseen: float
+    phrasebook: Phrasebook,
+    num_rows: dict[str, int],
+    pool_sizes: PoolSizes,
+    *,
+    seed: int,
+    unseen: float,
+    shares: Mapping[str, float] | None = None,
 ) -> dict[str, list[Row]]:
     """Return the rows of train, dev and test; the sets share no sentence, and only planted duplicates occur twice.
 
@@ -52,11 +58,13 @@ def draw_rows(
         pool_sizes: how many names are mentioned.
         seed: of all randomness; test and dev do not depend on the size of train.
         unseen: share of the names, and of the mentions in dev and test, that train never has.
+        shares: of the names, that groups of languages have in common.
 
     Raises:
-        SpnerError: the templates give too few different sentences, or none that shows a foreign script.
+        SpnerError: the templates give too few different sentences, or none that shows a foreign script; or too few
+            names for the shares.
     """
-    pools = draw_pools(phrasebook, pool_sizes, seed=seed, unseen=unseen)
+    pools = draw_pools(phrasebook, pool_sizes, seed=seed, unseen=unseen, shares=shares)
     taken = {""}
     rows: dict[str, list[Row]] = {}
     for name in (paths.TEST, paths.DEV, paths.TRAIN):

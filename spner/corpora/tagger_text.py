@@ -13,10 +13,11 @@ tagger's labels on the corpus are as imperfect as in life.
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from spner.corpora.mini import read_settings
 from spner.corpora.names import DEFAULT_POOLS, PoolSizes, draw_tagger_pools
 from spner.corpora.phrasebook import TEMPLATES, read_phrasebook
 from spner.corpora.sentences import Sentence, draw_sentences
@@ -33,6 +34,7 @@ def make_tagger_text(
     num_sentences: int,
     seed: int = 1,
     pools: PoolSizes = DEFAULT_POOLS,
+    shares: Mapping[str, float] | None = None,
     overlap: float = 0.85,
     templates: Traversable = TEMPLATES,
 ) -> Iterator[tuple[tuple[str, ...], list[str]]]:
@@ -43,6 +45,7 @@ def make_tagger_text(
         num_sentences: sentences to draw; one may come again.
         seed: the corpus's seed, which decides on its names.
         pools: the corpus's.
+        shares: the corpus's.
         overlap: share of the corpus's names, 0 to 1, that the text mentions as well.
         templates: the folder of the templates files.
 
@@ -50,7 +53,7 @@ def make_tagger_text(
         SpnerError: no templates for ``lang``.
     """
     phrasebook = read_phrasebook(lang, folder=templates)
-    names = draw_tagger_pools(phrasebook, pools, seed=seed, overlap=overlap)
+    names = draw_tagger_pools(phrasebook, pools, seed=seed, overlap=overlap, shares=shares)
     rng = random.Random(f"tagger text {lang} {seed}")
     drawn = draw_sentences(phrasebook, names, rng=rng, unseen=0)
     for _ in range(num_sentences):
@@ -58,11 +61,21 @@ def make_tagger_text(
         yield annotated.words, spans_to_bio(annotated)
 
 
-def write_tagger_text(path: Path, lang: str, *, num_sentences: int, seed: int = 1, pools: PoolSizes = DEFAULT_POOLS,
-                      overlap: float = 0.85) -> None:  # fmt: skip
-    """Write :func:`make_tagger_text`'s sentences as a CoNLL column file; the arguments are the same."""
-    sentences = make_tagger_text(lang, num_sentences=num_sentences, seed=seed, pools=pools, overlap=overlap)
-    with atomic_text(path) as file:
+def write_tagger_text(corpus: Path, out: Path, *, num_sentences: int) -> None:
+    """Write sentences for a tagger of the embedded corpus in ``corpus`` as a CoNLL column file.
+
+    Raises:
+        SpnerError: ``corpus`` is no embedded corpus, or the language's templates are gone.
+    """
+    settings = read_settings(corpus)
+    sentences = make_tagger_text(
+        settings["lang"],
+        num_sentences=num_sentences,
+        seed=settings["seed"],
+        pools=PoolSizes(**settings["pools"]),
+        shares=settings.get("shares"),
+    )
+    with atomic_text(out) as file:
         for tokens, tags in sentences:
             file.writelines(f"{token} {tag}\n" for token, tag in zip(tokens, tags, strict=True))
             file.write("\n")

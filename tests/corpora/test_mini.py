@@ -10,11 +10,12 @@ import pytest
 import soundfile
 
 from spner.audio import read_clip
+from spner.cli import main
 from spner.corpora import mini
 from spner.corpora.clips import Sound
 from spner.corpora.common_voice import Table, read_table
 from spner.corpora.mini import format_summary, make_mini_corpus
-from spner.corpora.names import DEFAULT_POOLS
+from spner.corpora.names import DEFAULT_POOLS, draw_pools
 from spner.corpora.phrasebook import TEMPLATES, read_phrasebook
 from spner.corpora.rows import DEFECTS, draw_rows
 from spner.datadir import read_entities, read_word_times
@@ -263,6 +264,27 @@ def test_other_settings_replace_the_corpus(corpus: Path, tmp_path: Path) -> None
     assert len(speakers) == 1
 
 
+def test_shares_are_settings_only_where_there_are_some(corpus: Path, tmp_path: Path) -> None:
+    default = read_json(corpus / "mini_corpus.json")
+    assert list(default) == ["version", "lang", "seed", "num_rows", "pools", "unseen", "sound", "templates"]
+    settings = {**TINY, "num_train": 10, "num_dev": 1, "num_test": 30}
+    make_mini_corpus(tmp_path / "corpus", **settings, shares=["nl+de+en=0.2", "nl+de=0.2"])
+    sharing = read_json(tmp_path / "corpus" / "mini_corpus.json")
+    assert sharing["shares"] == {"de+en+nl": 0.2, "de+nl": 0.2} and len(sharing["international"]) == 64
+    pools = draw_pools(read_phrasebook("nl"), DEFAULT_POOLS, seed=1, unseen=0.15, shares=sharing["shares"])
+    names = {normalise(name, "nl") for label in pools for name in pools[label].names}
+    gold = read_entities(tmp_path / "corpus" / "gold_entities.jsonl", made_by="the test")
+    test = {u.utt_id for u in read_table(tmp_path / "corpus", "test").utterances}
+    assert {gold[utt_id].phrase(entity) for utt_id in test for entity in gold[utt_id].entities} <= names
+
+
+def test_the_command_takes_shares(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["mini-corpus", "--lang=nl", f"--out={tmp_path / 'corpus'}", "--share=nl+de=0.2", "--share=nl=1"])
+    assert '--share "nl=1": expected different languages' in caplog.text
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_with_something_else_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     (tmp_path / "clips" / "precious.mp3").touch()
@@ -282,6 +304,8 @@ def test_a_folder_with_something_else_is_refused_and_kept(tmp_path: Path) -> Non
         ({"num_test": 0}, "--num_test 0: expected at least 1"),
         ({"unseen": 1.0}, "--unseen 1.0: expected a share"),
         ({"num_train": 10**7}, "hardly more than"),
+        ({"shares": ["nl+de"]}, '--share "nl.de": expected different languages'),
+        ({"shares": ["nl+de=0.5", "nl+en=0.5", "de+en=0.5"]}, "--share en.nl=0.5: asks for 20 PER names .found 3 left"),
     ],
 )
 def test_impossible_wishes_leave_no_corpus(tmp_path: Path, change: dict[str, Any], message: str) -> None:

@@ -1,12 +1,17 @@
+import hashlib
 from pathlib import Path
 
 import pytest
 
-from spner.corpora.names import DEFAULT_POOLS
+from spner.cli import main
+from spner.corpora.mini import make_mini_corpus
+from spner.corpora.names import DEFAULT_POOLS, PoolSizes, draw_pools
 from spner.corpora.phrasebook import read_phrasebook
 from spner.corpora.rows import draw_rows
 from spner.corpora.tagger_text import make_tagger_text, write_tagger_text
+from spner.datatypes import LABELS
 from spner.errors import SpnerError
+from spner.files import write_json
 from spner.tags import bio_to_spans
 from spner.textnorm import normalise
 
@@ -49,9 +54,30 @@ def test_the_sentences_are_mostly_not_the_corpus_own() -> None:
     assert len(corpus & tagger) < 0.35 * len(corpus)
 
 
-def test_writes_conll_columns_the_same_each_time(tmp_path: Path) -> None:
+# Of a corpus
+
+FEW_NAMES = PoolSizes(persons=20, first_names=6, surnames=10, places=20, organisations=10)
+TINY = {"num_train": 10, "num_dev": 1, "num_test": 1, "num_workers": 1}
+
+
+@pytest.fixture(scope="module")
+def default(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    corpus = tmp_path_factory.mktemp("default")
+    make_mini_corpus(corpus, lang="de", **TINY)
+    return corpus
+
+
+@pytest.fixture(scope="module")
+def sharing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus of other settings than the default's, all that decide on names."""
+    corpus = tmp_path_factory.mktemp("sharing")
+    make_mini_corpus(corpus, lang="en", seed=3, pools=FEW_NAMES, shares=["nl+en=0.5"], **TINY)
+    return corpus
+
+
+def test_writes_conll_columns_the_same_each_time(default: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        write_tagger_text(tmp_path / name, "de", num_sentences=20)
+        write_tagger_text(default, tmp_path / name, num_sentences=20)
     text = (tmp_path / "one").read_text(encoding="utf-8")
     assert text == (tmp_path / "two").read_text(encoding="utf-8")
     sentences = text.removesuffix("\n\n").split("\n\n")
@@ -61,7 +87,49 @@ def test_writes_conll_columns_the_same_each_time(tmp_path: Path) -> None:
     ]
 
 
-def test_no_templates_no_file(tmp_path: Path) -> None:
-    with pytest.raises(SpnerError, match="no templates"):
-        write_tagger_text(tmp_path / "train.txt", "xx", num_sentences=2)
+def test_the_command_takes_a_corpus(default: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["mini-text", "--corpus", str(default), "--out", str(tmp_path / "text"), "--num_sentences", "2"])
+    assert capsys.readouterr().out == f"{tmp_path / 'text'}: 2 sentences\n"
+    assert (tmp_path / "text").read_text(encoding="utf-8").count("\n\n") == 2
+
+
+def test_the_default_corpus_text_stays_what_published_numbers_were_measured_with(default: Path, tmp_path: Path) -> None:
+    write_tagger_text(default, tmp_path / "text", num_sentences=4000)
+    digest = hashlib.sha256((tmp_path / "text").read_bytes()).hexdigest()
+    assert digest == "8c7e751a7d5d439b97234f1a77c20432b7cee19ab8e5c861d0a7d6e17ed4aa04"
+
+
+def test_the_text_mentions_the_names_of_its_corpus_whatever_that_is_made_with(sharing: Path, tmp_path: Path) -> None:
+    write_tagger_text(sharing, tmp_path / "text", num_sentences=4000)
+    pools = draw_pools(read_phrasebook("en"), FEW_NAMES, seed=3, unseen=0.15, shares={"en+nl": 0.5})
+    mentioned: dict[str, set[str]] = {label: set() for label in LABELS}
+    for sentence in (tmp_path / "text").read_text(encoding="utf-8").removesuffix("\n\n").split("\n\n"):
+        tokens, tags = zip(*(line.split(" ") for line in sentence.split("\n")), strict=True)
+        for entity in bio_to_spans(tags):
+            mentioned[entity.label].add(normalise(" ".join(tokens[entity.start : entity.end]), "en"))
+    for label in LABELS:
+        known = {normalise(name, "en") for name in pools[label].names}
+        assert len(known & mentioned[label]) == round(0.85 * len(known))
+        assert len(mentioned[label]) == len(known)
+
+
+def test_another_folder_than_a_corpus_has_no_text(tmp_path: Path) -> None:
+    with pytest.raises(SpnerError) as error:
+        write_tagger_text(tmp_path / "mini", tmp_path / "text", num_sentences=2)
+    assert str(error.value) == (
+        f"{tmp_path}/mini: holds no mini_corpus.json (expected an embedded corpus); run stage 1 (spner mini-corpus)"
+    )
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("settings", [{"version": 1, "lang": "nl"}, ["nl"]], ids=["older", "no settings"])
+def test_a_corpus_of_another_version_has_no_text(tmp_path: Path, settings: object) -> None:
+    write_json(tmp_path / "mini_corpus.json", settings)
+    with pytest.raises(SpnerError) as error:
+        write_tagger_text(tmp_path, tmp_path / "text", num_sentences=2)
+    assert str(error.value) == f"{tmp_path}/mini_corpus.json: is not of version 2; rerun stage 1 (spner mini-corpus)"
+
+
+def test_no_templates_no_text() -> None:
+    with pytest.raises(SpnerError, match="no templates"):
+        next(make_tagger_text("xx", num_sentences=2))
