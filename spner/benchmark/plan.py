@@ -84,8 +84,8 @@ def make_plan(preset: Preset, langs: Sequence[str], egs: Path) -> list[Cell]:
         SpnerError: a language is given twice or has no recipe, or there is no source.
     """
     if len(langs) < 2 or len(set(langs)) < len(langs):
-        raise SpnerError(f'--langs "{" ".join(langs)}": expected the target and at least one source, each once, such as '
-                         '"nl de en"')
+        raise SpnerError(f'--langs "{" ".join(langs)}": expected the target and at least one source, each once, such '
+                         'as "nl de en"')
     for lang in langs:
         if not (egs / f"cv_{lang}" / "run.sh").is_file():
             raise SpnerError(f"--langs: {egs / f'cv_{lang}' / 'run.sh'} is missing (expected a recipe for each "
