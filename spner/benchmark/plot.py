@@ -47,7 +47,8 @@ def plot_fractions(results: Mapping[str, Any], out: Path) -> None:
             _plot_curve(axes, list(find_points(groups, target, source)), name, STYLES[number % len(STYLES)], shift)
         _plot_pipeline(axes, groups.get(Group(target, PIPELINE)), f"pipeline, {WHOLE} %")
         axes.grid(axis="y", color="0.9")
-        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
         percents = sorted({0, *(group.fraction for group in groups if group.lang == target)})
         axes.set(xlabel=f"% of the {target} train set (0: not trained on it)", ylabel="F1 on test (fraction)",
                  xticks=percents, ylim=(0, 1.02), xlim=(-4, WHOLE + 4))  # fmt: skip

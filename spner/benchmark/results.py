@@ -244,7 +244,7 @@ def find_curve_group(target: str, source: str, fraction: int) -> Group | None:
 
 def name_group(group: Group) -> str:
     """Return a group in words: ``nl transfer from de, 20 %``."""
-    before = {TRANSFER: "from ", NEW_OUTPUT: "from ", ZERO_SHOT: "by "}.get(group.system)
-    source = f" {before}{group.source}" if before else ""
+    before = {TRANSFER: " from ", NEW_OUTPUT: ", from ", ZERO_SHOT: " by "}.get(group.system)
+    source = f"{before}{group.source}" if before else ""
     part = f", {group.fraction} %" if 0 < group.fraction < WHOLE else ""
     return f"{group.lang} {group.system}{source}{part}"

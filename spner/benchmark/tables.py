@@ -10,6 +10,7 @@ from spner.report.experiments import METRICS
 from spner.report.markdown import GOLD_NOTE, PSEUDO_NOTE, SYNTHETIC_NOTE
 
 ABSENT = "-"
+NOTHING = "None."
 SIGNIFICANT = 0.05
 TITLES = {metric.interval: metric.title for metrics in METRICS.values() for metric in metrics}
 LOWER_IS_BETTER = {metric.interval for metrics in METRICS.values() for metric in metrics if metric.lower_is_better}
@@ -32,25 +33,29 @@ CLAIMED = (
 )
 
 
-def format_results(results: Mapping[str, Any], *, name: str, machine: str, skipped: Mapping[str, str]) -> str:
+def format_results(
+    results: Mapping[str, Any], *, name: str, plot: str, machine: str, skipped: Mapping[str, str]
+) -> str:
     """Return the page.
 
     Args:
         results: of :func:`spner.benchmark.results.collect`.
         name: of the preset.
-        machine: what it ran on, in words.
+        plot: where the page finds the plot of :mod:`spner.benchmark.plot`.
+        machine: what it ran on, in words; see :func:`spner.provenance.describe_machine`.
         skipped: the cells without scores: name -> why.
     """
+    by_fraction = [_fractions(results, score) for score in ("f1", "wer")]
     sections = {
         "In short": [_answers(results)],
         "Systems by language": [_systems(results)],
         "Zero-shot": [_zero_shot(results, score) for score in ("f1", "label_f1", "wer")],
-        f"Fractions of the {results['target']} train set": [_fractions(results, score) for score in ("f1", "wer")],
+        f"Fractions of the {results['target']} train set": [f"![F1 by fraction]({plot})", *by_fraction],
         "Contrasts": [CONTRASTED, _contrasts(results), *_missing(results)],
         "Output layer: carried over row by row, against new": [_ablation(results)],
         "Entities that the corpora share": [_overlaps(results)],
         "Beside the paper": [_paper(results)],
-        "Cells without scores": ["\n".join(f"- {cell}: {why}" for cell, why in skipped.items()) or "None."],
+        "Cells without scores": ["\n".join(f"- {cell}: {why}" for cell, why in skipped.items()) or NOTHING],
         "Made with": [_made_with(results, name, machine)],
     }
     notes = [f"**{SYNTHETIC_NOTE}**"] if results["made_with"]["synthetic"] else []
@@ -78,7 +83,7 @@ def _answers(results: Mapping[str, Any]) -> str:
             f1, seeds = one["scores"]["f1"], len(one["seeds"])
             found.append(f"{name_group(Group(**one['b']))}: {_verdict(f1, 'f1')} ({f1['difference']:+.3f}, p "
                          f"{_format_rate(f1['p'])}, {seeds} seed{'s' if seeds > 1 else ''})")  # fmt: skip
-        lines.append(f"- {kind}: {'; '.join(found) or ABSENT}")
+        lines.append(f"- {kind}: {'; '.join(found) or 'not compared'}")
     return "F1, and its difference from what a system is held against:\n\n" + "\n".join(lines)
 
 
@@ -151,7 +156,7 @@ def _overlaps(results: Mapping[str, Any]) -> str:
     """Return the paper's Table 2, in both directions."""
     overlaps, target = results["overlaps"], results["target"]
     if not overlaps:
-        return ABSENT
+        return NOTHING
     rows = []
     for overlap in overlaps["sources"]:
         for label, both in {"all": overlap["all"], **overlap["labels"]}.items():
@@ -178,8 +183,8 @@ def _paper(results: Mapping[str, Any]) -> str:
     if best := results["best"]:
         text.append(f"Transfer from {results['sources'][0]} gains most over none at {best['fraction']} %: F1 "
                     f"{best['difference']:+.3f}{_interval(best['ci95'], '+.3f')}, p {_format_rate(best['p'])}. The "
-                    "fraction was chosen after the fact: the largest of several differences is larger than it would be "
-                    "in another run.")  # fmt: skip
+                    "fraction was chosen after the fact, and the largest of several differences tends to be an "
+                    "overestimate.")  # fmt: skip
     return "\n\n".join(text)
 
 
@@ -242,4 +247,4 @@ def _format_rate(rate: float | None) -> str:
 def _format_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table, or that there is none."""
     head, *body = (f"| {' | '.join(cells)} |" for cells in (titles, *rows))
-    return "\n".join([head, "|" + "---|" * len(titles), *body]) if body else "None."
+    return "\n".join([head, "|" + "---|" * len(titles), *body]) if body else NOTHING
