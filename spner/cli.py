@@ -465,9 +465,11 @@ def benchmark_command(langs: str, preset: str, settings: tuple[str, ...], egs: P
         click.echo(run.format_plan(plan, out, chosen))
         return
     from spner.benchmark.collect import collect_cells
+    from spner.files import locked
 
-    failed = run.run_plan(plan, out, chosen)
-    click.echo(collect_cells(plan, failed, out))
+    with locked(out):
+        failed = run.run_plan(plan, out, chosen)
+        click.echo(collect_cells(plan, failed, out, langs=langs.split()))
     if failed:
         raise SpnerError(f"{len(failed)} of {len(plan)} cells did not finish: {', '.join(failed)}; {out} says why")
 

@@ -1,5 +1,6 @@
-"""Which code made a result: the commit of this checkout and the versions of the packages it ran on."""
+"""What made a result: the commit of this checkout, the versions of the packages it ran on, the machine."""
 
+import os
 import platform
 import subprocess
 from collections.abc import Iterable
@@ -25,6 +26,19 @@ def git_commit(folder: Path = Path(__file__).parent) -> str | None:
     return _git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
 
 
+def describe_machine(cpus: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the processor, its cores and the graphics cards: ``AMD EPYC 7B13, 2 cores, NVIDIA H100 80GB HBM3``.
+
+    Args:
+        cpus: where Linux tells of its processors; elsewhere the kind of processor stands for its name.
+    """
+    lines = cpus.read_text(encoding="utf-8").splitlines() if cpus.is_file() else []
+    found = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    cores = os.cpu_count() or 1
+    cards = _run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]) or ""
+    return ", ".join([found or platform.machine(), f"{cores} core{'s' if cores > 1 else ''}", *cards.splitlines()])
+
+
 def _version(name: str) -> str:
     try:
         return version(name)
@@ -34,8 +48,13 @@ def _version(name: str) -> str:
 
 def _git(folder: Path, *arguments: str) -> str | None:
     """Return what git prints, stripped; None where git is missing or fails."""
+    return _run(["git", "-C", str(folder), *arguments])
+
+
+def _run(command: list[str]) -> str | None:
+    """Return what a command prints, stripped; None where it is missing or fails."""
     try:
-        answer = subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True)
+        answer = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return answer.stdout.strip()

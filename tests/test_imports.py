@@ -16,7 +16,7 @@ ROOMS = (
     *("errors", "datatypes", "files", "paths", "provenance", "progress", "parallel"),
     *("textnorm", "tags", "datadir", "stats", "audio", "configs"),
     *("corpora", "scoring", "export", "devices", "tagger", "trainset", "tokens", "lm", "search", "asr", "pipeline"),
-    *("report", "experiment", "cli", "__main__"),
+    *("report", "experiment", "benchmark", "cli", "__main__"),
 )
 HEAVY = {"torch", "torchaudio", "espnet", "espnet2", "transformers", "s3prl", "matplotlib", "jinja2"}
 NO_ESPNET = {"espnet", "espnet2", "s3prl"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spner.provenance import collect_versions, git_commit
+from spner.provenance import collect_versions, describe_machine, git_commit
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -67,3 +67,22 @@ def test_versions_are_those_installed() -> None:
 
 def test_versions_of_the_packages_that_decide_a_score_are_named() -> None:
     assert list(collect_versions()) == ["python", "espnet", "espnet-s3prl", "torch", "transformers"]
+
+
+def test_machine_is_told_by_its_processor_cores_and_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cpus = tmp_path / "cpuinfo"
+    cpus.write_text("processor\t: 0\nmodel name\t: Abacus 3000\n\nprocessor\t: 1\nmodel name\t: Abacus 3000\n")
+    smi = tmp_path / "nvidia-smi"
+    smi.write_text("#!/bin/sh\necho Card A\necho Card B\n")
+    smi.chmod(0o755)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert describe_machine(cpus) == "Abacus 3000, 2 cores, Card A, Card B"
+    smi.write_text("#!/bin/sh\necho no driver\nexit 9\n")
+    assert describe_machine(cpus) == "Abacus 3000, 2 cores"
+
+
+def test_machine_without_a_named_processor_is_told_by_its_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: None)
+    monkeypatch.setenv("PATH", "")
+    assert describe_machine(tmp_path / "missing") == f"{platform.machine()}, 1 core"

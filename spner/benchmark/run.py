@@ -122,7 +122,7 @@ class _Jobs:
         if code:
             lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines()
             errors = [line for line in lines if ": error: " in line]
-            return f"exit code {code}: {(errors or lines or ['no output'])[-1]} (see {log_file})"
+            return f"exit code {code}: {(errors or lines or ['no output'])[-1]} (see log/{log_file.name})"
         seconds = round(time.monotonic() - job.began, 1)
         write_json(record_of(job.cell, self._out), {"options": list(job.cell.options), "seconds": seconds,
                                                     "commit": git_commit()})  # fmt: skip

@@ -1,24 +1,16 @@
 """Two systems on the same utterances: differences, how sure they are, and where they lie (METRICS, section 7)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from spner.errors import SpnerError
-from spner.scoring.counts import Table, compute_scores, sum_counts
-from spner.scoring.inputs import Phrases, Side, read_side, require_same_utterances
-from spner.scoring.score import (
-    Options,
-    count_sides,
-    describe,
-    find_labels,
-    is_gold,
-    read_seen,
-    read_speakers,
-)
+from spner.scoring.counts import Table, sum_counts
+from spner.scoring.inputs import Phrases, Side, read_side
+from spner.scoring.pool import System, read_systems
+from spner.scoring.score import Options, describe, is_gold, read_speakers
 from spner.scoring.significance import compare_systems, p_value, percentile_interval, sum_groups
 from spner.scoring.table import format_number
 
@@ -29,21 +21,6 @@ TITLES = {
     "seen": "F1, seen", "unseen": "F1, unseen",
 }  # fmt: skip
 NUM_EXAMPLES = 10
-
-
-@dataclass(frozen=True)
-class _System:
-    """One system: its hypotheses and their tables, one a seed."""
-
-    name: str
-    sides: Sequence[Side]
-    tables: Sequence[Table]
-
-    @property
-    def scores(self) -> dict[str, Any]:
-        """Scores of all seeds' hypotheses pooled."""
-        totals = sum(table.totals() for table in self.tables)
-        return compute_scores(self.tables[0].columns, totals, self.tables[0].names)
 
 
 def group_systems(hyps: Sequence[str]) -> dict[str, list[Path]]:
@@ -85,17 +62,7 @@ def compare(ref: Path, systems: Mapping[str, Sequence[Path]], options: Options) 
         SpnerError: as :func:`spner.scoring.score.score`.
     """
     ref_side = read_side(ref, options.rules, role="ref")
-    hyps = {name: [read_side(path, options.rules, role="hyp") for path in paths] for name, paths in systems.items()}
-    for side in (side for sides in hyps.values() for side in sides):
-        require_same_utterances(ref=ref_side, hyp=side)
-    seen = read_seen(options)
-    labels = find_labels([side for sides in hyps.values() for side in sides], options.rules)
-    first, second = (
-        _System(name, sides, [
-            count_sides(ref=ref_side, hyp=side, options=options, labels=labels, seen=seen)[0] for side in sides
-        ])
-        for name, sides in hyps.items()
-    )  # fmt: skip
+    first, second = read_systems(ref_side, systems, options)
     speakers = read_speakers(options.utt2spk, ref_side) if options.utt2spk else None
     return {
         "num_utts": len(ref_side.utterances),
@@ -109,13 +76,13 @@ def compare(ref: Path, systems: Mapping[str, Sequence[Path]], options: Options) 
 
 
 def _compare_scores(
-    first: _System, second: _System, speakers: Sequence[str] | None, num_draws: int
+    first: System, second: System, speakers: Sequence[str] | None, num_draws: int
 ) -> dict[str, dict[str, Any]]:
     rows = {
         system.name: [table.rows if speakers is None else sum_groups(table.rows, speakers) for table in system.tables]
         for system in (first, second)
     }
-    names = frozenset.intersection(*(table.names for system in (first, second) for table in system.tables))
+    names = first.names & second.names
     draws = compare_systems(first.tables[0].columns, rows, names, num_draws=num_draws)
     whole = [system.scores for system in (first, second)]
     compared = {}
@@ -131,7 +98,7 @@ def _compare_scores(
     return compared
 
 
-def _find_examples(ref: Side, first: _System, second: _System) -> list[dict[str, Any]]:
+def _find_examples(ref: Side, first: System, second: System) -> list[dict[str, Any]]:
     """Return the utterances whose mean number of errors over the seeds differs most."""
     errors = [np.mean([_count_errors(table) for table in system.tables], axis=0) for system in (first, second)]
     entities, words = np.abs(errors[1] - errors[0]).T  # (utterances,) each

@@ -132,7 +132,7 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
             for role, side in (("ref", ref_side), ("hyp", hyp_side))
         },
         "times": _score_times(ref, hyp, options.rules),
-        "ci95": compute_intervals(table, num_draws=options.num_draws, groups=speakers) if options.num_draws else None,
+        "ci95": compute_intervals([table], num_draws=options.num_draws, groups=speakers) if options.num_draws else None,
         "made_with": describe(options) | {"ref": str(ref), "hyp": str(hyp)},
     }
 

@@ -62,12 +62,18 @@ def _draw_weights(rng: np.random.Generator, num_units: int, num_draws: int) -> I
 
 
 def compute_intervals(
-    table: Table, *, num_draws: int, groups: Sequence[str] | None = None
+    tables: Sequence[Table], *, num_draws: int, groups: Sequence[str] | None = None
 ) -> dict[str, list[float] | None]:
-    """Return the 95 % interval ``[low, high]`` of every headline score; None where no draw defines it."""
-    rows = table.rows if groups is None else sum_groups(table.rows, groups)
-    totals = draw_totals([rows], num_draws=num_draws)
-    scores = compute_scores(table.columns, totals, table.names)
+    """Return the 95 % interval ``[low, high]`` of every headline score; None where no draw defines it.
+
+    Args:
+        tables: one a seed of the system, all with the same columns.
+        num_draws: draws.
+        groups: the speaker of each row; None draws utterances.
+    """
+    rows = [table.rows if groups is None else sum_groups(table.rows, groups) for table in tables]
+    totals = draw_totals(rows, num_draws=num_draws)
+    scores = compute_scores(tables[0].columns, totals, frozenset.intersection(*(table.names for table in tables)))
     return {name: percentile_interval(draws) for name, draws in scores.items()}
 
 

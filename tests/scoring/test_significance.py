@@ -42,7 +42,7 @@ def test_intervals_equal_a_bootstrap_that_scores_the_texts_of_each_draw() -> Non
         tp, wrong = sum(c.tp for c in counts), sum(c.fp + c.fn for c in counts)
         f1s.append(2 * tp / (2 * tp + wrong))
         wers.append(columns.word_errors(totals, "wer").rate)
-    found = compute_intervals(table, num_draws=num_draws)
+    found = compute_intervals([table], num_draws=num_draws)
     for name, values in (("f1", f1s), ("wer", wers)):
         assert found[name] == pytest.approx([middle(values, 0.025), middle(values, 0.975)], abs=1e-12)
         assert found[name][0] < found[name][1]
@@ -80,7 +80,7 @@ def test_interval_covers_the_truth_in_95_of_100_corpora() -> None:
     truth = {"wer": 0.2, "f1": 2 * 0.8 / (2 * 0.8 + 0.2)}
     for _ in range(num_corpora):
         found = rng.binomial(5, rng.choice([0.65, 0.95], size=120))
-        intervals = compute_intervals(Table(Columns(["PER"]), make_rows(rng, 120, found), NAMES), num_draws=300)
+        intervals = compute_intervals([Table(Columns(["PER"]), make_rows(rng, 120, found), NAMES)], num_draws=300)
         for name in num_covered:
             low, high = intervals[name]
             num_covered[name] += low <= truth[name] <= high
@@ -93,7 +93,7 @@ def test_interval_narrows_with_the_root_of_the_corpus() -> None:
     widths = []
     for num_utts in (100, 400):
         rows = make_rows(rng, num_utts, rng.binomial(5, 0.8, num_utts))
-        low, high = compute_intervals(Table(Columns(["PER"]), rows, NAMES), num_draws=500)["f1"]
+        low, high = compute_intervals([Table(Columns(["PER"]), rows, NAMES)], num_draws=500)["f1"]
         widths.append(high - low)
     assert 1.6 < widths[0] / widths[1] < 2.4
 
@@ -126,7 +126,7 @@ def test_pairing_shows_what_two_intervals_hide() -> None:
     improved = rng.random(60) < 0.2
     one, other = make_rows(rng, 60, found), make_rows(rng, 60, found + improved)
     (low, high), (other_low, _) = (
-        compute_intervals(Table(Columns(["PER"]), rows, NAMES), num_draws=500)["f1"] for rows in (one, other)
+        compute_intervals([Table(Columns(["PER"]), rows, NAMES)], num_draws=500)["f1"] for rows in (one, other)
     )
     assert other_low < high
     assert p_value(compare_rows([one], [other])["f1"]) < 0.01

@@ -71,7 +71,8 @@ def main() -> None:
         plain_s, scores = measure("spner: every score, files read", num_utts, lambda: score(ref, hyp, options))
         sides = {role: read_side(path, options.rules, role=role) for role, path in (("ref", ref), ("hyp", hyp))}
         table, _ = count_sides(**sides, options=options, labels=LABELS, seen=read_seen(options))
-        measure(f"spner: {NUM_DRAWS} bootstrap draws", num_utts, lambda: compute_intervals(table, num_draws=NUM_DRAWS))
+        title = f"spner: {NUM_DRAWS} bootstrap draws"
+        measure(title, num_utts, lambda: compute_intervals([table], num_draws=NUM_DRAWS))
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"{'peak memory, the strings for the others too':44}{peak_mb:8.0f} MB")
     compare_others(texts, bio, scores, plain_s)

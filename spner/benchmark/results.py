@@ -1,0 +1,250 @@
+"""Finished cells of the comparison -> its results, in the form of ``results.json``.
+
+Rates are fractions with full precision, null where undefined; languages stand for recipes and corpora::
+
+    {"target": "nl", "sources": ["de", "en"],
+     "groups": [{"group": {"lang": "nl", "system": "transfer", "source": "de", "fraction": 20}, "seeds": [1, 2, 3],
+                 "num_utts": 150, "gold": true,
+                 "scores": {"f1": {"value": of the seeds pooled, "ci95": [low, high], "seeds": [of each]}, …},
+                 "trained_on": [{"data": "data/mini", "chosen": {"utterances": 179, "hours": 0.18}, "whole": {…}}]}, …],
+     "contrasts": [{"kind": "transfer", "a": {group}, "b": {group}, "seeds": [1, 2, 3],
+                    "scores": {"f1": {"a": …, "b": …, "difference": b - a, "ci95": [low, high], "p": …}, …}}, …],
+     "missing": [{"kind": …, "a": {group}, "b": {group}, "why": "no scores of …"}, …],
+     "overlaps": {"gold": true, "sources": [{"source": ["de"], "all": {…}, "labels": {…}, …}, …]},
+     "paper": [{"against": "e2e", "paper_percent": 7, "group": {…}, "points": …, "ci95": [low, high] in points,
+                "p": …, "relative_percent": …, "seeds": […]}, …],
+     "best": {"fraction": 20, "difference": …, "ci95": …, "p": …},
+     "made_with": {"commits": […], "versions": [{…}], "synthetic": true, "corpora": {"nl": "mini", …}}}
+
+``overlaps`` is that of :mod:`spner.scoring.overlap`. Two systems are compared on the seeds that both have. ``best`` is
+the fraction at which transfer from the first source gains most F1.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from spner import paths
+from spner.benchmark.plan import (
+    ABLATED,
+    DATA,
+    E2E,
+    JOINT,
+    NEW_OUTPUT,
+    PIPELINE,
+    TRANSFER,
+    ZERO_SHOT,
+    Cell,
+    Group,
+    scores_of,
+)
+from spner.benchmark.preset import WHOLE
+from spner.datadir import find_sets
+from spner.files import read_json
+from spner.scoring.compare import compare
+from spner.scoring.inputs import Rules
+from spner.scoring.overlap import compute_overlaps
+from spner.scoring.pool import pool
+from spner.scoring.score import Options
+
+BY_LANGUAGE, BY_FRACTION, OVER_PIPELINE, JOINED, ABLATION = KINDS = (
+    "e2e against the pipeline", "transfer against none", "transfer against the pipeline", "joint against e2e",
+    "output layer carried over against a new one",
+)  # fmt: skip
+CLAIMS = {E2E: 7, PIPELINE: 4}
+"""What the abstract of arXiv 2307.01310 says German to Dutch transfer gains over the Dutch systems, in percent of F1;
+absolute or relative is not stated."""
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A finished cell and what its scores were made with; paths are ready to be opened."""
+
+    cell: Cell
+    gold: bool
+    made_with: dict[str, Any]
+
+    @property
+    def ref(self) -> Path:
+        return self.cell.recipe / self.made_with["ref"]
+
+    @property
+    def hyp(self) -> Path:
+        return self.cell.recipe / self.made_with["hyp"]
+
+    @property
+    def data(self) -> Path:
+        """The corpus's data folder."""
+        return (self.ref.parent if self.gold else self.ref).parent
+
+    @property
+    def experiment(self) -> dict[str, Any]:
+        return self.made_with["experiment"]
+
+    @property
+    def options(self) -> Options:
+        """As stage 6 scored."""
+        seen = self.made_with["seen"]
+        return Options(Rules(self.made_with["lang"]), seen=self.cell.recipe / seen if seen else None,
+                       num_draws=self.made_with["bootstrap"])  # fmt: skip
+
+    @property
+    def trained_on(self) -> list[dict[str, Any]]:
+        """The train sets of the training behind the hypotheses."""
+        model = self.cell.recipe / self.experiment["facts"].get("model", self.cell.exp)
+        return read_json(model / paths.TRAINING)["train"]
+
+
+_Groups = Mapping[Group, Mapping[int, _Scored]]
+"""The scored cells of each group by seed."""
+
+
+def collect(finished: Sequence[Cell], langs: Sequence[str]) -> dict[str, Any]:
+    """Return the results of finished cells; the module's docstring has the form.
+
+    Args:
+        finished: cells of :func:`spner.benchmark.plan.make_plan`.
+        langs: the target, then the sources.
+
+    Raises:
+        SpnerError: a file of a finished cell is missing or malformed.
+    """
+    target, *sources = langs
+    groups = _read(finished)
+    contrasts, missing = _compare_all(groups, langs)
+    return {
+        "target": target,
+        "sources": sources,
+        "groups": [_pool(group, seeds) for group, seeds in groups.items()],
+        "contrasts": contrasts,
+        "missing": missing,
+        "overlaps": _overlap(groups, langs),
+        "paper": list(_beside_paper(contrasts, sources[0])),
+        "best": _find_best(contrasts, sources[0]),
+        "made_with": _describe(groups, langs),
+    }
+
+
+def _read(finished: Iterable[Cell]) -> dict[Group, dict[int, _Scored]]:
+    groups: dict[Group, dict[int, _Scored]] = {}
+    for cell in sorted((c for c in finished if c.group.system != DATA), key=lambda c: (c.group, c.seed)):
+        gold = scores_of(cell, gold=True).exists()
+        made_with = read_json(scores_of(cell, gold=gold))["made_with"]
+        groups.setdefault(cell.group, {})[cell.seed] = _Scored(cell, gold, made_with)
+    return groups
+
+
+def _pool(group: Group, seeds: Mapping[int, _Scored]) -> dict[str, Any]:
+    first = next(iter(seeds.values()))
+    pooled = pool(first.ref, [one.hyp for one in seeds.values()], first.options)
+    return {"group": asdict(group), "seeds": list(seeds), **pooled, "trained_on": first.trained_on}
+
+
+def _compare_all(groups: _Groups, langs: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the contrasts, and those that cannot be made."""
+    contrasts, missing = [], []
+    for kind, a, b in _plan_contrasts(groups, langs):
+        about = {"kind": kind, "a": asdict(a), "b": asdict(b)}
+        absent = [name_group(group) for group in (a, b) if group not in groups]
+        common = [seed for seed in groups.get(a, {}) if seed in groups.get(b, {})]
+        if common:
+            contrasts.append(about | {"seeds": common} | _compare(groups[a], groups[b], common))
+        else:
+            missing.append(about | {"why": f"no scores of {' and '.join(absent)}" if absent else "no common seed"})
+    return contrasts, missing
+
+
+def _plan_contrasts(groups: Iterable[Group], langs: Sequence[str]) -> Iterator[tuple[str, Group, Group]]:
+    """Yield kind, base and what is held against it."""
+    target, *sources = langs
+    fractions = sorted({group.fraction for group in groups if group.lang == target and group.fraction})
+    for lang in langs:
+        yield BY_LANGUAGE, Group(lang, PIPELINE), Group(lang, E2E)
+    for source in sources:
+        for fraction in fractions:
+            yield BY_FRACTION, Group(target, E2E, "", fraction), Group(target, TRANSFER, source, fraction)
+    for source in sources:
+        yield OVER_PIPELINE, Group(target, PIPELINE), Group(target, TRANSFER, source)
+    yield JOINED, Group(target, E2E), Group(target, JOINT, " ".join(sources))
+    for fraction in (fraction for fraction in fractions if fraction in ABLATED):
+        yield ABLATION, *(Group(target, system, sources[0], fraction) for system in (NEW_OUTPUT, TRANSFER))
+
+
+def _compare(a: Mapping[int, _Scored], b: Mapping[int, _Scored], common: Sequence[int]) -> dict[str, Any]:
+    first = a[common[0]]
+    compared = compare(first.ref, {name: [side[seed].hyp for seed in common] for name, side in (("a", a), ("b", b))},
+                       first.options)  # fmt: skip
+    return {key: compared[key] for key in ("num_utts", "gold", "scores")}
+
+
+def _overlap(groups: _Groups, langs: Sequence[str]) -> dict[str, Any] | None:
+    """Return the entities that the corpora share; None without the target's corpus or any other."""
+    scored = {group.lang: one for group, seeds in groups.items() for one in seeds.values()}
+    folders = {lang: scored[lang].data for lang in langs if lang in scored}
+    if langs[0] not in folders or len(folders) < 2:
+        return None
+    sets = [folder for data in folders.values() for folder in find_sets(data)]
+    gold = all((folder / paths.GOLD_ENTITIES).is_file() for folder in sets)
+    name_of = {str(folder): lang for lang, folder in folders.items()}
+    target, *sources = folders.values()
+    overlaps = compute_overlaps(sources=sources, target=target, rules=Rules(),
+                                entities_file=paths.GOLD_ENTITIES if gold else paths.ENTITIES)  # fmt: skip
+    named = [one | {"source": [name_of[folder] for folder in one["source"]]} for one in overlaps["sources"]]
+    return {"gold": gold, "sources": named}
+
+
+def _beside_paper(contrasts: Sequence[dict[str, Any]], source: str) -> Iterator[dict[str, Any]]:
+    """Yield what transfer with all of the target's data gains, beside the paper's claims."""
+    for system, percent in CLAIMS.items():
+        for contrast in contrasts:
+            b = Group(**contrast["b"])
+            if contrast["a"]["system"] == system and (b.system, b.source, b.fraction) == (TRANSFER, source, WHOLE):
+                f1 = contrast["scores"]["f1"]
+                yield {
+                    "against": system, "paper_percent": percent, "group": contrast["b"],
+                    "points": 100 * f1["difference"], "ci95": f1["ci95"] and [100 * bound for bound in f1["ci95"]],
+                    "p": f1["p"], "relative_percent": 100 * f1["difference"] / f1["a"] if f1["a"] else None,
+                    "seeds": contrast["seeds"],
+                }  # fmt: skip
+
+
+def _find_best(contrasts: Sequence[dict[str, Any]], source: str) -> dict[str, Any] | None:
+    gains = [
+        {"fraction": contrast["b"]["fraction"]} | contrast["scores"]["f1"]
+        for contrast in contrasts if contrast["kind"] == BY_FRACTION and contrast["b"]["source"] == source
+    ]  # fmt: skip
+    return max(gains, key=lambda gain: gain["difference"], default=None)
+
+
+def _describe(groups: _Groups, langs: Sequence[str]) -> dict[str, Any]:
+    """Return what made the scored cells; several commits or versions where they differ."""
+    scored = [one for seeds in groups.values() for one in seeds.values()]
+    corpora = {one.cell.group.lang: one.data.name for one in scored}
+    versions = {tuple(one.experiment["versions"].items()): None for one in scored}
+    return {
+        "commits": sorted({one.experiment["commit"] or "not in a git checkout" for one in scored}),
+        "versions": [dict(one) for one in versions],
+        "synthetic": any(one.experiment["synthetic"] for one in scored),
+        "corpora": {lang: corpora[lang] for lang in langs if lang in corpora},
+    }
+
+
+def groups_of(results: Mapping[str, Any]) -> dict[Group, dict[str, Any]]:
+    """Return the entries of ``groups`` by group."""
+    return {Group(**entry["group"]): entry for entry in results["groups"]}
+
+
+def find_curve_group(target: str, source: str, fraction: int) -> Group | None:
+    """Return the system at a fraction of the target's data, begun with a source's model or, if empty, with none."""
+    if fraction:
+        return Group(target, TRANSFER, source, fraction) if source else Group(target, E2E, "", fraction)
+    return Group(target, ZERO_SHOT, source, 0) if source else None
+
+
+def name_group(group: Group) -> str:
+    """Return a group in words: ``nl transfer from de, 20 %``."""
+    before = {TRANSFER: " from ", NEW_OUTPUT: ", from ", ZERO_SHOT: " by "}.get(group.system)
+    source = f"{before}{group.source}" if before else ""
+    part = f", {group.fraction} %" if 0 < group.fraction < WHOLE else ""
+    return f"{group.lang} {group.system}{source}{part}"
