@@ -90,8 +90,8 @@ def test_contrasts_without_the_ablation() -> None:
     head, _, *rows = table.splitlines()
     assert "not corrected" in note and head == "|  | against | seeds | F1 | WER | EER | label-F1 |"
     assert rows[0] == (
-        "| nl e2e | nl pipeline | 3 | -0.100 [-0.150, -0.050], p 0.020, worse | +0.100 [+0.050, +0.150], p 0.020, worse "
-        "| +0.100 [+0.050, +0.150], p 0.020, worse | -0.100 [-0.150, -0.050], p 0.020, worse |"
+        "| nl e2e | nl pipeline | 3 | -0.100 [-0.150, -0.050], p 0.020, worse | +0.100 [+0.050, +0.150], p 0.020, "
+        "worse | +0.100 [+0.050, +0.150], p 0.020, worse | -0.100 [-0.150, -0.050], p 0.020, worse |"
     )
     assert [row.split(" | ")[1] for row in rows] == ["nl pipeline", "nl e2e, 20 %", "nl e2e", "nl pipeline"]
     assert missing == "Not compared:\n\n- de e2e against de pipeline: no scores of de pipeline"
