@@ -62,7 +62,7 @@ def read_preset(path: Path) -> Preset:
     except OSError as error:
         there = ", ".join(sorted(file.stem.removeprefix("benchmark_") for file in path.parent.glob("benchmark_*.yaml")))
         raise SpnerError(f"{path}: cannot be read ({error.strerror}; there are the presets {there})") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SpnerError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
     found = entries if isinstance(entries, dict) else {}
     known = [field.name for field in fields(Preset) if field.name != "name"]
@@ -82,7 +82,7 @@ def _fits(key: str, value: Any) -> bool:
     if key == "epochs":
         return WHOLE in value and all(_counts([k, v]) and k <= WHOLE for k, v in value.items())
     if key in ("seeds", "side_seeds"):
-        return bool(value) and len(set(value)) == len(value) and _counts(value)
+        return bool(value) and _counts(value) and len(set(value)) == len(value)
     if key == "seconds" and value is not None:
         return set(value) == set(COSTS) and all(isinstance(s, int | float) and s >= 0 for s in value.values())
     return value is None or not isinstance(value, int) or value > 0
