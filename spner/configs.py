@@ -21,7 +21,7 @@ def merge_configs(configs: Sequence[Path], settings: Sequence[str]) -> dict[str,
             overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise SpnerError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from error
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise SpnerError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
         if not isinstance(overlay, dict):
             raise SpnerError(f"{path}: holds no keys (expected YAML with key: value lines)")

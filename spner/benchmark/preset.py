@@ -92,7 +92,7 @@ def _fits(key: str, value: Any) -> bool:
         fractions = [pair[0] for pair in value] if pairs else []
         return WHOLE in fractions and max(fractions) == WHOLE and len(set(fractions)) == len(fractions)
     if key in ("seeds", "side_seeds"):
-        return bool(value) and len(set(value)) == len(value) and _counts(value)
+        return bool(value) and _counts(value) and len(set(value)) == len(value)
     if key == "seconds" and value is not None:
         return set(value) == set(COSTS) and all(isinstance(s, int | float) and s >= 0 for s in value.values())
     return value is None or not isinstance(value, int) or value > 0

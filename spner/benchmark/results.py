@@ -20,7 +20,7 @@ Rates are fractions with full precision, null where undefined; languages stand f
 the fraction at which transfer from the first source gains most F1.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from typing import Any
 from spner import paths
 from spner.benchmark.plan import (
     ABLATED,
+    CASED,
     DATA,
     E2E,
     JOINT,
@@ -48,8 +49,9 @@ from spner.scoring.overlap import compute_overlaps
 from spner.scoring.pool import pool
 from spner.scoring.score import Options
 
-BY_LANGUAGE, BY_FRACTION, OVER_PIPELINE, JOINED, ABLATION = KINDS = (
-    "e2e against the pipeline", "transfer against none", "transfer against the pipeline", "joint against e2e",
+BY_LANGUAGE, BY_TAGGER, BY_FRACTION, OVER_PIPELINE, JOINED, ABLATION = KINDS = (
+    "e2e against the pipeline", "pipeline's tagger of recognised words against one of cased text",
+    "transfer against none", "transfer against the pipeline", "joint against e2e",
     "output layer carried over against a new one",
 )  # fmt: skip
 CLAIMS = {E2E: 7, PIPELINE: 4}
@@ -155,12 +157,14 @@ def _compare_all(groups: _Groups, langs: Sequence[str]) -> tuple[list[dict[str, 
     return contrasts, missing
 
 
-def _plan_contrasts(groups: Iterable[Group], langs: Sequence[str]) -> Iterator[tuple[str, Group, Group]]:
+def _plan_contrasts(groups: Collection[Group], langs: Sequence[str]) -> Iterator[tuple[str, Group, Group]]:
     """Yield kind, base and what is held against it."""
     target, *sources = langs
     fractions = sorted({group.fraction for group in groups if group.lang == target and group.fraction})
     for lang in langs:
         yield BY_LANGUAGE, Group(lang, PIPELINE), Group(lang, E2E)
+    if Group(target, CASED) in groups:
+        yield BY_TAGGER, Group(target, CASED), Group(target, PIPELINE)
     for source in sources:
         for fraction in fractions:
             yield BY_FRACTION, Group(target, E2E, "", fraction), Group(target, TRANSFER, source, fraction)

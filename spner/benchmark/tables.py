@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from spner.benchmark.plan import E2E, JOINT, PIPELINE, TRANSFER, ZERO_SHOT, Group
+from spner.benchmark.plan import CASED, E2E, JOINT, PIPELINE, TRANSFER, ZERO_SHOT, Group
 from spner.benchmark.preset import WHOLE
 from spner.benchmark.results import ABLATION, KINDS, find_curve_group, groups_of, name_group
 from spner.report.experiments import METRICS
@@ -45,7 +45,7 @@ def format_results(
         machine: what it ran on, in words; see :func:`spner.provenance.describe_machine`.
         skipped: the cells without scores: name -> why.
     """
-    by_fraction = [_fractions(results, score) for score in ("f1", "wer")]
+    by_fraction = [_fractions(results, score) for score in ("f1", "wer", "cer")]
     sections = {
         "In short": [_answers(results)],
         "Systems by language": [_systems(results)],
@@ -91,7 +91,7 @@ def _systems(results: Mapping[str, Any]) -> str:
     """Return the systems that are trained on all of a language's data."""
     rows = []
     for lang in _langs(results):
-        for system in (PIPELINE, E2E, TRANSFER, JOINT):
+        for system in (PIPELINE, CASED, E2E, TRANSFER, JOINT):
             for group, entry in groups_of(results).items():
                 if (group.lang, group.system, group.fraction) == (lang, system, WHOLE):
                     each = ", ".join(_format_rate(f1) for f1 in entry["scores"]["f1"]["seeds"])

@@ -3,13 +3,13 @@
 from dataclasses import asdict
 from typing import Any
 
-from spner.benchmark.plan import E2E, NEW_OUTPUT, PIPELINE, TRANSFER, ZERO_SHOT, Group
-from spner.benchmark.results import ABLATION, BY_FRACTION, BY_LANGUAGE, OVER_PIPELINE
+from spner.benchmark.plan import CASED, E2E, NEW_OUTPUT, PIPELINE, TRANSFER, ZERO_SHOT, Group
+from spner.benchmark.results import ABLATION, BY_FRACTION, BY_LANGUAGE, BY_TAGGER, OVER_PIPELINE
 
 
 def entry(group: Group, f1: float, *seeds: int) -> dict[str, Any]:
     """Return a group whose scores all follow from its F1."""
-    values = {"wer": 1 - f1, "eer": 1 - f1, "f1": f1, "label_f1": f1, "unseen": None}
+    values = {"wer": 1 - f1, "cer": (1 - f1) / 4, "eer": 1 - f1, "f1": f1, "label_f1": f1, "unseen": None}
     scores = {
         name: {"value": value, "ci95": value and [value - 0.1, value + 0.1], "seeds": [value] * len(seeds)}
         for name, value in values.items()
@@ -40,6 +40,7 @@ def make_results() -> dict[str, Any]:
         "groups": [
             entry(Group("de", E2E), 0.75, 1),
             entry(pipeline, 0.8, 1, 2, 3),
+            entry(Group("nl", CASED), 0.2, 1, 2, 3),
             entry(e2e, 0.7, 1, 2, 3),
             entry(fifth, 0.3, 1, 2, 3),
             entry(whole, 0.75, 1, 2, 3),
@@ -48,6 +49,7 @@ def make_results() -> dict[str, Any]:
         ],
         "contrasts": [
             contrast(BY_LANGUAGE, pipeline, e2e, -0.1, 0.02, 1, 2, 3),
+            contrast(BY_TAGGER, Group("nl", CASED), pipeline, 0.6, 0.002, 1, 2, 3),
             gain,
             contrast(BY_FRACTION, e2e, whole, 0.05, 0.3, 1, 2, 3),
             contrast(OVER_PIPELINE, pipeline, whole, -0.05, None, 1),

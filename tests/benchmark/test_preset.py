@@ -42,6 +42,7 @@ def test_settings_override_single_keys() -> None:
         ("seeds=[]", "seeds is []"),
         ("seeds=[1,1]", "seeds is [1, 1]"),
         ("seeds=[a]", "seeds is ['a']"),
+        ("seeds=[[1]]", "seeds is [[1]]"),
         ("side_seeds=[9]", "side_seeds is [9], not all of them seeds"),
         ("epochs=[[100, 5], [200, 1]]", "epochs is [[100, 5], [200, 1]]"),
         ("epochs=[[100, 5], [10, 0]]", "epochs is [[100, 5], [10, 0]]"),

@@ -44,6 +44,8 @@ def test_answers() -> None:
     assert section(make_results(), "In short") == (
         "F1, and its difference from what a system is held against:\n\n"
         "- e2e against the pipeline: nl e2e: worse (-0.100, p 0.020, 3 seeds)\n"
+        "- pipeline's tagger of recognised words against one of cased text: nl pipeline: better (+0.600, p 0.002, 3 "
+        "seeds)\n"
         "- transfer against none: nl transfer from de, 20 %: better (+0.200, p 0.010, 3 seeds); "
         "nl transfer from de: no clear difference (+0.050, p 0.300, 3 seeds)\n"
         "- transfer against the pipeline: nl transfer from de: no clear difference (-0.050, p -, 1 seed)\n"
@@ -55,8 +57,10 @@ def test_answers() -> None:
 def test_systems_target_first() -> None:
     head, _, *rows = section(make_results(), "Systems by language").splitlines()
     assert head == "|  | WER | EER | F1 | label-F1 | F1, unseen | F1 of each seed |"
-    assert [row.split(" | ")[0] for row in rows] == ["| nl pipeline", "| nl e2e", "| nl transfer from de", "| de e2e"]
-    assert rows[1] == (
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| nl pipeline", "| nl pipeline, cased tagger", "| nl e2e", "| nl transfer from de", "| de e2e",
+    ]  # fmt: skip
+    assert rows[2] == (
         "| nl e2e | 0.300 [0.200, 0.400] (3) | 0.300 [0.200, 0.400] (3) | 0.700 [0.600, 0.800] (3) | "
         "0.700 [0.600, 0.800] (3) | - | 0.700, 0.700, 0.700 |"
     )
@@ -74,7 +78,7 @@ def test_zero_shot_matrix() -> None:
 
 
 def test_fractions() -> None:
-    plot, f1, wer = section(make_results(), "Fractions of the nl train set").split("\n\n")
+    plot, f1, wer, cer = section(make_results(), "Fractions of the nl train set").split("\n\n")
     assert plot == "![F1 by fraction](f1.png)"
     assert f1 == """\
 | F1 | utterances | hours | from none | from de |
@@ -83,6 +87,7 @@ def test_fractions() -> None:
 | 20 % | 180 | 0.20 | 0.300 [0.200, 0.400] (3) | 0.500 [0.400, 0.600] (3) |
 | 100 % | 900 | 1.00 | 0.700 [0.600, 0.800] (3) | 0.750 [0.650, 0.850] (3) |"""
     assert wer.splitlines()[3] == "| 20 % | 180 | 0.20 | 0.700 [0.600, 0.800] (3) | 0.500 [0.400, 0.600] (3) |"
+    assert cer.splitlines()[3] == "| 20 % | 180 | 0.20 | 0.175 [0.075, 0.275] (3) | 0.125 [0.025, 0.225] (3) |"
 
 
 def test_contrasts_without_the_ablation() -> None:
@@ -90,10 +95,12 @@ def test_contrasts_without_the_ablation() -> None:
     head, _, *rows = table.splitlines()
     assert "not corrected" in note and head == "|  | against | seeds | F1 | WER | EER | label-F1 |"
     assert rows[0] == (
-        "| nl e2e | nl pipeline | 3 | -0.100 [-0.150, -0.050], p 0.020, worse | +0.100 [+0.050, +0.150], p 0.020, worse "
-        "| +0.100 [+0.050, +0.150], p 0.020, worse | -0.100 [-0.150, -0.050], p 0.020, worse |"
+        "| nl e2e | nl pipeline | 3 | -0.100 [-0.150, -0.050], p 0.020, worse | +0.100 [+0.050, +0.150], p 0.020, "
+        "worse | +0.100 [+0.050, +0.150], p 0.020, worse | -0.100 [-0.150, -0.050], p 0.020, worse |"
     )
-    assert [row.split(" | ")[1] for row in rows] == ["nl pipeline", "nl e2e, 20 %", "nl e2e", "nl pipeline"]
+    assert [row.split(" | ")[1] for row in rows] == [
+        "nl pipeline", "nl pipeline, cased tagger", "nl e2e, 20 %", "nl e2e", "nl pipeline",
+    ]  # fmt: skip
     assert missing == "Not compared:\n\n- de e2e against de pipeline: no scores of de pipeline"
 
 
@@ -146,7 +153,7 @@ def test_made_with() -> None:
 | corpora | nl: mini, de: mini |
 | commit | abc1234 |
 | seeds 1 | de e2e; nl zero-shot by de |
-| seeds 1 2 3 | nl pipeline; nl e2e; nl e2e, 20 %; nl transfer from de; nl transfer from de, 20 % |
+| seeds 1 2 3 | nl pipeline; nl pipeline, cased tagger; nl e2e; nl e2e, 20 %; nl transfer from de; nl transfer from de, 20 % |
 | machine | AMD EPYC, 2 cores |
 | versions | espnet 1.2, torch 2.11 |"""
 
@@ -160,7 +167,7 @@ def test_cells_without_scores_are_listed() -> None:
 def test_results_without_anything_finished() -> None:
     results = make_results() | dict.fromkeys(("groups", "contrasts", "missing", "paper"), [])
     page = format_page(results | {"overlaps": None, "best": None})
-    assert page.count("None.") == 8  # systems, two by fraction, contrasts, ablation, overlaps, claims, cells
+    assert page.count("None.") == 9  # systems, three by fraction, contrasts, ablation, overlaps, claims, cells
     assert "gains most" not in page
 
 
