@@ -107,6 +107,12 @@ def test_nothing_comes_before_what_it_needs(plan: list[Cell]) -> None:
         assert set(one.needs) <= {before.name for before in plan[:number]}, one.name
 
 
+def test_models_that_others_wait_for_come_first(plan: list[Cell]) -> None:
+    whole = [one.group.lang for one in plan if one.group in {Group(lang, E2E) for lang in LANGS}]
+    assert whole == ["en", "de", "de", "nl", "nl"]
+    assert [one.group.system for one in plan[:8]] == [DATA] * 3 + [E2E] * 5
+
+
 def test_names_and_folders_are_unique(plan: list[Cell]) -> None:
     assert len({cell.name for cell in plan}) == len(plan)
     trained = [cell.exp for cell in plan if cell.group.system != DATA]
