@@ -15,6 +15,7 @@ REQUIREMENTS = [
     # The extra espnet[asr] less ctc-segmentation, which exists only as C source and which we never call:
     # so Python 3.12 needs no compiler.
     "editdistance==0.8.*",
+    "typeguard==4.*",  # ESPnet's; switched off in spner/asr
     "opt-einsum==3.*",
     # The maintained fork: the original calls torchaudio.set_audio_backend, which is gone.
     "espnet-s3prl==2026.5.14",

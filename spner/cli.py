@@ -469,7 +469,7 @@ def benchmark_command(langs: str, preset: str, settings: tuple[str, ...], egs: P
 
     with locked(out):
         failed = run.run_plan(plan, out, chosen)
-        click.echo(collect_cells(plan, failed, out, langs=langs.split()))
+        click.echo(collect_cells(plan, failed, out, langs=langs.split(), preset=chosen))
     if failed:
         raise SpnerError(f"{len(failed)} of {len(plan)} cells did not finish: {', '.join(failed)}; {out} says why")
 

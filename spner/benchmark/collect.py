@@ -5,24 +5,28 @@ from pathlib import Path
 
 from spner.benchmark.plan import DATA, Cell
 from spner.benchmark.plot import plot_fractions
+from spner.benchmark.preset import Preset
 from spner.benchmark.results import collect
+from spner.benchmark.run import read_machines
 from spner.benchmark.tables import format_results
 from spner.errors import SpnerError
 from spner.files import atomic_text, write_json
 from spner.paths import RESULTS
-from spner.provenance import describe_machine
 
 RESULTS_JSON, PLOT = "results.json", "f1_by_fraction.png"
 
 
-def collect_cells(plan: Sequence[Cell], failed: Mapping[str, str], out: Path, *, langs: Sequence[str]) -> Path:
+def collect_cells(
+    plan: Sequence[Cell], failed: Mapping[str, str], out: Path, *, langs: Sequence[str], preset: Preset
+) -> Path:
     """Write what the finished cells show and return the page's path.
 
     Args:
         plan: all cells.
         failed: those that did not finish, each with the reason.
-        out: the comparison's folder; its name is that of the preset.
+        out: the comparison's folder.
         langs: the target, then the sources.
+        preset: the settings.
 
     Raises:
         SpnerError: no cell has scores, or a file of a finished one is missing or malformed.
@@ -30,10 +34,11 @@ def collect_cells(plan: Sequence[Cell], failed: Mapping[str, str], out: Path, *,
     finished = [cell for cell in plan if cell.name not in failed]
     if all(cell.group.system == DATA for cell in finished):
         raise SpnerError(f"{out}: no cell has scores (expected one at least); {next(iter(failed.values()))}")
-    results = collect(finished, langs)
+    results = collect(finished, langs, preset)
     write_json(out / RESULTS_JSON, results)
     plot_fractions(results, out / PLOT)
-    page = format_results(results, name=out.name, plot=PLOT, machine=describe_machine(), skipped=failed)
+    machine = "; ".join(read_machines(finished, out))
+    page = format_results(results, plot=PLOT, machine=machine, skipped=failed)
     with atomic_text(out / RESULTS) as file:
         file.write(page)
     return out / RESULTS

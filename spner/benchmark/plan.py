@@ -50,6 +50,7 @@ class Cell:
         tag: ``exp/<tag>`` in it; empty for data.
         options: of the recipe's run.sh.
         needs: names of the cells that must have finished before.
+        configs: files of the training configuration, which need not be there; none where nothing is trained.
         work: what is trained, a training on all data of one language being 1.
     """
 
@@ -60,6 +61,7 @@ class Cell:
     tag: str
     options: tuple[str, ...]
     needs: tuple[str, ...]
+    configs: tuple[Path, ...]
     work: float
 
     @property
@@ -132,10 +134,12 @@ class _Planner:
     def _data(self, lang: str) -> Cell:
         mini = ("--mini_opts", self.preset.mini_opts) if self.preset.mini_opts else ()
         options = ("--stage", "1", "--stop_stage", "2", "--system", PIPELINE, *self._recipe_options(lang), *mini)
-        return Cell(f"{lang}_data", Group(lang, DATA), 0, self.egs / f"cv_{lang}", "", options, (), 0.0)
+        return Cell(f"{lang}_data", Group(lang, DATA), 0, self.egs / f"cv_{lang}", "", options, (), (), 0.0)
 
     def _whole(self, system: str, lang: str, seed: int) -> Cell:
-        return self._cell(Group(lang, system), system, seed, ("--system", system, *self._training(WHOLE)), (), 1.0)
+        tagger = self.preset.speech_taggers.get(lang) if system == PIPELINE else None
+        options = ("--system", system, *self._training(WHOLE), *(("--speech_tagger", tagger) if tagger else ()))
+        return self._cell(Group(lang, system), system, seed, options, (), 1.0)
 
     def _cased(self, lang: str, seed: int) -> Cell:
         options = ("--system", PIPELINE, "--speech_tagger", f"exp/tagger_{self._data_name(lang)}")
@@ -174,8 +178,10 @@ class _Planner:
         start = "5" if group.system in (ZERO_SHOT, CASED) else "3"
         trained = () if group.system == ZERO_SHOT else ("--seed", str(seed))
         whole = ("--stage", start, *self._recipe_options(group.lang), *options, *trained, "--tag", tag)
-        return Cell(f"{group.lang}_{name}_s{seed}", group, seed, self.egs / f"cv_{group.lang}", tag, whole,
-                    (f"{group.lang}_data", *needs), work)  # fmt: skip
+        recipe = self.egs / f"cv_{group.lang}"
+        configs = [folder / "conf" / self.preset.train_config for folder in (self.egs.parent, recipe)] if work else ()
+        return Cell(f"{group.lang}_{name}_s{seed}", group, seed, recipe, tag, whole, (f"{group.lang}_data", *needs),
+                    tuple(configs), work)  # fmt: skip
 
     def _recipe_options(self, lang: str) -> tuple[str, ...]:
         return ("--corpus", self._corpus(lang), *self.preset.recipe_opts.split())
@@ -186,7 +192,7 @@ class _Planner:
 
     @property
     def _embedded(self) -> bool:
-        return "/" not in self.preset.corpus
+        return not self.preset.corpus.startswith("/")
 
     def _corpus(self, lang: str) -> str:
         return self.preset.corpus if self._embedded else f"{self.preset.corpus.rstrip('/')}/{lang}"

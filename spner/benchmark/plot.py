@@ -60,8 +60,8 @@ def find_points(groups: Mapping[Group, Mapping[str, Any]], target: str, source: 
     """Yield the points of a curve, its zero-shot point first; ``source`` is empty for the target alone."""
     for fraction in sorted({group.fraction for group in groups if group.lang == target}):
         entry = groups.get(find_curve_group(target, source, fraction))
-        if entry:
-            f1 = entry["scores"]["f1"]
+        f1 = entry["scores"]["f1"] if entry else {"value": None}
+        if f1["value"] is not None:
             yield fraction, f1["value"], *(f1["ci95"] or (f1["value"], f1["value"]))
 
 
@@ -79,7 +79,7 @@ def _plot_curve(axes: "Axes", points: list[Point], name: str, style: tuple[str, 
 
 
 def _plot_pipeline(axes: "Axes", entry: Mapping[str, Any] | None, name: str) -> None:
-    if entry:
+    if entry and entry["scores"]["f1"]["value"] is not None:
         f1 = entry["scores"]["f1"]
         axes.axhline(f1["value"], color="0.35", linestyle="--", linewidth=1.2, label=name)
         if f1["ci95"]:

@@ -1,14 +1,16 @@
 """A preset of the comparison: what runs, how often, and with which settings; ``conf/benchmark_<preset>.yaml``::
 
-    corpus: mini_quick          an embedded corpus, or a folder with an unpacked release's folder for each language
+    corpus: mini_quick          an embedded corpus, or the absolute path of a folder with a release's folder for each
+                                language
     mini_opts: --num_train 500  more options of spner mini-corpus
     recipe_opts: --nj 1         more options of every recipe
     train_config: train_mini.yaml
     train_opts: keep_nbest_models=3
     epochs: [[10, 40], [100, 11]]
                                 percent of the target's train set, 100 among them, each with its epochs
-    seeds: [1, 2, 3]            of the target, its pipeline and transfer from the first source
-    side_seeds: [1]             those of everything else
+    speech_taggers: {}          by language: the pipeline's tagger; else the recipe's
+    seeds: [1, 2, 3]            of the target's systems and of the first source's E2E system, which transfer begins with
+    side_seeds: [1]             those of everything else: other languages and sources, joint training
     jobs: 2                     cells at the same time
     threads: 1                  of each; null: as many as there are cores
     seconds: {data: 90, start: 38, whole: 150}
@@ -16,6 +18,7 @@
                                 took where it was measured; null: not known
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,6 +29,8 @@ from spner.errors import SpnerError, nearest
 
 WHOLE = 100  # percent
 PREFIX = "benchmark_"
+EMBEDDED = "mini(_[A-Za-z0-9]+)*"
+"""What stages.sh takes for the name of an embedded corpus."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Preset:
     train_config: str
     train_opts: str
     epochs: dict[int, int]
+    speech_taggers: dict[str, str]
     seeds: tuple[int, ...]
     side_seeds: tuple[int, ...]
     jobs: int
@@ -46,9 +52,10 @@ class Preset:
     seconds: dict[str, float] | None
 
 
-KINDS: dict[str, type | tuple[type, ...]] = {
+TYPES: dict[str, type | tuple[type, ...]] = {
     "corpus": str, "mini_opts": str, "recipe_opts": str, "train_config": str, "train_opts": str, "epochs": list,
-    "seeds": list, "side_seeds": list, "jobs": int, "threads": (int, type(None)), "seconds": (dict, type(None)),
+    "speech_taggers": dict, "seeds": list, "side_seeds": list, "jobs": int, "threads": (int, type(None)),
+    "seconds": (dict, type(None)),
 }  # fmt: skip
 COSTS = ("data", "start", "whole")
 
@@ -85,8 +92,12 @@ def _name(path: Path) -> str:
 
 
 def _fits(key: str, value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, KINDS[key]):
+    if isinstance(value, bool) or not isinstance(value, TYPES[key]):
         return False
+    if key == "corpus":
+        return bool(re.fullmatch(EMBEDDED, value)) or value.startswith("/")
+    if key == "speech_taggers":
+        return all(isinstance(part, str) for pair in value.items() for part in pair)
     if key == "epochs":
         pairs = all(isinstance(pair, list) and len(pair) == 2 and _counts(pair) for pair in value)
         fractions = [pair[0] for pair in value] if pairs else []

@@ -10,14 +10,16 @@ Rates are fractions with full precision, null where undefined; languages stand f
      "contrasts": [{"kind": "transfer", "a": {group}, "b": {group}, "seeds": [1, 2, 3],
                     "scores": {"f1": {"a": …, "b": …, "difference": b - a, "ci95": [low, high], "p": …}, …}}, …],
      "missing": [{"kind": …, "a": {group}, "b": {group}, "why": "no scores of …"}, …],
-     "overlaps": {"gold": true, "sources": [{"source": ["de"], "all": {…}, "labels": {…}, …}, …]},
+     "overlaps": {"gold": true, "targets": [{"target": "nl", "sources": [{"source": ["de"], "all": {…}, …}, …]}, …]},
      "paper": [{"against": "e2e", "paper_percent": 7, "group": {…}, "points": …, "ci95": [low, high] in points,
                 "p": …, "relative_percent": …, "seeds": […]}, …],
      "best": {"fraction": 20, "difference": …, "ci95": …, "p": …},
-     "made_with": {"commits": […], "versions": [{…}], "synthetic": true, "corpora": {"nl": "mini", …}}}
+     "preset": {…},
+     "made_with": {"commits": […], "versions": [{…}], "synthetic": true, "corpora": {"nl": "mini", …},
+                   "taggers": {"nl": […]}}}
 
-``overlaps`` is that of :mod:`spner.scoring.overlap`. Two systems are compared on the seeds that both have. ``best`` is
-the fraction at which transfer from the first source gains most F1.
+``overlaps`` are those of :mod:`spner.scoring.overlap`, each language as the target of those after it. Two systems are
+compared on the seeds that both have. ``best`` is the fraction at which transfer from the first source gains most F1.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -40,7 +42,7 @@ from spner.benchmark.plan import (
     Group,
     scores_of,
 )
-from spner.benchmark.preset import WHOLE
+from spner.benchmark.preset import WHOLE, Preset
 from spner.datadir import find_sets
 from spner.files import read_json
 from spner.scoring.compare import compare
@@ -94,7 +96,7 @@ class _Scored:
     @property
     def trained_on(self) -> list[dict[str, Any]]:
         """The train sets of the training behind the hypotheses."""
-        model = self.cell.recipe / self.experiment["facts"].get("model", self.cell.exp)
+        model = self.cell.recipe / self.experiment["facts"].get("model", f"exp/{self.cell.tag}")
         return read_json(model / paths.TRAINING)["train"]
 
 
@@ -102,12 +104,13 @@ _Groups = Mapping[Group, Mapping[int, _Scored]]
 """The scored cells of each group by seed."""
 
 
-def collect(finished: Sequence[Cell], langs: Sequence[str]) -> dict[str, Any]:
+def collect(finished: Sequence[Cell], langs: Sequence[str], preset: Preset) -> dict[str, Any]:
     """Return the results of finished cells; the module's docstring has the form.
 
     Args:
         finished: cells of :func:`spner.benchmark.plan.make_plan`.
         langs: the target, then the sources.
+        preset: the settings that they ran with.
 
     Raises:
         SpnerError: a file of a finished cell is missing or malformed.
@@ -121,9 +124,11 @@ def collect(finished: Sequence[Cell], langs: Sequence[str]) -> dict[str, Any]:
         "groups": [_pool(group, seeds) for group, seeds in groups.items()],
         "contrasts": contrasts,
         "missing": missing,
-        "overlaps": _overlap(groups, langs),
-        "paper": list(_beside_paper(contrasts, sources[0])),
-        "best": _find_best(contrasts, sources[0]),
+        "overlaps": _overlaps(groups, langs),
+        "paper": list(beside_paper(contrasts, sources[0])),
+        "best": find_best(contrasts, sources[0]),
+        "preset": asdict(preset) | {"epochs": [list(pair) for pair in preset.epochs.items()],
+                                    "seeds": list(preset.seeds), "side_seeds": list(preset.side_seeds)},
         "made_with": _describe(groups, langs),
     }
 
@@ -182,29 +187,34 @@ def _compare(a: Mapping[int, _Scored], b: Mapping[int, _Scored], common: Sequenc
     return {key: compared[key] for key in ("num_utts", "gold", "scores")}
 
 
-def _overlap(groups: _Groups, langs: Sequence[str]) -> dict[str, Any] | None:
-    """Return the entities that the corpora share; None without the target's corpus or any other."""
+def _overlaps(groups: _Groups, langs: Sequence[str]) -> dict[str, Any] | None:
+    """Return the entities that the corpora share; None with a single corpus."""
     scored = {group.lang: one for group, seeds in groups.items() for one in seeds.values()}
     folders = {lang: scored[lang].data for lang in langs if lang in scored}
-    if langs[0] not in folders or len(folders) < 2:
+    if len(folders) < 2:
         return None
     sets = [folder for data in folders.values() for folder in find_sets(data)]
     gold = all((folder / paths.GOLD_ENTITIES).is_file() for folder in sets)
+    entities_file = paths.GOLD_ENTITIES if gold else paths.ENTITIES
     name_of = {str(folder): lang for lang, folder in folders.items()}
-    target, *sources = folders.values()
-    overlaps = compute_overlaps(sources=sources, target=target, rules=Rules(),
-                                entities_file=paths.GOLD_ENTITIES if gold else paths.ENTITIES)  # fmt: skip
-    named = [one | {"source": [name_of[folder] for folder in one["source"]]} for one in overlaps["sources"]]
-    return {"gold": gold, "sources": named}
+    targets = []
+    for number, (lang, target) in enumerate(folders.items(), start=1):
+        if sources := list(folders.values())[number:]:
+            overlaps = compute_overlaps(sources=sources, target=target, rules=Rules(), entities_file=entities_file)
+            named = [one | {"source": [name_of[folder] for folder in one["source"]]} for one in overlaps["sources"]]
+            targets.append({"target": lang, "sources": named})
+    return {"gold": gold, "targets": targets}
 
 
-def _beside_paper(contrasts: Sequence[dict[str, Any]], source: str) -> Iterator[dict[str, Any]]:
+def beside_paper(contrasts: Sequence[dict[str, Any]], source: str) -> Iterator[dict[str, Any]]:
     """Yield what transfer with all of the target's data gains, beside the paper's claims."""
     for system, percent in CLAIMS.items():
         for contrast in contrasts:
             b = Group(**contrast["b"])
             if contrast["a"]["system"] == system and (b.system, b.source, b.fraction) == (TRANSFER, source, WHOLE):
                 f1 = contrast["scores"]["f1"]
+                if f1["difference"] is None:
+                    continue
                 yield {
                     "against": system, "paper_percent": percent, "group": contrast["b"],
                     "points": 100 * f1["difference"], "ci95": f1["ci95"] and [100 * bound for bound in f1["ci95"]],
@@ -213,24 +223,29 @@ def _beside_paper(contrasts: Sequence[dict[str, Any]], source: str) -> Iterator[
                 }  # fmt: skip
 
 
-def _find_best(contrasts: Sequence[dict[str, Any]], source: str) -> dict[str, Any] | None:
+def find_best(contrasts: Sequence[dict[str, Any]], source: str) -> dict[str, Any] | None:
     gains = [
         {"fraction": contrast["b"]["fraction"]} | contrast["scores"]["f1"]
         for contrast in contrasts if contrast["kind"] == BY_FRACTION and contrast["b"]["source"] == source
     ]  # fmt: skip
-    return max(gains, key=lambda gain: gain["difference"], default=None)
+    return max((g for g in gains if g["difference"] is not None), key=lambda gain: gain["difference"], default=None)
 
 
 def _describe(groups: _Groups, langs: Sequence[str]) -> dict[str, Any]:
     """Return what made the scored cells; several commits or versions where they differ."""
     scored = [one for seeds in groups.values() for one in seeds.values()]
     corpora = {one.cell.group.lang: one.data.name for one in scored}
+    taggers: dict[str, set[str]] = {}
+    for one in scored:
+        if tagger := one.experiment["facts"].get("tagger"):
+            taggers.setdefault(one.cell.group.lang, set()).add(tagger)
     versions = {tuple(one.experiment["versions"].items()): None for one in scored}
     return {
         "commits": sorted({one.experiment["commit"] or "not in a git checkout" for one in scored}),
         "versions": [dict(one) for one in versions],
         "synthetic": any(one.experiment["synthetic"] for one in scored),
         "corpora": {lang: corpora[lang] for lang in langs if lang in corpora},
+        "taggers": {lang: sorted(taggers[lang]) for lang in langs if lang in taggers},
     }
 
 

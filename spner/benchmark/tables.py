@@ -15,12 +15,20 @@ SIGNIFICANT = 0.05
 TITLES = {metric.interval: metric.title for metrics in METRICS.values() for metric in metrics}
 LOWER_IS_BETTER = {metric.interval for metrics in METRICS.values() for metric in metrics if metric.lower_is_better}
 SHOWN = ("wer", "eer", "f1", "label_f1", "unseen")
+SETTINGS = ("mini_opts", "recipe_opts", "train_config", "train_opts")
 COMPARED = ("f1", "wer", "eer", "label_f1")
 READING = (
     "Rates are fractions; brackets are 95 % intervals of a bootstrap over utterances and, where a system has several "
-    "seeds, over seeds; in parentheses the number of seeds, whose hypotheses are pooled. WER and EER: lower is better; "
-    "F1: higher. Unseen: entities that the language's whole train set does not mention."
+    "seeds, over seeds; in parentheses the number of seeds, whose hypotheses are pooled: an interval of one seed holds "
+    "nothing of how seeds vary. All seeds share the corpora and the utterances of a fraction. WER, CER and EER: lower "
+    "is better; F1: higher. Unseen: entities that the language's whole train set does not mention."
 )
+SUPERVISION = (
+    "An embedded corpus's pipeline and E2E system do not learn from the same text: the pipeline's tagger learns from "
+    "generated sentences with true labels that mention most of the corpus's names, unseen ones among them; the E2E "
+    "system from the train set alone, labelled by a tagger."
+)
+SPELLING = "Names count as shared where both languages spell them alike."
 CONTRASTED = (
     "Differences (the first minus the second) with 95 % intervals and p of a paired bootstrap over utterances and the "
     f"seeds that both have; better and worse at p < {SIGNIFICANT}, not corrected for the number of comparisons. With "
@@ -34,33 +42,33 @@ CLAIMED = (
 
 
 def format_results(
-    results: Mapping[str, Any], *, name: str, plot: str, machine: str, skipped: Mapping[str, str]
+    results: Mapping[str, Any], *, plot: str, machine: str, skipped: Mapping[str, str]
 ) -> str:
     """Return the page.
 
     Args:
         results: of :func:`spner.benchmark.results.collect`.
-        name: of the preset.
         plot: where the page finds the plot of :mod:`spner.benchmark.plot`.
         machine: what it ran on, in words; see :func:`spner.provenance.describe_machine`.
         skipped: the cells without scores: name -> why.
     """
-    by_fraction = [_fractions(results, score) for score in ("f1", "wer", "cer")]
+    by_fraction = [_fractions(results, score) for score in ("f1", "label_f1", "eer", "wer", "cer")]
     sections = {
         "In short": [_answers(results)],
         "Systems by language": [_systems(results)],
-        "Zero-shot": [_zero_shot(results, score) for score in ("f1", "label_f1", "wer")],
+        "Zero-shot": [_zero_shot(results, score) for score in ("f1", "label_f1", "eer", "wer")],
         f"Fractions of the {results['target']} train set": [f"![F1 by fraction]({plot})", *by_fraction],
         "Contrasts": [CONTRASTED, _contrasts(results), *_missing(results)],
         "Output layer: carried over row by row, against new": [_ablation(results)],
         "Entities that the corpora share": [_overlaps(results)],
         "Beside the paper": [_paper(results)],
         "Cells without scores": ["\n".join(f"- {cell}: {why}" for cell, why in skipped.items()) or NOTHING],
-        "Made with": [_made_with(results, name, machine)],
+        "Made with": [_made_with(results, machine)],
     }
-    notes = [f"**{SYNTHETIC_NOTE}**"] if results["made_with"]["synthetic"] else []
+    notes = [f"**{SYNTHETIC_NOTE}**", SUPERVISION] if results["made_with"]["synthetic"] else []
     bodies = ["\n\n".join([f"## {title}", *body]) for title, body in sections.items()]
-    return "\n\n".join([f"# Comparison, preset {name}", *notes, *_references(results), READING, *bodies]) + "\n"
+    title = f"# Comparison, preset {results['preset']['name']}"
+    return "\n\n".join([title, *notes, *_references(results), READING, *bodies]) + "\n"
 
 
 def _references(results: Mapping[str, Any]) -> list[str]:
@@ -81,8 +89,9 @@ def _answers(results: Mapping[str, Any]) -> str:
         found = []
         for one in (one for one in results["contrasts"] if one["kind"] == kind):
             f1, seeds = one["scores"]["f1"], len(one["seeds"])
-            found.append(f"{name_group(Group(**one['b']))}: {_verdict(f1, 'f1')} ({f1['difference']:+.3f}, p "
-                         f"{_format_rate(f1['p'])}, {seeds} seed{'s' if seeds > 1 else ''})")  # fmt: skip
+            gain = ABSENT if f1["difference"] is None else f"{f1['difference']:+.3f}"
+            found.append(f"{name_group(Group(**one['b']))}: {_verdict(f1, 'f1')} ({gain}, p {_format_rate(f1['p'])}, "
+                         f"{seeds} seed{'s' if seeds > 1 else ''})")  # fmt: skip
         lines.append(f"- {kind}: {'; '.join(found) or 'not compared'}")
     return "F1, and its difference from what a system is held against:\n\n" + "\n".join(lines)
 
@@ -117,10 +126,11 @@ def _fractions(results: Mapping[str, Any], score: str) -> str:
         begun = [find_curve_group(target, source, fraction) for source in ("", *results["sources"])]
         entries = [groups.get(group) for group in begun]
         trained = next((entry["trained_on"][0]["chosen"] for entry in entries if entry and fraction), None)
-        size = [str(trained["utterances"]), f"{trained['hours']:.2f}"] if trained else [ABSENT, ABSENT]
+        epochs = str(dict(results["preset"]["epochs"]).get(fraction, ABSENT))
+        size = [str(trained["utterances"]), f"{trained['hours']:.2f}", epochs] if trained else [ABSENT] * 3
         rows.append([f"{fraction} %", *size, *(_score(entry, score) for entry in entries)])
     titles = [f"from {source}" for source in results["sources"]]
-    return _format_table([TITLES[score], "utterances", "hours", "from none", *titles], rows)
+    return _format_table([TITLES[score], "utterances", "hours", "epochs", "from none", *titles], rows)
 
 
 def _contrasts(results: Mapping[str, Any]) -> str:
@@ -154,19 +164,21 @@ def _ablation(results: Mapping[str, Any]) -> str:
 
 def _overlaps(results: Mapping[str, Any]) -> str:
     """Return the paper's Table 2, in both directions."""
-    overlaps, target = results["overlaps"], results["target"]
+    overlaps = results["overlaps"]
     if not overlaps:
         return NOTHING
+    columns = [(side, kind) for side in ("target", "source") for kind in ("mentions", "entities")]
     rows = []
-    for overlap in overlaps["sources"]:
-        for label, both in {"all": overlap["all"], **overlap["labels"]}.items():
-            shares = [_share(both[side][kind]) for side in ("target", "source") for kind in ("mentions", "entities")]
-            rows.append([" and ".join(overlap["source"]), label, *shares])
-    titles = [f"{target} {kind} in the source" for kind in ("mentions", "distinct entities")]
-    titles += [f"the source's {kind} in {target}" for kind in ("mentions", "distinct entities")]
+    for of_target in overlaps["targets"]:
+        for overlap in of_target["sources"]:
+            for label, both in {"all": overlap["all"], **overlap["labels"]}.items():
+                shares = [_share(both[side][kind]) for side, kind in columns]
+                rows.append([of_target["target"], " and ".join(overlap["source"]), label, *shares])
+    titles = [f"{one}'s {kind} in the {other}" for one, other in (("target", "source"), ("source", "target"))
+              for kind in ("mentions", "distinct entities")]  # fmt: skip
     labels = "true entities" if overlaps["gold"] else "pseudo-labels"
-    head = f"Whole corpora, {labels}; an entity is a label and its words; shares with counts."
-    return f"{head}\n\n{_format_table(['source', 'label', *titles], rows)}"
+    head = f"Whole corpora, {labels}; an entity is a label and its words; shares with counts. {SPELLING}"
+    return f"{head}\n\n{_format_table(['target', 'source', 'label', *titles], rows)}"
 
 
 def _paper(results: Mapping[str, Any]) -> str:
@@ -188,15 +200,20 @@ def _paper(results: Mapping[str, Any]) -> str:
     return "\n\n".join(text)
 
 
-def _made_with(results: Mapping[str, Any], name: str, machine: str) -> str:
+def _made_with(results: Mapping[str, Any], machine: str) -> str:
     made_with = results["made_with"]
     seeds: dict[tuple[int, ...], list[str]] = {}
     for group, entry in groups_of(results).items():
         seeds.setdefault(tuple(entry["seeds"]), []).append(name_group(group))
     versions = [", ".join(f"{package} {version}" for package, version in one.items()) for one in made_with["versions"]]
+    preset = results["preset"]
+    settings = (f"{key} `{preset[key]}`" for key in SETTINGS if preset[key])
+    taggers = (f"{lang}: {', '.join(names)}" for lang, names in made_with["taggers"].items())
     rows = [
-        ["preset", f"`{name}`"],
+        ["preset", f"`{preset['name']}`"],
+        ["settings", "; ".join(settings)],
         ["corpora", ", ".join(f"{lang}: {corpus}" for lang, corpus in made_with["corpora"].items())],
+        ["taggers of pipelines", "; ".join(taggers)],
         ["commit", ", ".join(made_with["commits"])],
         *([f"seeds {' '.join(map(str, numbers))}", "; ".join(named)] for numbers, named in sorted(seeds.items())),
         ["machine", machine],

@@ -20,6 +20,7 @@ from spner.datatypes import Annotated
 from spner.experiment import score_experiment
 from spner.files import write_json
 from spner.tags import spans_to_text, text_to_spans
+from tests.benchmark.made_up import PRESET
 
 GOOD = ("<PER> anna </NE> slaapt", "naar <LOC> utrecht </NE>", "het is koud", "<ORG> shell </NE> wint")
 MISSED = (GOOD[0], "naar utrecht", *GOOD[2:])
@@ -74,7 +75,7 @@ def write_training(exp: Path, group: Group, seed: int) -> None:
 def finish(egs: Path, group: Group, seed: int, texts: Sequence[str]) -> Cell:
     """Write the experiment of a cell, score it from its recipe's folder as stage 6 does, and return the cell."""
     name = "_".join([group.system.replace(" ", "_").replace(",", ""), group.source, str(group.fraction), f"s{seed}"])
-    cell = Cell(f"{group.lang}_{name}", group, seed, egs / f"cv_{group.lang}", name, (), (), 1.0)
+    cell = Cell(f"{group.lang}_{name}", group, seed, egs / f"cv_{group.lang}", name, (), (), (), 1.0)
     if group.system == PIPELINE:
         write_json(cell.exp / paths.SYSTEM, {"model": f"exp/asr_s{seed}", "tagger": "exp/tagger"})
         write_training(cell.recipe / f"exp/asr_s{seed}", group, seed)
@@ -97,10 +98,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> list[Cell]:
     for lang in LANGS:
         write_data(egs / f"cv_{lang}" / "data" / "mini", lang, gold=True)
     cells = [finish(egs, group, seed, texts) for group, seeds in HYPS.items() for seed, texts in seeds.items()]
-    return [Cell("nl_data", Group("nl", DATA), 0, egs / "cv_nl", "", (), (), 0.0), *cells]
+    return [Cell("nl_data", Group("nl", DATA), 0, egs / "cv_nl", "", (), (), (), 0.0), *cells]
 
 
 @pytest.fixture(scope="session")
 def results(finished: list[Cell]) -> dict[str, Any]:
     """What is collected of them."""
-    return collect(finished, LANGS)
+    return collect(finished, LANGS, PRESET)

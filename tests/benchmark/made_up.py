@@ -4,7 +4,11 @@ from dataclasses import asdict
 from typing import Any
 
 from spner.benchmark.plan import CASED, E2E, NEW_OUTPUT, PIPELINE, TRANSFER, ZERO_SHOT, Group
+from spner.benchmark.preset import Preset
 from spner.benchmark.results import ABLATION, BY_FRACTION, BY_LANGUAGE, BY_TAGGER, OVER_PIPELINE
+
+PRESET = Preset("quick", "mini", "--num_train 900", "", "train_mini.yaml", "", {20: 3, 100: 2}, {}, (1, 2, 3), (1,), 2,
+                1, None)  # fmt: skip
 
 
 def entry(group: Group, f1: float, *seeds: int) -> dict[str, Any]:
@@ -57,12 +61,14 @@ def make_results() -> dict[str, Any]:
         ],
         "missing": [{"kind": BY_LANGUAGE, "a": asdict(Group("de", PIPELINE)), "b": asdict(Group("de", E2E)),
                      "why": "no scores of de pipeline"}],
-        "overlaps": {"gold": False, "sources": [
+        "overlaps": {"gold": False, "targets": [{"target": "nl", "sources": [
             {"source": ["de"], "all": {"target": shares, "source": shares}, "labels": {}, "shared": [], "unshared": []}
-        ]},
+        ]}]},
         "paper": [{"against": E2E, "paper_percent": 7, "group": asdict(whole), "points": 5.0, "ci95": [-1.0, 11.0],
                    "p": 0.3, "relative_percent": 7.142, "seeds": [1, 2, 3]}],
         "best": {"fraction": 20} | gain["scores"]["f1"],
         "made_with": {"commits": ["abc1234"], "versions": [{"espnet": "1.2", "torch": "2.11"}], "synthetic": True,
-                      "corpora": {"nl": "mini", "de": "mini"}},
+                      "corpora": {"nl": "mini", "de": "mini"}, "taggers": {"nl": ["exp/tagger", "exp/tagger_speech"]}},
+        "preset": {"name": "quick", "epochs": [[20, 3], [100, 2]], "mini_opts": "--num_train 900", "recipe_opts": "",
+                   "train_config": "train_mini.yaml", "train_opts": ""},
     }  # fmt: skip

@@ -106,6 +106,19 @@ def test_a_release_has_a_folder_for_each_language() -> None:
     assert CASED not in {cell.group.system for cell in plan.values()}
 
 
+def test_a_pipeline_may_have_a_tagger_of_its_own() -> None:
+    preset = replace(QUICK, speech_taggers={"nl": "/data/tagger"})
+    plan = {cell.name: cell for cell in make_plan(preset, ["nl", "de"], ROOT / "egs")}
+    assert options(plan["nl_pipeline_s1"])["--speech_tagger"] == "/data/tagger"
+    assert "--speech_tagger" not in options(plan["de_pipeline_s1"]).keys() | options(plan["nl_e2e_s1"]).keys()
+
+
+def test_what_is_trained_depends_on_both_configurations(plan: dict[str, Cell]) -> None:
+    shared, own = plan["nl_joint_s1"].configs
+    assert (shared, own) == (ROOT / "conf/train_mini.yaml", ROOT / "egs/cv_nl/conf/train_mini.yaml")
+    assert plan["nl_by_de_s1"].configs == plan["nl_data"].configs == ()
+
+
 @pytest.mark.parametrize(
     ("langs", "message"),
     [

@@ -52,6 +52,9 @@ def test_settings_override_single_keys() -> None:
         ("seconds.whole=-1", "'whole': -1"),
         ("seconds.more=1", "'more': 1"),
         ("corpus=[nl]", "corpus is ['nl']"),
+        ("corpus=cv/nl", "corpus is 'cv/nl'"),
+        ("corpus=minis", "corpus is 'minis'"),
+        ("speech_taggers={nl: 1}", "speech_taggers is {'nl': 1}"),
     ],
 )
 def test_a_mistake_is_told_with_its_key(setting: str, found: str) -> None:

@@ -15,13 +15,16 @@ from spner.benchmark.results import (
     BY_LANGUAGE,
     JOINED,
     OVER_PIPELINE,
+    beside_paper,
     collect,
+    find_best,
     find_curve_group,
     groups_of,
     name_group,
 )
 from spner.errors import SpnerError
-from tests.benchmark.conftest import GOOD, HYPS, LANGS, MISSED, finish, write_data
+from tests.benchmark.conftest import GERMAN, GOOD, HYPS, LANGS, MISSED, finish, write_data
+from tests.benchmark.made_up import PRESET
 
 
 def contrast(results: dict[str, Any], kind: str, fraction: int = 100) -> dict[str, Any]:
@@ -108,25 +111,50 @@ def test_ablation_holds_carried_rows_against_new_ones(tmp_path: Path) -> None:
         finish(tmp_path, Group("nl", system, "de", 20), 1, texts)
         for system, texts in ((NEW_OUTPUT, MISSED), (TRANSFER, GOOD))
     )
-    f1 = contrast(collect([new, carried], LANGS), ABLATION, 20)["scores"]["f1"]
+    f1 = contrast(collect([new, carried], LANGS, PRESET), ABLATION, 20)["scores"]["f1"]
     assert (f1["a"], f1["b"]) == (0.8, 1.0)
 
 
 def test_pseudo_labels_where_there_is_no_gold(tmp_path: Path) -> None:
     write_data(tmp_path / "cv_nl" / "data" / "mini", "nl", gold=False)
-    results = collect([finish(tmp_path, Group("nl", E2E), 1, MISSED)], LANGS)
+    results = collect([finish(tmp_path, Group("nl", E2E), 1, MISSED)], LANGS, PRESET)
     (entry,) = results["groups"]
     assert (entry["gold"], entry["scores"]["f1"]["value"], results["overlaps"]) == (False, 0.8, None)
     assert results["made_with"]["synthetic"] is False
 
 
 def test_overlaps_are_those_of_whole_corpora(results: dict[str, Any]) -> None:
-    (overlap,) = results["overlaps"]["sources"]
-    assert (results["overlaps"]["gold"], overlap["source"]) == (True, ["de"])
+    (of_target,) = results["overlaps"]["targets"]
+    (overlap,) = of_target["sources"]
+    assert (results["overlaps"]["gold"], of_target["target"], overlap["source"]) == (True, "nl", ["de"])
     # Dutch: anna twice, shell twice, utrecht; German: shell and utrecht.
     assert overlap["all"]["target"]["mentions"] == {"share": 0.6, "shared": 3, "num": 5}
     assert overlap["all"]["target"]["entities"] == {"share": 2 / 3, "shared": 2, "num": 3}
     assert overlap["all"]["source"]["mentions"] == {"share": 1.0, "shared": 2, "num": 2}
+
+
+def test_each_language_is_compared_with_those_after_it(tmp_path: Path) -> None:
+    langs = ["nl", "de", "en"]
+    for lang in langs:
+        write_data(tmp_path / f"cv_{lang}" / "data" / "mini", "de" if lang == "en" else lang, gold=True)
+    cells = [finish(tmp_path, Group("nl", E2E), 1, GOOD)]
+    cells += [finish(tmp_path, Group(lang, E2E), 1, GERMAN) for lang in langs[1:]]
+    targets = collect(cells, langs, PRESET)["overlaps"]["targets"]
+    assert [(one["target"], [source["source"] for source in one["sources"]]) for one in targets] == [
+        ("nl", [["de"], ["en"], ["de", "en"]]), ("de", [["en"]]),
+    ]  # fmt: skip
+    assert targets[1]["sources"][0]["all"]["target"]["entities"]["share"] == 1
+
+
+def test_what_is_undefined_is_no_claim_and_not_the_best_fraction(tmp_path: Path) -> None:
+    contrasts = [
+        {"kind": BY_FRACTION, "a": asdict(Group("nl", E2E, "", fraction)),
+         "b": asdict(Group("nl", TRANSFER, "de", fraction)), "seeds": [1],
+         "scores": {"f1": {"a": 0.5, "b": 0.5, "difference": difference, "ci95": None, "p": None}}}
+        for fraction, difference in ((100, None), (20, -0.1))
+    ]  # fmt: skip
+    assert find_best(contrasts, "de")["fraction"] == 20
+    assert list(beside_paper(contrasts, "de")) == []
 
 
 def test_claims_of_the_paper_have_ours_beside_them(results: dict[str, Any]) -> None:
@@ -145,19 +173,29 @@ def test_the_results_are_json_and_tell_no_folder_of_the_machine(finished: list[C
     assert str(finished[0].recipe.parent) not in json.dumps(results)
     assert results["made_with"] == {
         "commits": ["abc1234"], "versions": [{"espnet": "1.2"}], "synthetic": True,
-        "corpora": {"nl": "mini", "de": "mini"},
+        "corpora": {"nl": "mini", "de": "mini"}, "taggers": {"nl": ["exp/tagger"]},
     }  # fmt: skip
+    assert results["preset"]["epochs"] == [[20, 3], [100, 2]]
+
+
+def test_recipes_may_be_told_by_a_relative_path(
+    finished: list[Cell], results: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    egs = finished[0].recipe.parent
+    monkeypatch.chdir(egs.parent)
+    cells = [replace(cell, recipe=Path(egs.name) / cell.recipe.name) for cell in finished]
+    assert collect(cells, LANGS, PRESET)["groups"] == results["groups"]
 
 
 def test_nothing_finished_is_no_result(finished: list[Cell]) -> None:
-    results = collect(finished[:1], LANGS)  # the data
+    results = collect(finished[:1], LANGS, PRESET)  # the data
     assert (results["groups"], results["contrasts"], results["paper"], results["best"]) == ([], [], [], None)
 
 
 def test_a_finished_cell_without_scores_is_refused(finished: list[Cell]) -> None:
     cell = replace(finished[1], tag="absent")
     with pytest.raises(SpnerError, match="score/test.json: cannot be read"):
-        collect([cell], LANGS)
+        collect([cell], LANGS, PRESET)
 
 
 @pytest.mark.parametrize(

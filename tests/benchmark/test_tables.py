@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from spner.benchmark.tables import format_results
+from spner.benchmark.tables import SUPERVISION, format_results
 from spner.report.markdown import GOLD_NOTE, PSEUDO_NOTE, SYNTHETIC_NOTE
 from tests.benchmark.made_up import make_results
 
 
 def format_page(results: dict[str, Any], skipped: dict[str, str] | None = None) -> str:
-    return format_results(results, name="quick", plot="f1.png", machine="AMD EPYC, 2 cores", skipped=skipped or {})
+    return format_results(results, plot="f1.png", machine="AMD EPYC, 2 cores", skipped=skipped or {})
 
 
 def section(results: dict[str, Any], title: str) -> str:
@@ -27,9 +27,10 @@ def test_sections_and_what_is_said_before_them() -> None:
         "Output layer: carried over row by row, against new", "Entities that the corpora share", "Beside the paper",
         "Cells without scores", "Made with",
     ]  # fmt: skip
-    notes = format_page(make_results()).split("\n\n")[1:3]
+    notes = format_page(make_results()).split("\n\n")[1:4]
     assert notes == [
         f"**{SYNTHETIC_NOTE}**",
+        SUPERVISION,
         f"- nl: 150 utterances of test; {GOLD_NOTE}\n- de: 150 utterances of test; {PSEUDO_NOTE}",
     ]
 
@@ -37,7 +38,7 @@ def test_sections_and_what_is_said_before_them() -> None:
 def test_recorded_speech_is_not_called_synthetic() -> None:
     results = make_results()
     results["made_with"]["synthetic"] = False
-    assert SYNTHETIC_NOTE not in format_page(results)
+    assert SYNTHETIC_NOTE not in format_page(results) and SUPERVISION not in format_page(results)
 
 
 def test_answers() -> None:
@@ -67,7 +68,7 @@ def test_systems_target_first() -> None:
 
 
 def test_zero_shot_matrix() -> None:
-    f1, label_f1, wer = section(make_results(), "Zero-shot").split("\n\n")
+    f1, label_f1, _eer, wer = section(make_results(), "Zero-shot").split("\n\n")
     assert f1 == """\
 | F1 | nl test | de test |
 |---|---|---|
@@ -78,16 +79,16 @@ def test_zero_shot_matrix() -> None:
 
 
 def test_fractions() -> None:
-    plot, f1, wer, cer = section(make_results(), "Fractions of the nl train set").split("\n\n")
+    plot, f1, _label_f1, _eer, wer, cer = section(make_results(), "Fractions of the nl train set").split("\n\n")
     assert plot == "![F1 by fraction](f1.png)"
     assert f1 == """\
-| F1 | utterances | hours | from none | from de |
-|---|---|---|---|---|
-| 0 % | - | - | - | 0.100 [0.000, 0.200] (1) |
-| 20 % | 180 | 0.20 | 0.300 [0.200, 0.400] (3) | 0.500 [0.400, 0.600] (3) |
-| 100 % | 900 | 1.00 | 0.700 [0.600, 0.800] (3) | 0.750 [0.650, 0.850] (3) |"""
-    assert wer.splitlines()[3] == "| 20 % | 180 | 0.20 | 0.700 [0.600, 0.800] (3) | 0.500 [0.400, 0.600] (3) |"
-    assert cer.splitlines()[3] == "| 20 % | 180 | 0.20 | 0.175 [0.075, 0.275] (3) | 0.125 [0.025, 0.225] (3) |"
+| F1 | utterances | hours | epochs | from none | from de |
+|---|---|---|---|---|---|
+| 0 % | - | - | - | - | 0.100 [0.000, 0.200] (1) |
+| 20 % | 180 | 0.20 | 3 | 0.300 [0.200, 0.400] (3) | 0.500 [0.400, 0.600] (3) |
+| 100 % | 900 | 1.00 | 2 | 0.700 [0.600, 0.800] (3) | 0.750 [0.650, 0.850] (3) |"""
+    assert wer.splitlines()[3] == "| 20 % | 180 | 0.20 | 3 | 0.700 [0.600, 0.800] (3) | 0.500 [0.400, 0.600] (3) |"
+    assert cer.splitlines()[3] == "| 20 % | 180 | 0.20 | 3 | 0.175 [0.075, 0.275] (3) | 0.125 [0.025, 0.225] (3) |"
 
 
 def test_contrasts_without_the_ablation() -> None:
@@ -128,12 +129,13 @@ def test_ablation() -> None:
 
 def test_overlap() -> None:
     assert section(make_results(), "Entities that the corpora share") == """\
-Whole corpora, pseudo-labels; an entity is a label and its words; shares with counts.
+Whole corpora, pseudo-labels; an entity is a label and its words; shares with counts. Names count as shared where both \
+languages spell them alike.
 
-| source | label | nl mentions in the source | nl distinct entities in the source | the source's mentions in nl | \
-the source's distinct entities in nl |
-|---|---|---|---|---|---|
-| de | all | 0.250 (1 of 4) | - (0 of 0) | 0.250 (1 of 4) | - (0 of 0) |"""
+| target | source | label | target's mentions in the source | target's distinct entities in the source | \
+source's mentions in the target | source's distinct entities in the target |
+|---|---|---|---|---|---|---|
+| nl | de | all | 0.250 (1 of 4) | - (0 of 0) | 0.250 (1 of 4) | - (0 of 0) |"""
 
 
 def test_the_paper_and_ours() -> None:
@@ -151,7 +153,9 @@ def test_made_with() -> None:
 | made with |  |
 |---|---|
 | preset | `quick` |
+| settings | mini_opts `--num_train 900`; train_config `train_mini.yaml` |
 | corpora | nl: mini, de: mini |
+| taggers of pipelines | nl: exp/tagger, exp/tagger_speech |
 | commit | abc1234 |
 | seeds 1 | de e2e; nl zero-shot by de |
 | seeds 1 2 3 | nl pipeline; nl e2e; nl e2e, 20 %; nl transfer from de; nl transfer from de, 20 % |
@@ -168,8 +172,15 @@ def test_cells_without_scores_are_listed() -> None:
 def test_results_without_anything_finished() -> None:
     results = make_results() | dict.fromkeys(("groups", "contrasts", "missing", "paper"), [])
     page = format_page(results | {"overlaps": None, "best": None})
-    assert page.count("None.") == 9  # systems, three by fraction, contrasts, ablation, overlaps, claims, cells
+    assert page.count("None.") == 11  # systems, five by fraction, contrasts, ablation, overlaps, claims, cells
     assert "gains most" not in page
+
+
+def test_undefined_scores_are_shown_as_such() -> None:
+    results = make_results()
+    for row in results["contrasts"][0]["scores"].values():
+        row |= {"a": None, "b": None, "difference": None, "ci95": None, "p": None}
+    assert "nl e2e: no clear difference (-, p -, 3 seeds)" in section(results, "In short")
 
 
 def test_collected_results_can_be_shown(results: dict[str, Any]) -> None:
