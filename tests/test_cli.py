@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from spner import __version__, tokens
 from spner.cli import cli, main
 from spner.errors import SpnerError
 
+ROOT = Path(__file__).resolve().parents[1]
 CLOCK = re.compile(r"^\d\d:\d\d:\d\d ")
 COMMANDS = sorted(cli.commands)
 
@@ -226,3 +228,19 @@ def test_clips_reach_stage_1(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
     main("data --corpus a.json --clips c --lang nl --out o".split())
     main("data --corpus a --lang nl --out o".split())
     assert seen == [Path("c"), None]
+
+
+def test_the_comparison_can_be_looked_at_before_it_runs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    for lang in ("nl", "de"):
+        (tmp_path / "egs" / f"cv_{lang}").mkdir(parents=True)
+        (tmp_path / "egs" / f"cv_{lang}" / "run.sh").touch()
+    command = ["benchmark", "--dry_run", "--egs", str(tmp_path / "egs"), "--langs", "nl de"]
+    main([*command, "--set", "seeds=[4]", "--set", "side_seeds=[4]", "--set", "epochs=[[100, 1]]"])
+    *cells, whole = capfd.readouterr().out.splitlines()
+    assert [cell.split()[0] for cell in cells] == [
+        "nl_data", "de_data", "de_e2e_s4", "nl_e2e_s4", "nl_joint_s4", "nl_100_from_de_s4", "nl_pipeline_s4",
+        "nl_by_de_s4", "de_pipeline_s4", "de_by_nl_s4", "nl_pipeline_cased_s4",
+    ]  # fmt: skip
+    assert whole.startswith("11 of 11 cells to run, 2 at a time: ")
+    assert not (tmp_path / "egs" / "benchmark").exists()
