@@ -107,10 +107,12 @@ def test_a_cell_that_is_begun_again_is_not_finished(recipe: Path, tmp_path: Path
 
 
 KILLED = """
+import signal
 import sys
 from pathlib import Path
 from tests.benchmark.test_run import PRESET, cell
 from spner.benchmark.run import run_plan
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have it ignored
 recipe = Path(sys.argv[1])
 run_plan([cell(recipe, "a", sleep_s=3), cell(recipe, "b", sleep_s=3)], recipe / "out", PRESET)
 """
