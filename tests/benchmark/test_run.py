@@ -52,7 +52,7 @@ def test_cells_run_after_what_they_need_and_with_the_presets_threads(recipe: Pat
     assert find_finished(plan, tmp_path / "out") == {"a", "b", "c"}
     assert json.loads(scores_of(plan[0], gold=False).read_text()) == {"threads": 3}
     record = json.loads((tmp_path / "out/cells/a.json").read_text())
-    assert 0.3 <= record["seconds"] < 5 and "core" in record["machine"]
+    assert record["seconds"] >= 0.3 and "core" in record["machine"]
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
