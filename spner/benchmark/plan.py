@@ -199,8 +199,7 @@ class _Planner:
 
     def _data_name(self, lang: str) -> str:
         """Return what ``stages.sh`` calls the corpus's data folder."""
-        corpus = Path(self._corpus(lang))
-        return corpus.name if corpus.parent == Path() else f"{corpus.parent.name}_{corpus.name}"
+        return self.preset.corpus if self._embedded else f"{Path(self.preset.corpus).name}_{lang}"
 
     def _model(self, lang: str, seed: int) -> str:
         return f"../cv_{lang}/exp/{self.preset.name}_e2e_s{seed}"

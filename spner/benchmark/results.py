@@ -7,7 +7,7 @@ Rates are fractions with full precision, null where undefined; languages stand f
                  "num_utts": 150, "gold": true,
                  "scores": {"f1": {"value": of the seeds pooled, "ci95": [low, high], "seeds": [of each]}, …},
                  "trained_on": [{"data": "data/mini", "chosen": {"utterances": 179, "hours": 0.18}, "whole": {…}}]}, …],
-     "contrasts": [{"kind": "transfer", "a": {group}, "b": {group}, "seeds": [1, 2, 3],
+     "contrasts": [{"kind": one of KINDS, "a": {group}, "b": {group}, "seeds": [1, 2, 3],
                     "scores": {"f1": {"a": …, "b": …, "difference": b - a, "ci95": [low, high], "p": …}, …}}, …],
      "missing": [{"kind": …, "a": {group}, "b": {group}, "why": "no scores of …"}, …],
      "overlaps": {"gold": true, "targets": [{"target": "nl", "sources": [{"source": ["de"], "all": {…}, …}, …]}, …]},
@@ -224,6 +224,7 @@ def beside_paper(contrasts: Sequence[dict[str, Any]], source: str) -> Iterator[d
 
 
 def find_best(contrasts: Sequence[dict[str, Any]], source: str) -> dict[str, Any] | None:
+    """Return the fraction at which transfer from the source gains most F1, and how much; None without any."""
     gains = [
         {"fraction": contrast["b"]["fraction"]} | contrast["scores"]["f1"]
         for contrast in contrasts if contrast["kind"] == BY_FRACTION and contrast["b"]["source"] == source
