@@ -67,7 +67,7 @@ setup(
     description="Spoken named entity recognition: speech in, a transcript with its names marked out",
     license="Apache-2.0",
     packages=find_packages(include=["spner", "spner.*"]),
-    package_data={"spner.corpora": ["international.yaml", "templates/*"], "spner.report": ["templates/*"]},
+    package_data={"spner.mini": ["international.yaml", "templates/*"], "spner.report": ["templates/*"]},
     python_requires=PYTHON_REQUIRES,
     install_requires=REQUIREMENTS,
     extras_require={"dev": DEV_REQUIREMENTS},

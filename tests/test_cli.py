@@ -11,9 +11,10 @@ from typing import Any
 import click
 import pytest
 
-from spner import __version__, tokens
+from spner import __version__
 from spner.cli import cli, main
-from spner.errors import SpnerError
+from spner.core.errors import SpnerError
+from spner.data import tokens
 
 ROOT = Path(__file__).resolve().parents[1]
 CLOCK = re.compile(r"^\d\d:\d\d:\d\d ")
@@ -142,7 +143,8 @@ def test_missing_corpus_in_a_process_of_its_own(tmp_path: Path) -> None:
 def test_defects_keep_their_traceback() -> None:
     code = (
         "import sys\n"
-        "from spner import cli, tokens\n"
+        "from spner import cli\n"
+        "from spner.data import tokens\n"
         "def fail(*_, **__): raise ZeroDivisionError('a defect')\n"
         "tokens.make_tokens = fail\n"
         "cli.main(['tokens', '--data', 'a', '--out', 'b'])\n"
@@ -208,7 +210,7 @@ def test_options_that_do_not_fit_are_refused(command: str, message: str, caplog:
 def test_export_reaches_its_function(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], flags: list[str], entities_file: str
 ) -> None:
-    from spner import export
+    from spner.corpora import export
 
     def record(data: Path, out: Path, **options: Any) -> list[Path]:
         assert (data, out, options) == (Path("d"), Path("o"), {"format_name": "slue", "entities_file": entities_file})

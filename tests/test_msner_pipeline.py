@@ -1,4 +1,4 @@
-"""tools/bench/msner_pipeline.py: its reader, its folds, its texts and its tables; nothing is trained here."""
+"""tools/speed/msner_pipeline.py: its reader, its folds, its texts and its tables; nothing is trained here."""
 
 import json
 import random
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from spner.datatypes import Annotated, Entity
-from spner.errors import SpnerError
+from spner.core.datatypes import Annotated, Entity
+from spner.core.errors import SpnerError
 from spner.tagger.conll import read_conll
-from tools.bench.msner_pipeline import (
+from tools.speed.msner_pipeline import (
     HYPS,
     NUM_FOLDS,
     Recording,
@@ -155,7 +155,7 @@ def ten_sessions() -> list[Recording]:
 def test_fold_is_trained_and_its_epoch_chosen_without_its_sessions(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ten_sessions: list[Recording], fold: int
 ) -> None:
-    monkeypatch.setattr("tools.bench.msner_pipeline.train_tagger", lambda *args, **options: None)
+    monkeypatch.setattr("tools.speed.msner_pipeline.train_tagger", lambda *args, **options: None)
     train_fold(fold, ten_sessions, [], tmp_path)
     texts = [read_conll(tmp_path / "text" / f"fold{fold}_{name}.conll") for name in ("train", "dev")]
     train, dev = ({word.lower() for sentence in text for word in sentence.words} for text in texts)
@@ -171,7 +171,7 @@ def test_held_out_utterances_are_tagged_by_the_tagger_of_their_fold(
     def tag_all(folder: Path, recordings: list[Recording]) -> dict[str, dict[str, Annotated]]:
         return {"low": {r.utt_id: Annotated((folder.name,)) for r in recordings}}
 
-    monkeypatch.setattr("tools.bench.msner_pipeline.tag_all", tag_all)
+    monkeypatch.setattr("tools.speed.msner_pipeline.tag_all", tag_all)
     tagged = tag_held_out([Path(str(fold)) for fold in range(NUM_FOLDS)], ten_sessions)
     fold_of = assign_folds(ten_sessions)
     assert tagged == {"low": {r.utt_id: Annotated((str(fold_of[r.session]),)) for r in ten_sessions}}

@@ -215,7 +215,7 @@ def test_a_new_recipe_runs_all_stages_without_a_line_of_python(tmp_path: Path, r
     without = run(checkout / "egs" / "cv_none")
     assert without.returncode == 2
     assert without.stderr.splitlines()[-1].endswith(
-        f"embedded corpus has no templates for it (expected one of de, en, nl); add {checkout}/spner/corpora/templates/"
+        f"embedded corpus has no templates for it (expected one of de, en, nl); add {checkout}/spner/mini/templates/"
         "fr.yaml"
     )
 

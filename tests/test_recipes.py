@@ -137,7 +137,7 @@ def checkout(tmp_path: Path) -> Path:
     """What tools/new_recipe.sh needs of a checkout, in a folder whose name has a space."""
     top = tmp_path / "a checkout"
     shutil.copytree(TEMPLATE, top / "egs" / "TEMPLATE")
-    for name in ("tools/new_recipe.sh", "spner/corpora/templates/de.yaml"):
+    for name in ("tools/new_recipe.sh", "spner/mini/templates/de.yaml"):
         (top / name).parent.mkdir(parents=True)
         shutil.copy(ROOT / name, top / name)
     return top
@@ -163,7 +163,7 @@ def test_a_language_without_templates_is_told_which_file_to_write(checkout: Path
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
         "egs/cv_new/run.sh: made",
-        f"{lang} has no embedded corpus yet: write spner/corpora/templates/{lang}.yaml after nl.yaml, or give --corpus "
+        f"{lang} has no embedded corpus yet: write spner/mini/templates/{lang}.yaml after nl.yaml, or give --corpus "
         "and --tagger",
     ]
     assert settings(checkout / "egs" / "cv_new" / "run.sh")["lang"] == lang

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from spner.errors import SpnerError
+from spner.core.errors import SpnerError
 
 
 def greedy_search(log_probs: Tensor, lengths: Tensor, *, blank_id: int = 0) -> list[list[int]]:

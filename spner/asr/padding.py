@@ -12,8 +12,8 @@ import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
 from torch import Tensor, nn
 
-from spner.asr.alignment import FrameGrid
-from spner.audio import SAMPLE_RATE_HZ
+from spner.core.datatypes import FrameGrid
+from spner.data.audio import SAMPLE_RATE_HZ
 
 RECEPTIVE_FIELD = 400  # samples under one frame: fbank's 25 ms window, and wav2vec 2.0's convolutions
 

@@ -18,12 +18,12 @@ from espnet2.train.trainer import Trainer
 from spner.asr.ctc import greedy_search
 from spner.asr.padding import isolate_utterances
 from spner.asr.transfer import find_carried_over, freeze_for_steps
-from spner.devices import has_bfloat16
-from spner.files import atomic_path
+from spner.core.devices import has_bfloat16
+from spner.core.files import atomic_path
+from spner.data.tokens import tokens_to_words
 from spner.scoring.ner import MatchCounts, Pair, count_matches
 from spner.scoring.wer import ErrorCounts, count_errors
-from spner.tags import text_to_spans
-from spner.tokens import tokens_to_words
+from spner.text.tags import text_to_spans
 
 # Whoever calls torch.load, ESPnet and S3PRL included, gets tensors and plain values only: a checkpoint from a
 # stranger runs no code. ESPnet's training state also holds the times and numbers of its reports.

@@ -2,21 +2,32 @@
 
 import logging
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
-from spner import paths
-from spner.asr.transfer import Transfer, begin
-from spner.audio import SAMPLE_RATE_HZ
-from spner.configs import merge_configs
-from spner.errors import SpnerError, nearest
-from spner.files import atomic_text, fingerprint, locked, read_json, remove, write_json
-from spner.provenance import collect_versions, git_commit
-from spner.tokens import ASR, BPE, E2E, read_token_list, require_symbols
+from spner.asr.transfer import (
+    MEAN,
+    OUTPUT_LAYER,
+    Transfer,
+    carry_over,
+    find_top_layers,
+    format_report,
+    map_tokens,
+    refuse_other_kind,
+)
+from spner.core import paths
+from spner.core.configs import merge_configs
+from spner.core.errors import SpnerError, nearest
+from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, remove, write_json
+from spner.core.provenance import collect_versions, git_commit
+from spner.data.audio import SAMPLE_RATE_HZ
+from spner.data.tokens import ASR, BPE, E2E, read_token_list, require_symbols
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +100,43 @@ def _begin_with(transfer: Transfer, args: Namespace, exp: Path) -> None:
         return
     checkpoint = chosen_checkpoint(transfer.init)
     begin(args, exp, transfer, source=read_config(transfer.init), checkpoint=checkpoint)
+
+
+def begin(args: Namespace, exp: Path, transfer: Transfer, *, source: Mapping[str, Any], checkpoint: Path) -> None:
+    """Write the weights that a training begins with, tell ESPnet to load them, and report where they come from.
+
+    Args:
+        args: ESPnet's arguments, to which the weights' file is added.
+        exp: the experiment to begin.
+        transfer: what is taken over.
+        source: the configuration of ``transfer.init``.
+        checkpoint: its weights.
+
+    Raises:
+        SpnerError: tokens or network are of another kind.
+    """
+    from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
+
+    from spner.asr.task import SpnerTask
+
+    refuse_other_kind(source, token_type=args.token_type, init=transfer.init)
+    set_all_random_seed(args.seed)  # as ESPnet does before it builds the network, so that fresh weights are the same
+    building = deepcopy(args)
+    fresh = SpnerTask.build_model(building).state_dict()
+    rows = [] if transfer.reinit_output else map_tokens(source["token_list"], building.token_list)
+    top = [*find_top_layers(fresh, transfer.reinit_layers), *(OUTPUT_LAYER if transfer.reinit_output else ())]
+    trained = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    state, states = carry_over(fresh, trained, rows, source["token_list"], top=top, init=transfer.init)
+    used = {token for row in rows if row.row != MEAN for token in row.of}
+    report = {**transfer.settings(), "weights": fingerprint([checkpoint]), "tokens": [asdict(row) for row in rows],
+              "left_out": [token for token in source["token_list"] if token not in used],
+              "parameters": states}  # fmt: skip
+    write_json(exp / paths.TRANSFER, report)
+    for line in format_report(report):
+        log.info("%s", line)
+    with atomic_path(exp / paths.FIRST_WEIGHTS) as temporary:
+        torch.save(state, temporary)
+    args.init_param = [str(exp / paths.FIRST_WEIGHTS)]
 
 
 def chosen_checkpoint(exp: Path) -> Path:

@@ -17,10 +17,8 @@ d), else from the mean of the source's characters. What became of every token an
 import logging
 import re
 import unicodedata
-from argparse import Namespace
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +27,8 @@ import torch
 from anyascii import anyascii
 from torch import Tensor, nn
 
-from spner import paths
-from spner.errors import SpnerError
-from spner.files import atomic_path, fingerprint, write_json
-from spner.tags import entity_symbols
+from spner.core.errors import SpnerError
+from spner.text.tags import entity_symbols
 
 log = logging.getLogger(__name__)
 
@@ -181,43 +177,6 @@ def carry_over(
         raise SpnerError(f"--init {init}: its network is another one: {_shorten(misfits, '; ')} (expected the same "
                          "architecture); give its --train_config, or another --init")
     return weights, states
-
-
-def begin(args: Namespace, exp: Path, transfer: Transfer, *, source: Mapping[str, Any], checkpoint: Path) -> None:
-    """Write the weights that a training begins with, tell ESPnet to load them, and report where they come from.
-
-    Args:
-        args: ESPnet's arguments, to which the weights' file is added.
-        exp: the experiment to begin.
-        transfer: what is taken over.
-        source: the configuration of ``transfer.init``.
-        checkpoint: its weights.
-
-    Raises:
-        SpnerError: tokens or network are of another kind.
-    """
-    from espnet2.torch_utils.set_all_random_seed import set_all_random_seed
-
-    from spner.asr.task import SpnerTask
-
-    refuse_other_kind(source, token_type=args.token_type, init=transfer.init)
-    set_all_random_seed(args.seed)  # as ESPnet does before it builds the network, so that fresh weights are the same
-    building = deepcopy(args)
-    fresh = SpnerTask.build_model(building).state_dict()
-    rows = [] if transfer.reinit_output else map_tokens(source["token_list"], building.token_list)
-    top = [*find_top_layers(fresh, transfer.reinit_layers), *(OUTPUT_LAYER if transfer.reinit_output else ())]
-    trained = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    state, states = carry_over(fresh, trained, rows, source["token_list"], top=top, init=transfer.init)
-    used = {token for row in rows if row.row != MEAN for token in row.of}
-    report = {**transfer.settings(), "weights": fingerprint([checkpoint]), "tokens": [asdict(row) for row in rows],
-              "left_out": [token for token in source["token_list"] if token not in used],
-              "parameters": states}  # fmt: skip
-    write_json(exp / paths.TRANSFER, report)
-    for line in format_report(report):
-        log.info("%s", line)
-    with atomic_path(exp / paths.FIRST_WEIGHTS) as temporary:
-        torch.save(state, temporary)
-    args.init_param = [str(exp / paths.FIRST_WEIGHTS)]
 
 
 def format_report(report: Mapping[str, Any]) -> list[str]:

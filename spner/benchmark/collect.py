@@ -9,9 +9,9 @@ from spner.benchmark.preset import Preset
 from spner.benchmark.results import collect
 from spner.benchmark.run import read_machines
 from spner.benchmark.tables import format_results
-from spner.errors import SpnerError
-from spner.files import atomic_text, write_json
-from spner.paths import RESULTS
+from spner.core.errors import SpnerError
+from spner.core.files import atomic_text, write_json
+from spner.core.paths import RESULTS
 
 RESULTS_JSON, PLOT = "results.json", "f1_by_fraction.png"
 

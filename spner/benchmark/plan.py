@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spner import paths
 from spner.benchmark.preset import WHOLE, Preset
-from spner.errors import SpnerError
+from spner.core import paths
+from spner.core.errors import SpnerError
 
 DATA, E2E, PIPELINE, CASED, ZERO_SHOT, TRANSFER, NEW_OUTPUT, JOINT = SYSTEMS = (
     "data", "e2e", "pipeline", "pipeline, cased tagger", "zero-shot", "transfer", "transfer, new output layer", "joint",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from spner.benchmark.plan import PIPELINE, Group
 from spner.benchmark.preset import WHOLE
 from spner.benchmark.results import find_curve_group, groups_of
-from spner.files import atomic_path
+from spner.core.files import atomic_path
 from spner.report.curves import BLUE, GREEN, ORANGE
 
 if TYPE_CHECKING:

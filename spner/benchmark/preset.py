@@ -24,8 +24,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from spner.configs import merge_configs
-from spner.errors import SpnerError, nearest
+from spner.core.configs import merge_configs
+from spner.core.errors import SpnerError, nearest
 
 WHOLE = 100  # percent
 PREFIX = "benchmark_"

@@ -27,7 +27,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from spner import paths
 from spner.benchmark.plan import (
     ABLATED,
     CASED,
@@ -43,8 +42,9 @@ from spner.benchmark.plan import (
     scores_of,
 )
 from spner.benchmark.preset import WHOLE, Preset
-from spner.datadir import find_sets
-from spner.files import read_json
+from spner.core import paths
+from spner.core.files import read_json
+from spner.data.datadir import find_sets
 from spner.scoring.compare import compare
 from spner.scoring.inputs import Rules
 from spner.scoring.overlap import compute_overlaps

@@ -23,8 +23,8 @@ from typing import Any
 
 from spner.benchmark.plan import DATA, Cell, scores_of
 from spner.benchmark.preset import Preset
-from spner.files import digest, fingerprint, read_json, remove, write_json
-from spner.provenance import describe_machine, git_commit
+from spner.core.files import digest, fingerprint, read_json, remove, write_json
+from spner.core.provenance import describe_machine, git_commit
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from typing import Any
 from spner.benchmark.plan import CASED, E2E, JOINT, PIPELINE, TRANSFER, ZERO_SHOT, Group
 from spner.benchmark.preset import WHOLE
 from spner.benchmark.results import ABLATION, KINDS, find_curve_group, groups_of, name_group
-from spner.report.experiments import METRICS
 from spner.report.markdown import GOLD_NOTE, PSEUDO_NOTE, SYNTHETIC_NOTE
+from spner.report.scored import METRICS
 
 ABSENT = "-"
 NOTHING = "None."
@@ -49,7 +49,7 @@ def format_results(
     Args:
         results: of :func:`spner.benchmark.results.collect`.
         plot: where the page finds the plot of :mod:`spner.benchmark.plot`.
-        machine: what it ran on, in words; see :func:`spner.provenance.describe_machine`.
+        machine: what it ran on, in words; see :func:`spner.core.provenance.describe_machine`.
         skipped: the cells without scores: name -> why.
     """
     by_fraction = [_fractions(results, score) for score in ("f1", "label_f1", "eer", "wer", "cer")]

@@ -14,10 +14,10 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from spner.datatypes import Utterance
-from spner.errors import SpnerError, nearest, quote
-from spner.files import read_lines
-from spner.paths import SETS
+from spner.core.datatypes import Utterance
+from spner.core.errors import SpnerError, nearest, quote
+from spner.core.files import read_lines
+from spner.core.paths import SETS
 
 CLIENT_ID, PATH, SENTENCE = "client_id", "path", "sentence"
 UNUSUAL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and halves of characters

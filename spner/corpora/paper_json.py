@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spner import paths
+from spner.core import paths
+from spner.core.datatypes import LABELS, Annotated, Entity, Utterance
+from spner.core.errors import SpnerError, nearest, quote
+from spner.core.files import atomic_text, read_json
 from spner.corpora.common_voice import require_clip_name, without_space
-from spner.datatypes import LABELS, Annotated, Entity, Utterance
-from spner.errors import SpnerError, nearest, quote
-from spner.files import atomic_text, read_json
-from spner.tags import BIO_TAG, bio_to_spans, spans_to_bio
-from spner.textnorm import normalise, normalise_annotated
+from spner.text.tags import BIO_TAG, bio_to_spans, spans_to_bio
+from spner.text.textnorm import normalise, normalise_annotated
 
 PUBLISHED_NAMES = {paths.TRAIN: "train", paths.DEV: "valid", paths.TEST: "test"}
 EXPECTED = '{"meta": …, "data": {"train": […], "valid": […], "test": […]}}'

@@ -11,11 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spner import paths
-from spner.audio import StoredClip, clip_duration_s, store_clips
+from spner.core import paths
+from spner.core.datatypes import Annotated, Utterance
+from spner.core.errors import SpnerError
+from spner.core.files import atomic_text, fingerprint, locked, read_json, write_json
+from spner.core.parallel import map_processes
 from spner.corpora.common_voice import list_sets, read_table
 from spner.corpora.paper_json import NOTES, LabelledCorpus, is_paper_json, read_paper_json
-from spner.datadir import (
+from spner.data.audio import StoredClip, clip_duration_s, store_clips
+from spner.data.datadir import (
     read_entities,
     read_word_times,
     write_entities,
@@ -23,11 +27,7 @@ from spner.datadir import (
     write_table,
     write_word_times,
 )
-from spner.datatypes import Annotated, Utterance
-from spner.errors import SpnerError
-from spner.files import atomic_text, fingerprint, locked, read_json, write_json
-from spner.parallel import map_processes
-from spner.textnorm import normalise
+from spner.text.textnorm import normalise
 
 SUMMARY = "summary.json"  # the embedded corpus's: it says that the speech is synthetic
 RULES = ("ragged_row", "empty_sentence", "duplicate_sentence", "missing_clip", "broken_clip", "silent_clip")

@@ -12,18 +12,18 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from spner import paths
-from spner.errors import SpnerError
-from spner.files import atomic_text, fingerprint, locked, read_json, read_lines, write_json
+from spner.core import paths
+from spner.core.errors import SpnerError
+from spner.core.files import atomic_text, fingerprint, locked, read_json, read_lines, write_json
+from spner.core.provenance import git_commit
+from spner.data.tokens import CHAR, INSIDE, UNKNOWN, Tokenizer, mark_inside, read_token_list, tighten
 from spner.lm.arpa import MAX_ORDER, write_arpa
 from spner.lm.counts import read_corpus
 from spner.lm.kneser_ney import estimate
 from spner.lm.model import compute_perplexity
-from spner.provenance import git_commit
 from spner.tagger.conll import read_conll
-from spner.tags import spans_to_text
-from spner.textnorm import normalise, normalise_annotated
-from spner.tokens import CHAR, INSIDE, UNKNOWN, Tokenizer, mark_inside, read_token_list, tighten
+from spner.text.tags import spans_to_text
+from spner.text.textnorm import normalise, normalise_annotated
 
 WORD, TOKEN = UNITS = ("word", "token")
 TAGGED_RECORD = "tagged.json"

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spner.files import atomic_path
+from spner.core.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

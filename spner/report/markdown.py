@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spner.errors import SpnerError
-from spner.files import atomic_text, read_json
-from spner.paths import DEV, RESULTS, TEST, TRAIN, score_file
+from spner.core.errors import SpnerError
+from spner.core.files import atomic_text, read_json
+from spner.core.paths import DEV, RESULTS, TEST, TRAIN, score_file
 
 GOLD_NOTE = "the references are true entities (gold)."
 PSEUDO_NOTE = "the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy."

@@ -8,10 +8,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from spner.files import atomic_text
-from spner.paths import utterances_file
-from spner.report.experiments import Experiment, Scored, read_experiments
+from spner.core.files import atomic_text
+from spner.core.paths import utterances_file
 from spner.report.markdown import GOLD_NOTE, PSEUDO_NOTE, SYNTHETIC_NOTE, set_place, set_title
+from spner.report.scored import Experiment, Scored, read_experiments
 from spner.report.tables import confusion_table, error_bar, label_rows, score_groups
 from spner.report.utterances import Packed, pack_utterances
 from spner.scoring.errors import KINDS

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from spner.report.experiments import METRICS, Rate, Scored
+from spner.report.scored import METRICS, Rate, Scored
 from spner.scoring.errors import KINDS, NO_LABEL
 
 

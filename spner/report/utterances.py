@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spner.errors import SpnerError
-from spner.files import read_lines
+from spner.core.errors import SpnerError
+from spner.core.files import read_lines
 from spner.scoring.alignment import align
 from spner.scoring.errors import KINDS
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rapidfuzz.distance import Levenshtein
 
-from spner.datatypes import Entity
+from spner.core.datatypes import Entity
 
 Alignment = list[tuple[int | None, int | None]]
 """Columns ``(position in ref, position in hyp)`` in order; None where the word is inserted or deleted."""

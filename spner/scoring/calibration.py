@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spner.datatypes import Timing
+from spner.core.datatypes import Timing
 from spner.scoring.alignment import align
 from spner.scoring.errors import match_mentions
 from spner.scoring.inputs import mentions_of

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from spner.errors import SpnerError
+from spner.core.errors import SpnerError
 from spner.scoring.counts import Table, sum_counts
 from spner.scoring.inputs import Phrases, Side, read_side
 from spner.scoring.pool import System, read_systems

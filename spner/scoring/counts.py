@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spner.datatypes import Annotated
+from spner.core.datatypes import Annotated
 from spner.scoring.alignment import Alignment, align, project_spans
 from spner.scoring.errors import EntityError, find_errors, match_mentions
 from spner.scoring.inputs import Side, Transcript, mentions_of

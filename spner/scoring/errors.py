@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
 
-from spner.datatypes import Annotated, Entity
+from spner.core.datatypes import Annotated, Entity
 from spner.scoring.alignment import Alignment, project_spans
 
 KINDS = ("correct", "wrong_label", "wrong_boundary", "misspelt", "missed", "spurious")

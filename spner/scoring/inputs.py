@@ -20,7 +20,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from spner.datadir import (
+from spner.core.datatypes import LABELS, Annotated
+from spner.core.errors import SpnerError
+from spner.core.files import read_lines
+from spner.core.paths import ENTITIES, TEXT
+from spner.data.datadir import (
     parse_annotated,
     read_entities,
     read_records,
@@ -29,13 +33,9 @@ from spner.datadir import (
     require_keys,
     split_row,
 )
-from spner.datatypes import LABELS, Annotated
-from spner.errors import SpnerError
-from spner.files import read_lines
-from spner.paths import ENTITIES, TEXT
 from spner.scoring.errors import NO_LABEL
-from spner.tags import CLOSE, entity_symbols, open_symbol, spans_to_text, text_to_spans
-from spner.textnorm import normalise_annotated, normalise_word, require_language
+from spner.text.tags import CLOSE, entity_symbols, open_symbol, spans_to_text, text_to_spans
+from spner.text.textnorm import normalise_annotated, normalise_word, require_language
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Rules:
         labels: the configured labels.
         mapping: old label -> new label, applied first.
         discard: labels, after mapping, that are left out on both sides; their words stay.
-        policy: how illegal tagged text is read; see :func:`spner.tags.text_to_spans`.
+        policy: how illegal tagged text is read; see :func:`spner.text.tags.text_to_spans`.
 
     Raises:
         SpnerError: the language is unknown, two labels are the same, one cannot be a symbol, or none is left to score.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spner.datatypes import Annotated, Entity
+from spner.core.datatypes import Annotated, Entity
 from spner.scoring.ratio import Count, Ratio, divide
 
 Key = tuple[str | int, ...]

@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from spner.datadir import find_sets
-from spner.errors import SpnerError
-from spner.paths import ENTITIES
+from spner.core.errors import SpnerError
+from spner.core.paths import ENTITIES
+from spner.data.datadir import find_sets
+from spner.data.stats import MADE_BY, Mentions, format_list, most_frequent, select_label, sort_labels
 from spner.scoring.inputs import Rules, count_mentions, read_side
-from spner.stats import MADE_BY, Mentions, format_list, most_frequent, select_label, sort_labels
 
 
 def compute_overlaps(

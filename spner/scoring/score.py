@@ -29,13 +29,13 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from spner.datadir import json_line, read_table
-from spner.datatypes import Annotated
-from spner.errors import SpnerError
-from spner.files import atomic_text, write_json
-from spner.paths import ANNOTATE_RECORD, ENTITIES, GOLD_ENTITIES, utterances_file
-from spner.progress import Progress
-from spner.provenance import collect_versions, git_commit
+from spner.core.datatypes import Annotated
+from spner.core.errors import SpnerError
+from spner.core.files import atomic_text, write_json
+from spner.core.paths import ANNOTATE_RECORD, ENTITIES, GOLD_ENTITIES, utterances_file
+from spner.core.progress import Progress
+from spner.core.provenance import collect_versions, git_commit
+from spner.data.datadir import json_line, read_table
 from spner.scoring.counts import (
     MATCHES,
     MISSES,

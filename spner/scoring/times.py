@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spner import paths
-from spner.datadir import read_entities, read_timings, read_word_times
-from spner.datatypes import Annotated, Timing, WordTimes
-from spner.errors import SpnerError
+from spner.core import paths
+from spner.core.datatypes import Annotated, Timing, WordTimes
+from spner.core.errors import SpnerError
+from spner.data.datadir import read_entities, read_timings, read_word_times
 from spner.scoring.calibration import compute_ece, judge_entities, judge_words
 from spner.scoring.errors import match_mentions
 from spner.scoring.inputs import mentions_of

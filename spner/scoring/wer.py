@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from rapidfuzz.distance import Levenshtein
 
-from spner.datatypes import Entity
+from spner.core.datatypes import Entity
 from spner.scoring.alignment import Alignment
 from spner.scoring.ratio import Count, Ratio, divide
 

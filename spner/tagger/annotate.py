@@ -14,14 +14,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from spner import datadir, paths
-from spner.datatypes import LABELS, Annotated
-from spner.errors import SpnerError
-from spner.files import fingerprint, locked, read_json, write_json
+from spner.core import paths
+from spner.core.datatypes import LABELS, Annotated
+from spner.core.errors import SpnerError
+from spner.core.files import fingerprint, locked, read_json, write_json
+from spner.data import datadir
 from spner.tagger.model import BATCH_TOKENS, Tagger, fingerprint_model, load_tagger
 from spner.tagger.train import score
-from spner.tags import bio_to_spans
-from spner.textnorm import project
+from spner.text.tags import bio_to_spans
+from spner.text.textnorm import project
 
 DEFAULT_TAGGERS = {
     "nl": "FacebookAI/xlm-roberta-large-finetuned-conll02-dutch",

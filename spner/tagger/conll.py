@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from spner.datatypes import LABELS, Annotated
-from spner.errors import SpnerError
-from spner.tags import BIO_TAG, bio_to_spans
+from spner.core.datatypes import LABELS, Annotated
+from spner.core.errors import SpnerError
+from spner.text.tags import BIO_TAG, bio_to_spans
 
 
 def read_conll(

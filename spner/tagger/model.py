@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spner.datatypes import LABELS
-from spner.devices import choose_device
-from spner.errors import SpnerError
-from spner.files import fingerprint
-from spner.progress import Progress
+from spner.core.datatypes import LABELS
+from spner.core.devices import choose_device
+from spner.core.errors import SpnerError
+from spner.core.files import fingerprint
+from spner.core.progress import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

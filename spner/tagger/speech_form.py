@@ -1,6 +1,6 @@
 """Text of CoNLL files -> the form in which a recogniser writes it: normalised words, and errors like a recogniser's.
 
-Tokens are put together to a sentence again, which is normalised as a transcript is (:mod:`spner.textnorm`): lower
+Tokens are put together to a sentence again, which is normalised as a transcript is (:mod:`spner.text.textnorm`): lower
 case, no punctuation, ``Merkel`` ``'s`` one word. With noise, every word is hit by an error with that probability, one
 of six kinds that are equally likely: a letter or the word itself is replaced, left out, or another is put in. Letters
 and words that come in are drawn from the text. Entities stay on the words that are left of them.
@@ -10,9 +10,9 @@ import random
 import re
 from collections.abc import Sequence
 
-from spner.datatypes import Annotated
-from spner.tags import bio_to_spans, spans_to_bio
-from spner.textnorm import project
+from spner.core.datatypes import Annotated
+from spner.text.tags import bio_to_spans, spans_to_bio
+from spner.text.textnorm import project
 
 CLITIC = re.compile(r"(['’](s|S|re|ve|ll|d|m)|n['’]t)")
 """What CoNLL's English files cut off a word, and every language's files a name: ``Merkel`` ``'s``."""

@@ -11,10 +11,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from spner.datatypes import LABELS, Annotated
-from spner.devices import choose_device
-from spner.errors import SpnerError
-from spner.files import atomic_path, fingerprint, read_json, remove, write_json
+from spner.core.datatypes import LABELS, Annotated
+from spner.core.devices import choose_device
+from spner.core.errors import SpnerError
+from spner.core.files import atomic_path, fingerprint, read_json, remove, write_json
 from spner.tagger.conll import read_conll
 from spner.tagger.model import (
     BATCH_TOKENS,
@@ -31,7 +31,7 @@ from spner.tagger.model import (
 from spner.tagger.small import coarser_encoders, small_config, train_tokenizer
 from spner.tagger.speech_form import match_speech
 from spner.tagger.trainer import Recipe, Trainer
-from spner.tags import bio_to_spans, spans_to_bio
+from spner.text.tags import bio_to_spans, spans_to_bio
 
 SCORES = "scores.json"
 TRAIN_RECORD = "train.json"

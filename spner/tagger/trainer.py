@@ -8,11 +8,11 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spner.datatypes import Annotated
-from spner.devices import has_bfloat16
-from spner.progress import Progress
+from spner.core.datatypes import Annotated
+from spner.core.devices import has_bfloat16
+from spner.core.progress import Progress
 from spner.tagger.model import Encoder, Tagger, Window, batches
-from spner.tags import bio_to_spans, spans_to_bio
+from spner.text.tags import bio_to_spans, spans_to_bio
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from spner import paths
-from spner.corpora.mini import make_mini_corpus
+from spner.core import paths
 from spner.corpora.prepare import prepare_data
-from spner.tokens import make_tokens
+from spner.data.tokens import make_tokens
+from spner.mini.make import make_mini_corpus
 
 
 @dataclass(frozen=True)

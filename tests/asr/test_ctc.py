@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from spner.asr.ctc import greedy_search  # noqa: E402
-from spner.errors import SpnerError  # noqa: E402
+from spner.core.errors import SpnerError  # noqa: E402
 
 pytestmark = pytest.mark.espnet
 

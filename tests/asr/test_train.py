@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spner import paths
-from spner.errors import SpnerError
+from spner.core import paths
+from spner.core.errors import SpnerError
 from tests.asr.conftest import Prepared
 
 pytestmark = pytest.mark.espnet

@@ -24,8 +24,8 @@ from spner.asr.transfer import (  # noqa: E402
     map_tokens,
     refuse_other_kind,
 )
-from spner.errors import SpnerError  # noqa: E402
-from spner.tags import entity_symbols  # noqa: E402
+from spner.core.errors import SpnerError  # noqa: E402
+from spner.text.tags import entity_symbols  # noqa: E402
 
 RESERVED = ["<blank>", "<unk>", *entity_symbols()]
 GERMAN = [*RESERVED, "<space>", "e", "n", "s", "i", "u", "ü", "ß", "<sos/eos>"]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from spner import paths
-from spner.errors import SpnerError
-from spner.experiment import score_experiment
-from spner.tokens import read_token_list
+from spner.core import paths
+from spner.core.errors import SpnerError
+from spner.data.tokens import read_token_list
+from spner.report.experiment import score_experiment
 from tests.asr.conftest import Prepared
 
 pytestmark = [pytest.mark.espnet, pytest.mark.timeout(600)]
@@ -209,7 +209,7 @@ def test_another_transfer_in_the_folder_is_refused(
 
 
 def test_another_experiments_model_decodes(prepared: Prepared, source: Path, tmp_path: Path) -> None:
-    from spner.asr.infer import decode_sets
+    from spner.decode.infer import decode_sets
 
     options: dict[str, Any] = {"device": "cpu", "batch_size": 8}
     exp = tmp_path / "exp"
@@ -226,7 +226,7 @@ def test_another_experiments_model_decodes(prepared: Prepared, source: Path, tmp
 def test_hypotheses_of_two_models_do_not_mix(
     prepared: Prepared, source: Path, dump: Path, tmp_path: Path, repo_root: Path
 ) -> None:
-    from spner.asr.infer import decode_sets
+    from spner.decode.infer import decode_sets
 
     def decode(exp: Path, **options: Any) -> str:
         with pytest.raises(SpnerError) as error:

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from spner import paths
-from spner.datadir import read_table
-from spner.errors import SpnerError
+from spner.core import paths
+from spner.core.errors import SpnerError
+from spner.data.datadir import read_table
 from tests.asr.conftest import Prepared
 from tests.asr.upstreams import HIDDEN, make_hugging_face_upstream, make_s3prl_upstream
 
@@ -87,7 +87,7 @@ def test_the_papers_training_keeps_its_best_epoch_by_tagged_wer(
     prepared: Prepared, tmp_path: Path, repo_root: Path
 ) -> None:
     from spner.asr.train import chosen_checkpoint, train
-    from spner.experiment import chosen_epochs
+    from spner.report.experiment import chosen_epochs
 
     upstream = {"frontend_conf": make_hugging_face_upstream(tmp_path / "tiny"), "multilayer_feature": False}
     settings = [f"frontend_conf={json.dumps(upstream)}", "max_epoch=2", "batch_size=2", "num_workers=0"]
@@ -106,8 +106,8 @@ def test_training_moves_the_transformer_and_leaves_the_feature_encoder(trained: 
 
     import torch
 
-    from spner.asr.infer import load_recogniser
     from spner.asr.task import SpnerTask
+    from spner.decode.infer import load_recogniser
 
     args = Namespace(**yaml.safe_load((trained / paths.CONFIG).read_text(encoding="utf-8")))
     before = SpnerTask.build_model(args).frontend.state_dict()
@@ -121,7 +121,7 @@ def test_training_moves_the_transformer_and_leaves_the_feature_encoder(trained: 
 def test_the_frozen_feature_encoder_takes_no_part_in_the_backward_pass(trained: Path) -> None:
     import torch
 
-    from spner.asr.infer import load_recogniser
+    from spner.decode.infer import load_recogniser
 
     model = load_recogniser(trained, device="cpu").model.train()
     outputs = []
@@ -147,14 +147,14 @@ def test_an_unfrozen_feature_encoder_does_learn(prepared: Prepared, settings: li
 
 
 def test_an_utterance_is_encoded_alike_alone_and_in_a_batch(trained: Path) -> None:
-    from spner.asr.infer import load_recogniser
+    from spner.decode.infer import load_recogniser
     from tests.asr.test_padding import assert_isolated
 
     assert_isolated(load_recogniser(trained, device="cpu").model)
 
 
 def test_hypotheses_are_the_same_for_batch_sizes_1_and_16(prepared: Prepared, trained: Path) -> None:
-    from spner.asr.infer import decode_sets
+    from spner.decode.infer import decode_sets
 
     texts = []
     for batch_size in (1, 16):
@@ -166,14 +166,14 @@ def test_hypotheses_are_the_same_for_batch_sizes_1_and_16(prepared: Prepared, tr
 
 
 def test_frames_lie_where_the_grid_says(trained: Path) -> None:
-    from spner.asr.infer import load_recogniser
+    from spner.decode.infer import load_recogniser
     from tests.asr.test_padding import assert_frames_are_on_the_grid
 
     assert_frames_are_on_the_grid(load_recogniser(trained, device="cpu").model)
 
 
 def test_decoded_words_and_entities_have_times_and_calibrated_confidences(prepared: Prepared, trained: Path) -> None:
-    from spner.asr.infer import decode_sets
+    from spner.decode.infer import decode_sets
 
     decode_sets(prepared.data, trained, ["test", "dev"], device="cpu", batch_size=8)
     assert json.loads(paths.calibration_file(trained).read_text())["num_utts"] == 8
@@ -195,7 +195,7 @@ def test_changed_references_of_dev_calibrate_every_set_anew(
 ) -> None:
     import shutil
 
-    from spner.asr.infer import decode_sets
+    from spner.decode.infer import decode_sets
 
     data = shutil.copytree(prepared.data, tmp_path / "data")
     records = []
@@ -213,7 +213,7 @@ def test_changed_references_of_dev_calibrate_every_set_anew(
 def test_a_checkpoint_that_does_not_fit_its_token_list_is_refused(trained: Path, tmp_path: Path) -> None:
     import shutil
 
-    from spner.asr.infer import load_recogniser
+    from spner.decode.infer import load_recogniser
 
     exp = shutil.copytree(trained, tmp_path / "exp", symlinks=True)
     config = yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
-from spner import paths
 from spner.benchmark.plan import DATA, E2E, NEW_OUTPUT, PIPELINE, TRANSFER, ZERO_SHOT, Cell, Group
 from spner.benchmark.results import collect
-from spner.datadir import write_entities, write_table
-from spner.datatypes import Annotated
-from spner.experiment import score_experiment
-from spner.files import write_json
-from spner.tags import spans_to_text, text_to_spans
+from spner.core import paths
+from spner.core.datatypes import Annotated
+from spner.core.files import write_json
+from spner.data.datadir import write_entities, write_table
+from spner.report.experiment import score_experiment
+from spner.text.tags import spans_to_text, text_to_spans
 from tests.benchmark.made_up import PRESET
 
 GOOD = ("<PER> anna </NE> slaapt", "naar <LOC> utrecht </NE>", "het is koud", "<ORG> shell </NE> wint")

@@ -18,7 +18,7 @@ from spner.benchmark.plan import (
     make_plan,
 )
 from spner.benchmark.preset import read_preset
-from spner.errors import SpnerError
+from spner.core.errors import SpnerError
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = replace(read_preset(ROOT / "conf" / "benchmark_quick.yaml"), epochs={10: 40, 20: 30, 100: 10})

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from spner.benchmark.preset import read_preset
-from spner.errors import SpnerError
+from spner.core.errors import SpnerError
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESETS = sorted((ROOT / "conf").glob("benchmark_*.yaml"))

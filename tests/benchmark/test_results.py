@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from spner import paths
 from spner.benchmark.plan import E2E, JOINT, NEW_OUTPUT, PIPELINE, TRANSFER, ZERO_SHOT, Cell, Group
 from spner.benchmark.results import (
     ABLATION,
@@ -22,7 +21,8 @@ from spner.benchmark.results import (
     groups_of,
     name_group,
 )
-from spner.errors import SpnerError
+from spner.core import paths
+from spner.core.errors import SpnerError
 from tests.benchmark.conftest import GERMAN, GOOD, HYPS, LANGS, MISSED, finish, write_data
 from tests.benchmark.made_up import PRESET
 

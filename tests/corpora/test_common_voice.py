@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from spner.core.errors import SpnerError
 from spner.corpora.common_voice import Table, list_sets, make_spk_id, make_utt_id, read_table
-from spner.errors import SpnerError
 
 V6 = "client_id path sentence up_votes down_votes age gender accent locale segment"
 V12 = "client_id path sentence up_votes down_votes age gender accents locale segment"

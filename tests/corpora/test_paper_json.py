@@ -12,17 +12,17 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spner import paths
+from spner.core import paths
+from spner.core.datatypes import Annotated, Entity, Utterance
+from spner.core.errors import SpnerError
 from spner.corpora.paper_json import NOTES, LabelledSet, make_record, read_paper_json, write_paper_json
 from spner.corpora.prepare import format_report, prepare_data
-from spner.datadir import read_entities, read_sentences, read_table
-from spner.datatypes import Annotated, Entity, Utterance
-from spner.errors import SpnerError
+from spner.data.datadir import read_entities, read_sentences, read_table
+from spner.data.tokens import make_tokens
 from spner.scoring.score import is_gold
 from spner.tagger import annotate as tagger_room
 from spner.tagger.annotate import annotate_data_dir
-from spner.textnorm import normalise
-from spner.tokens import make_tokens
+from spner.text.textnorm import normalise
 
 MERKEL = [
     ["angela", "merkel", "reist", "naar", "amsterdam"],

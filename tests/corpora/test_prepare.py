@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from spner import paths
-from spner.audio import read_stored
+from spner.core import paths
+from spner.core.datatypes import Annotated, Entity
+from spner.core.errors import SpnerError
 from spner.corpora.prepare import RULES, format_report, prepare_data
-from spner.datadir import (
+from spner.data.audio import read_stored
+from spner.data.datadir import (
     read_entities,
     read_sentences,
     read_table,
@@ -27,8 +29,6 @@ from spner.datadir import (
     write_entities,
     write_word_times,
 )
-from spner.datatypes import Annotated, Entity
-from spner.errors import SpnerError
 
 RATE_HZ = 16_000
 BROKEN = b"no audio"

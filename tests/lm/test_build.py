@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from spner import paths
 from spner.cli import main
-from spner.datatypes import Annotated, Entity
-from spner.errors import SpnerError
+from spner.core import paths
+from spner.core.datatypes import Annotated, Entity
+from spner.core.errors import SpnerError
+from spner.data.tokens import BPE, INSIDE, make_tokens
 from spner.lm.build import TOKEN, format_record, make_lm
-from spner.tokens import BPE, INSIDE, make_tokens
+from tests.data.test_tokens import many_words, write_data
 from tests.lm.arpa_reader import read_arpa
-from tests.test_tokens import many_words, write_data
 
 TRAIN = {
     "a-1": Annotated(("anna", "reist", "naar", "den", "haag"), (Entity(0, 1, "PER"), Entity(3, 5, "LOC"))),

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from spner.files import write_json
-from spner.paths import utterances_file
+from spner.core.files import write_json
+from spner.core.paths import utterances_file
 
 UTTERANCES = [
     {

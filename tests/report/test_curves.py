@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from spner.paths import CURVES
+from spner.core.paths import CURVES
 from spner.report.curves import plot_curves
 
 HISTORY = [

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from spner.errors import SpnerError
-from spner.files import write_json
-from spner.paths import RESULTS, score_file
+from spner.core.errors import SpnerError
+from spner.core.files import write_json
+from spner.core.paths import RESULTS, score_file
 from spner.report.markdown import Run, write_results
 
 RUN = Run(

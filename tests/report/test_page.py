@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from spner.errors import SpnerError
+from spner.core.errors import SpnerError
 from spner.report.page import TEMPLATES, write_page
 from spner.scoring.score import Options, write_scores
 from tests.report.conftest import UTTERANCES, make_scores

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from spner.report.experiments import Scored, read_experiments
+from spner.report.scored import Scored, read_experiments
 from spner.report.tables import Cell, Share, confusion_table, error_bar, find_axis, label_rows, score_groups
 from tests.report.conftest import make_scores
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from spner.errors import SpnerError
+from spner.core.errors import SpnerError
 from spner.report.utterances import pack_utterances
 
 WORDS = ("de", "trein", "naar", "utrecht", "rijdt", "vandaag", "niet", "verder", "dan", "amersfoort")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 
-from spner.datatypes import Entity
+from spner.core.datatypes import Entity
 from spner.scoring.alignment import align, project_spans
 
 ALIGNMENTS = {

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spner.datatypes import Annotated, Entity, Timing
+from spner.core.datatypes import Annotated, Entity, Timing
 from spner.scoring.calibration import (
     Calibration,
     TimingCalibration,

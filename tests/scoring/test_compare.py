@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from spner.cli import main
-from spner.errors import SpnerError
+from spner.core.errors import SpnerError
 from spner.scoring.compare import compare, format_comparison, group_systems
 from spner.scoring.inputs import Rules
 from spner.scoring.score import Options, score

@@ -17,15 +17,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spner.datatypes import Annotated
-from spner.errors import SpnerError
-from spner.paths import utterances_file
+from spner.core.datatypes import Annotated
+from spner.core.errors import SpnerError
+from spner.core.paths import utterances_file
 from spner.scoring.counts import compute_scores
 from spner.scoring.errors import NO_LABEL
 from spner.scoring.inputs import Rules, read_side
 from spner.scoring.ner import MATCHINGS, MatchCounts
 from spner.scoring.score import Options, score
-from spner.tags import POLICIES, spans_to_text, text_to_spans
+from spner.text.tags import POLICIES, spans_to_text, text_to_spans
 from tests.scoring.texts import (
     ALL_LABELS,
     PAIRS,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spner.datatypes import LABELS
+from spner.core.datatypes import LABELS
 from spner.scoring.counts import MATCHES, MISSES, WORD_RATES, Columns, compute_scores
 from spner.scoring.inputs import Rules
 from spner.scoring.ner import EntityErrors, MatchCounts

@@ -2,10 +2,10 @@
 
 import pytest
 
-from spner.datatypes import Annotated
+from spner.core.datatypes import Annotated
 from spner.scoring.alignment import align
 from spner.scoring.errors import EntityError, find_errors, label_pairs, match_mentions
-from spner.tags import text_to_spans
+from spner.text.tags import text_to_spans
 
 
 def account(ref: str, hyp: str) -> list[tuple[str, str | None, str | None]]:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from spner.datadir import write_entities, write_table
-from spner.datatypes import Annotated, Entity
-from spner.errors import SpnerError
-from spner.paths import ENTITIES, TEXT
+from spner.core.datatypes import Annotated, Entity
+from spner.core.errors import SpnerError
+from spner.core.paths import ENTITIES, TEXT
+from spner.data.datadir import write_entities, write_table
 from spner.scoring.inputs import Phrases, Rules, count_mentions, read_side, require_same_utterances
-from spner.tags import spans_to_text
+from spner.text.tags import spans_to_text
 
 JAN = Annotated(("jan", "en", "piet"), (Entity(0, 1, "PER"), Entity(2, 3, "PER")))
 ROME = Annotated(("naar", "rome"), (Entity(1, 2, "LOC"),))

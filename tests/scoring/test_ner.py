@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spner.datatypes import LABELS, Annotated, Entity
+from spner.core.datatypes import LABELS, Annotated, Entity
 from spner.scoring.ner import (
     MATCHINGS,
     EntityErrors,
@@ -17,7 +17,7 @@ from spner.scoring.ner import (
     count_missed,
     count_missed_substr,
 )
-from spner.tags import text_to_spans
+from spner.text.tags import text_to_spans
 
 
 def pair(*, ref: str, hyp: str) -> Pair:

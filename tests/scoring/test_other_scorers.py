@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from seqeval.metrics import classification_report, f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 
-from spner.datatypes import LABELS, Annotated, Entity
+from spner.core.datatypes import LABELS, Annotated, Entity
 from spner.scoring.counts import Table
 from spner.scoring.inputs import Rules
 from spner.scoring.wer import ErrorCounts
-from spner.tags import bio_to_spans, spans_to_bio, spans_to_text, text_to_spans
+from spner.text.tags import bio_to_spans, spans_to_bio, spans_to_text, text_to_spans
 from tests.scoring.texts import ALL_LABELS, PAIRS, RULES, WORDS, count_texts, micro, taggings
 
 

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spner.cli import main
-from spner.datadir import write_entities
-from spner.datatypes import LABELS
-from spner.errors import SpnerError
-from spner.paths import ENTITIES, GOLD_ENTITIES
+from spner.core.datatypes import LABELS
+from spner.core.errors import SpnerError
+from spner.core.paths import ENTITIES, GOLD_ENTITIES
+from spner.data.datadir import write_entities
+from spner.data.stats import Mentions
 from spner.scoring.inputs import Rules
 from spner.scoring.overlap import compute_overlap, compute_overlaps, count_shared, format_overlaps, read_mentions
-from spner.stats import Mentions
-from spner.tags import text_to_spans
+from spner.text.tags import text_to_spans
 
 TARGET = Counter({("LOC", "york"): 3, ("LOC", "new york"): 1, ("PER", "york"): 2, ("ORG", "de bank"): 4})
 GERMAN = Counter({("LOC", "york"): 5, ("PER", "de bank"): 1, ("LOC", "bonn"): 2})

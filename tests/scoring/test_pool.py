@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spner.errors import SpnerError
+from spner.core.errors import SpnerError
 from spner.scoring.inputs import Rules
 from spner.scoring.pool import pool
 from spner.scoring.score import Options, score

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from spner.datadir import write_entities, write_table
-from spner.datatypes import LABELS, Annotated
-from spner.errors import SpnerError
-from spner.files import write_json
-from spner.paths import ANNOTATE_RECORD, ENTITIES, GOLD_ENTITIES, TEXT, utterances_file
+from spner.core.datatypes import LABELS, Annotated
+from spner.core.errors import SpnerError
+from spner.core.files import write_json
+from spner.core.paths import ANNOTATE_RECORD, ENTITIES, GOLD_ENTITIES, TEXT, utterances_file
+from spner.data.datadir import write_entities, write_table
 from spner.scoring.inputs import Rules
 from spner.scoring.score import Options, score, write_scores
 from spner.scoring.table import format_table
-from spner.tags import text_to_spans
+from spner.text.tags import text_to_spans
 
 REF = {
     "u1": "<PER> angela merkel </NE> reist naar <LOC> new york </NE>",

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spner import paths
-from spner.datadir import write_entities, write_word_times
-from spner.datatypes import Annotated, Entity, Timing
-from spner.errors import SpnerError
+from spner.core import paths
+from spner.core.datatypes import Annotated, Entity, Timing
+from spner.core.errors import SpnerError
+from spner.data.datadir import write_entities, write_word_times
 from spner.scoring.ner import Pair
 from spner.scoring.times import (
     OVERLAPS,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from spner.scoring.alignment import align
 from spner.scoring.wer import ErrorCounts, count_entity_word_errors, count_errors
-from spner.tags import text_to_spans
+from spner.text.tags import text_to_spans
 
 # ref, hyp -> sub, del, ins, num_ref of the words.
 CASES = {

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from spner.datatypes import LABELS, Annotated, Entity
+from spner.core.datatypes import LABELS, Annotated, Entity
 from spner.scoring.counts import Table, sum_counts
 from spner.scoring.inputs import Rules, read_side
 from spner.scoring.ner import Key, MatchCounts
 from spner.scoring.score import Account, Options, count_sides, find_labels
-from spner.tags import CLOSE, open_symbol
+from spner.text.tags import CLOSE, open_symbol
 
 ALL_LABELS = (*LABELS, "MISC")
 RULES = Rules(labels=ALL_LABELS)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from spner import paths
-from spner.datadir import read_entities, write_entities, write_sentences
-from spner.datatypes import Annotated, Entity
-from spner.errors import SpnerError
+from spner.core import paths
+from spner.core.datatypes import Annotated, Entity
+from spner.core.errors import SpnerError
+from spner.data.datadir import read_entities, write_entities, write_sentences
 from spner.tagger import annotate as room
 from spner.tagger.annotate import annotate_data_dir, default_tagger, split_words, tag_sentences
-from spner.textnorm import normalise
+from spner.text.textnorm import normalise
 
 
 class Lexicon:

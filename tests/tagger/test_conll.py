@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from spner.datatypes import Annotated, Entity
-from spner.errors import SpnerError
+from spner.core.datatypes import Annotated, Entity
+from spner.core.errors import SpnerError
 from spner.tagger.conll import read_conll
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from spner.errors import SpnerError
+from spner.core.errors import SpnerError
 from spner.tagger.annotate import annotate
 from spner.tagger.model import Tagger, batches, load_tagger, make_encoder
 from spner.tagger.small import coarser_encoders, small_config, train_tokenizer

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spner.datatypes import Annotated, Entity
+from spner.core.datatypes import Annotated, Entity
 from spner.tagger.speech_form import match_speech
-from spner.tags import spans_to_text
-from spner.textnorm import normalise
+from spner.text.tags import spans_to_text
+from spner.text.textnorm import normalise
 
 
 def tagged(text: str) -> Annotated:

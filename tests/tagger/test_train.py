@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from spner.datatypes import Annotated, Entity
-from spner.errors import SpnerError
-from spner.files import read_json
+from spner.core.datatypes import Annotated, Entity
+from spner.core.errors import SpnerError
+from spner.core.files import read_json
 from spner.tagger import train as room
 from spner.tagger.train import format_scores, score, train_tagger
 from spner.tagger.trainer import swap_mentions
@@ -146,7 +146,7 @@ def test_all_sets_take_the_recognisers_form_and_train_alone_its_errors(
 
 @pytest.mark.espnet
 def test_a_tagger_of_recognised_words(small: None, files: dict[str, Any], tmp_path: Path) -> None:
-    from spner.pipeline import tag_words
+    from spner.decode.pipeline import tag_words
     from spner.tagger.model import load_tagger
 
     scores = train_tagger(tmp_path / "out", **files, speech_lang="nl", noise=0.05)

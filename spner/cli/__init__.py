@@ -1,0 +1,109 @@
+"""The command line: each command parses, calls one function, prints.
+
+Rooms are imported inside the command that needs them: torch takes 3 s to import, ESPnet 17 s.
+"""
+
+import logging
+import os
+import sys
+import warnings
+
+import click
+
+from spner import __version__
+from spner.cli import corpora, models, scores, stages
+from spner.core.errors import SpnerError, nearest
+
+SETTINGS = {"help_option_names": ["--help"], "show_default": True, "max_content_width": 120}
+SECTIONS = {
+    "Stages of a recipe": (
+        stages.data_command,
+        stages.annotate_command,
+        stages.tokens_command,
+        stages.train_command,
+        stages.decode_command,
+        stages.pipeline_command,
+        stages.score_exp_command,
+    ),
+    "Scores and reports": (
+        scores.score_command,
+        scores.compare_command,
+        scores.report_command,
+        scores.benchmark_command,
+    ),
+    "Corpora": (
+        corpora.mini_corpus,
+        corpora.mini_text,
+        scores.stats_command,
+        scores.overlap_command,
+        corpora.export_command,
+    ),
+    "Models": (models.train_tagger_command, models.lm_command, models.tune_command),
+}
+
+
+class Sections(click.Group):
+    """A group whose help lists the commands by what a person wants."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one block of commands for each section."""
+        width = max(len(str(command.name)) for commands in SECTIONS.values() for command in commands)
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(f"{command.name:{width}}", command.get_short_help_str(120)) for command in commands]
+                )
+
+
+@click.group(cls=Sections, context_settings=SETTINGS, no_args_is_help=False)
+@click.version_option(__version__)
+def cli() -> None:
+    """Spoken named entity recognition: speech in, a transcript with its names marked out."""
+
+
+for _one in (command for commands in SECTIONS.values() for command in commands):
+    cli.add_command(_one)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; a user's mistake ends in one line and exit code 2."""
+    _set_up_logging()
+    try:
+        cli.main(arguments, prog_name="spner", standalone_mode=False)
+    except click.NoSuchOption as error:
+        _fail(f"{_command(error)}: no option {error.option_name}{nearest(error.option_name, _options(error))}")
+    except click.ClickException as error:
+        _fail(f"{_command(error)}: {error.format_message().rstrip('.')}; see {_command(error)} --help")
+    except SpnerError as error:
+        _fail(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted; the same command takes the work up again", code=130)
+
+
+def _set_up_logging() -> None:
+    """Show our own messages and everybody's warnings; the file that SPNER_LOG names gets ESPnet's messages, too."""
+    screen = logging.StreamHandler()
+    screen.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    screen.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith("spner"))
+    handlers: list[logging.Handler] = [screen]
+    if os.environ.get("SPNER_LOG"):
+        handlers.append(logging.FileHandler(os.environ["SPNER_LOG"], encoding="utf-8"))
+        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=handlers)
+    # Deprecations inside ESPnet, S3PRL and torch, and its trainer's remarks about CUDA, are nothing a user can mend.
+    warnings.simplefilter("ignore", FutureWarning)
+    warnings.filterwarnings("ignore", r"(?s).*CUDA is not available")
+
+
+def _fail(message: str, *, code: int = 2) -> None:
+    logging.error("spner: error: %s", message)
+    sys.exit(code)
+
+
+def _command(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return context.command_path if context else "spner"
+
+
+def _options(error: click.UsageError) -> list[str]:
+    return [name for parameter in error.ctx.command.params for name in parameter.opts] if error.ctx else []

@@ -1,0 +1,89 @@
+"""Commands that make models beside the acoustic one: taggers, language models, search weights."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spner.cli.options import FOLDER, beam_options
+from spner.core.errors import SpnerError
+from spner.core.paths import DEV, TEST
+
+
+@click.command("train-tagger")
+@click.option("--train", "train_files", required=True, multiple=True, type=FOLDER,
+              help="CoNLL column file; repeatable.")  # fmt: skip
+@click.option("--dev", type=FOLDER, help="Chooses the epoch.")
+@click.option("--test", type=FOLDER, help="Scored once, at the end.")
+@click.option("--out", required=True, type=FOLDER, help="Tagger folder to make.")
+@click.option("--model", help="Hub name or folder to fine-tune; without it a small model is trained from nothing.")
+@click.option("--encoding", default="utf-8", help="Of the files, such as latin-1.")
+@click.option("--token_column", default=0, type=int, help="Column of the token, from 0; the tag is in the last.")
+@click.option("--match_speech", is_flag=True, help="Train and score on text as a recogniser writes it: lower case, no "
+              "punctuation; needs --lang.")  # fmt: skip
+@click.option("--noise", default=0.0, type=click.FloatRange(0, 1),
+              help="With --match_speech: probability of a simulated recognition error at each training "
+                   "word.")  # fmt: skip
+@click.option("--lang", help="With --match_speech: language code; decides the normalisation.")
+@click.option("--epochs", type=click.IntRange(1), help="15 from nothing, 3 for fine-tuning.", show_default=False)
+@click.option("--learning_rate", type=float, help="1.5e-3 from nothing, 3e-5 for fine-tuning.", show_default=False)
+@click.option("--seed", default=0, type=int, help="Of all randomness.")
+def train_tagger_command(
+    out: Path, train_files: tuple[Path, ...], match_speech: bool, noise: float, lang: str | None, **options: Any
+) -> None:
+    """Train a text tagger (PER, ORG, LOC) on CoNLL column files, IOB1 or IOB2, and print seqeval's scores."""
+    from spner.tagger.train import format_scores, train_tagger
+    from spner.text.textnorm import require_language
+
+    if bool(lang) != match_speech or (noise and not match_speech):
+        raise SpnerError("--match_speech, --lang, --noise: the first needs --lang, and neither --lang nor --noise goes "
+                         "without it")
+    if lang:
+        require_language(lang)
+    scores = train_tagger(out, train=train_files, speech_lang=lang, noise=noise, **options)
+    for set_name in (DEV, TEST):
+        if scores[set_name]:
+            click.echo(f"{set_name}: {format_scores(scores[set_name])}")
+
+
+@click.command("lm")
+@click.option("--dump", required=True, type=FOLDER, help="Dump folder of stage 3: its train text is learnt.")
+@click.option("--out", required=True, type=FOLDER, help="Folder to make: lm.arpa and lm.json.")
+@click.option("--unit", default="word", type=click.Choice(["word", "token"]),
+              help="token models the dump's tokens, for a search without a lexicon.")  # fmt: skip
+@click.option("--order", default=4, type=int, help="Words (tokens) of the longest n-gram, 2 to 6.")
+@click.option("--prune", default="", metavar="COUNTS", show_default="nothing",
+              help='One count an order, such as "0 0 1 2": n-grams that occur no more often are left out.')  # fmt: skip
+@click.option("--text", "texts", multiple=True, type=FOLDER,
+              help="More text: one normalised sentence a line, tagged or not; repeatable.")  # fmt: skip
+@click.option("--columns", multiple=True, type=FOLDER,
+              help="More text: a CoNLL column file with entities, to normalise; repeatable.")  # fmt: skip
+@click.option("--sentences", multiple=True, type=FOLDER,
+              help="More text: one cased, punctuated sentence a line, to normalise and tag; repeatable.")  # fmt: skip
+@click.option("--tagger", help="For --sentences, as in spner annotate.")
+@click.option("--lang", help="For --columns and --sentences: language code; decides the normalisation.")
+def lm_command(dump: Path, out: Path, prune: str, **options: Any) -> None:
+    """Estimate a language model for the beam search: modified Kneser-Ney n-grams over the tagged training text."""
+    from spner.lm.build import format_record, make_lm
+
+    counts = prune.split()
+    if not all(count.isdecimal() for count in counts):
+        raise SpnerError(f'--prune "{prune}": expected one count an order, such as "0 0 1 2"')
+    click.echo(f"{out}: {format_record(make_lm(dump, out, prune=[int(count) for count in counts], **options))}")
+
+
+@click.command("tune")
+@click.option("--data", required=True, type=FOLDER, help="Data folder of stages 1 and 2.")
+@click.option("--exp", required=True, type=FOLDER, help="Experiment folder of stage 4.")
+@beam_options
+def tune_command(
+    data: Path, exp: Path, configs: tuple[Path, ...], lm: Path | None, nj: int, batch_size: int, device: str
+) -> None:
+    """Choose the weights of a beam search on dev, for spner decode to take; needs --decode_config."""
+    from spner.decode.beam import BeamOptions
+    from spner.decode.tune import format_tuned, tune
+
+    if not configs:
+        raise SpnerError("--decode_config: is missing; give the configuration whose weights are to be chosen")
+    beam = BeamOptions(configs, lm, num_workers=nj)
+    click.echo(format_tuned(tune(data, exp, beam, device=device, batch_size=batch_size)))

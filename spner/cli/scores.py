@@ -1,0 +1,123 @@
+"""Commands that score, compare and show."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spner.cli.options import FOLDER, reading_options, scoring_options
+from spner.core.errors import SpnerError
+from spner.core.paths import ENTITIES, GOLD_ENTITIES
+
+
+@click.command("score")
+@click.option("--ref", required=True, type=FOLDER, help="A folder with text and entities.jsonl, a Kaldi text with "
+              "entity symbols, or JSON lines; true entities unless stage 2 wrote them.")  # fmt: skip
+@click.option("--hyp", required=True, type=FOLDER, help="The same utterances in any of these forms.")
+@click.option("--out", type=FOLDER, help="JSON file to write; the utterances go into .utts.jsonl beside it.")
+@scoring_options
+def score_command(ref: Path, hyp: Path, out: Path | None, options: Any) -> None:
+    """Score hypotheses: WER, CER, EER, F1 with 95 % intervals, and what went wrong with each entity.
+
+    A label that is not configured is refused in references; in hypotheses it is an error of theirs and warned of.
+    """
+    from spner.scoring.score import score, write_scores
+    from spner.scoring.table import format_table
+
+    scores = write_scores(out, ref=ref, hyp=hyp, options=options) if out else score(ref, hyp, options)
+    click.echo(format_table(scores))
+
+
+@click.command("compare")
+@click.option("--ref", required=True, type=FOLDER, help="As for spner score.")
+@click.option("--hyp", "hyps", required=True, multiple=True, help="Twice, as for spner score; several seeds of one "
+              "system as NAME=PATH with the same name.")  # fmt: skip
+@click.option("--out", type=FOLDER, help="JSON file to write.")
+@scoring_options
+def compare_command(ref: Path, hyps: tuple[str, ...], out: Path | None, options: Any) -> None:
+    """Compare two systems: differences with 95 % intervals and p-values from a paired bootstrap, and where they are."""
+    from spner.core.files import write_json
+    from spner.scoring.compare import compare, format_comparison, group_systems
+
+    comparison = compare(ref, group_systems(hyps), options)
+    if out:
+        write_json(out, comparison)
+    click.echo(format_comparison(comparison))
+
+
+@click.command("overlap")
+@click.option("--source", "sources", required=True, multiple=True, type=FOLDER,
+              help="Data folder, one of its sets, or a file of tagged text or JSON lines; repeatable.")  # fmt: skip
+@click.option("--target", required=True, type=FOLDER, help="What the sources are compared with; as --source.")
+@click.option("--gold", is_flag=True, help="Take the gold entities of folders instead of the pseudo-labels.")
+@click.option("--top", default=10, type=click.IntRange(0), help="Shared and unshared entities that are shown.")
+@click.option("--out", type=FOLDER, help="JSON file to write.")
+@reading_options
+def overlap_command(sources: tuple[Path, ...], gold: bool, out: Path | None, **options: Any) -> None:
+    """Count the entities that the sources, each and together, share with the target, by mention and distinct."""
+    from spner.core.files import write_json
+    from spner.scoring.overlap import compute_overlaps, format_overlaps
+
+    overlaps = compute_overlaps(sources=sources, entities_file=GOLD_ENTITIES if gold else ENTITIES, **options)
+    if out:
+        write_json(out, overlaps)
+    click.echo(format_overlaps(overlaps))
+
+
+@click.command("stats")
+@click.argument("data", metavar="DIR", type=FOLDER)
+@click.option("--gold", is_flag=True, help="Count the gold entities instead of the pseudo-labels.")
+@click.option("--top", default=10, type=click.IntRange(0), help="Most frequent entities of each label.")
+@click.option("--out", type=FOLDER, help="JSON file to write.")
+def stats_command(data: Path, gold: bool, top: int, out: Path | None) -> None:
+    """Count what DIR, a data folder or one of its sets, holds: utterances, hours, words, speakers, entities."""
+    from spner.core.files import write_json
+    from spner.data.stats import compute_stats, format_stats
+
+    stats = compute_stats(data, entities_file=GOLD_ENTITIES if gold else ENTITIES, top=top)
+    if out:
+        write_json(out, stats)
+    click.echo(format_stats(stats))
+
+
+@click.command("report")
+@click.argument("exps", metavar="EXP...", nargs=-1, required=True, type=FOLDER)
+@click.option("--out", required=True, type=FOLDER, help="HTML file to write.")
+def report_command(exps: tuple[Path, ...], out: Path) -> None:
+    """Write one HTML page that shows each EXP, an experiment folder or a scores file of spner score, side by side.
+
+    It holds the scores with their intervals, and all utterances to look at, reference and hypothesis aligned.
+    """
+    from spner.report.page import write_page
+
+    click.echo(write_page(exps, out))
+
+
+@click.command("benchmark")
+@click.option("--langs", default="nl de en", help="The target language, then the sources.")
+@click.option("--preset", default="quick", help="What runs: conf/benchmark_PRESET.yaml.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key of the preset; repeatable.")
+@click.option("--egs", default="egs", type=FOLDER, help="Folder of the recipes; results go into its benchmark/exp.")
+@click.option("--dry_run", is_flag=True, help="Print the cells, and about how long each takes; run nothing.")
+def benchmark_command(langs: str, preset: str, settings: tuple[str, ...], egs: Path, dry_run: bool) -> None:
+    """Run the paper's comparison and collect it: pipeline, E2E, zero-shot, fractions, transfer, joint training.
+
+    Finished cells are not run again, and one that fails does not stop the others.
+    """
+    from spner.benchmark import run
+    from spner.benchmark.plan import make_plan
+    from spner.benchmark.preset import PREFIX, read_preset
+
+    chosen = read_preset(egs.parent / "conf" / f"{PREFIX}{preset}.yaml", settings)
+    plan, out = make_plan(chosen, langs.split(), egs), egs / "benchmark" / "exp" / preset
+    if dry_run:
+        click.echo(run.format_plan(plan, out, chosen))
+        return
+    from spner.benchmark.collect import collect_cells
+    from spner.core.files import locked
+
+    with locked(out):
+        failed = run.run_plan(plan, out, chosen)
+        click.echo(collect_cells(plan, failed, out, langs=langs.split(), preset=chosen))
+    if failed:
+        raise SpnerError(f"{len(failed)} of {len(plan)} cells did not finish: {', '.join(failed)}; {out} says why")

@@ -1,0 +1,44 @@
+"""YAML configurations: several files, key by key, and single settings on top."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spner.core.errors import SpnerError
+
+
+def merge_configs(configs: Sequence[Path], settings: Sequence[str]) -> dict[str, Any]:
+    """Return one configuration of several files and single settings, the later ones on top.
+
+    Raises:
+        SpnerError: a file is missing or is not a YAML mapping, or a setting is not ``key=value``.
+    """
+    merged: dict[str, Any] = {}
+    for path in configs:
+        try:
+            overlay = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SpnerError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise SpnerError(f"{path}: is not YAML ({' '.join(str(error).split())})") from error
+        if not isinstance(overlay, dict):
+            raise SpnerError(f"{path}: holds no keys (expected YAML with key: value lines)")
+        _overlay(merged, overlay)
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not (key and equals):
+            raise SpnerError(f'--set "{setting}": expected key=value or key.subkey=value')
+        for name in reversed(key.split(".")):
+            value = {name: yaml.safe_load(value) if isinstance(value, str) else value}
+        _overlay(merged, value)
+    return merged
+
+
+def _overlay(base: dict[str, Any], overlay: dict[str, Any]) -> None:
+    for key, value in overlay.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _overlay(base[key], value)
+        else:
+            base[key] = value

@@ -1,0 +1,140 @@
+"""Files that appear under their final name only when complete, and folders with one writer at a time."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from spner.core.errors import SpnerError
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside ``path``; rename it to ``path`` when the block ends well.
+
+    When the block raises, what was written is removed and ``path`` is as it was. A killed process
+    leaves a ``.tmp-`` name behind, which the next writer of ``path`` replaces.
+    """
+    temporary = path.with_name(f".tmp-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove(temporary)
+    except OSError as error:
+        raise _cannot_be_written(path, error) from error
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException as error:
+        remove(temporary)
+        if isinstance(error, OSError) and _comes_from_writing(error, temporary):
+            raise _cannot_be_written(path, error) from error
+        raise
+
+
+def _comes_from_writing(error: OSError, temporary: Path) -> bool:
+    """Whether the system refused to write; an input that is missing, say, is not to be blamed on the output."""
+    return error.errno is not None and str(error.filename or temporary).startswith(str(temporary))
+
+
+def _cannot_be_written(path: Path, error: OSError) -> SpnerError:
+    return SpnerError(f"{path}: cannot be written ({error.strerror or error}); "
+                      "make room or check the permissions, then run the command again")
+
+
+@contextlib.contextmanager
+def atomic_text(path: Path) -> Iterator[TextIO]:
+    """Open a UTF-8 text file for writing that appears as ``path`` only when the block ends well."""
+    with atomic_path(path) as temporary:
+        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON, atomically."""
+    with atomic_text(path) as file:
+        json.dump(value, file, ensure_ascii=False, indent=2)
+        file.write("\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read one JSON value.
+
+    Raises:
+        SpnerError: the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpnerError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise SpnerError(f"{path}: is not JSON ({error})") from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder; nothing there is fine."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def read_lines(path: Path, *, made_by: str) -> Iterator[str]:
+    """Yield the lines of a UTF-8 file without their line ends.
+
+    Raises:
+        SpnerError: the file is missing (the message names ``made_by``) or holds invalid UTF-8.
+    """
+    try:
+        file = open(path, "rb")
+    except OSError as error:
+        raise SpnerError(f"{path}: cannot be read ({error.strerror}); {made_by} makes it") from error
+    with file:
+        # Decoded line by line: a text file decodes ahead, so that its errors do not tell the line.
+        for line_number, line in enumerate(file, start=1):
+            try:
+                # Windows programs begin a file with a byte order mark, which belongs to no line.
+                yield line.decode("utf-8-sig" if line_number == 1 else "utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise SpnerError(f"{path}:{line_number}: is not valid UTF-8 ({error.reason}); "
+                                 "convert the file to UTF-8") from error
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` for writing; the lock goes with the process, however it ends.
+
+    Raises:
+        SpnerError: another process holds it, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / ".lock", "a", encoding="utf-8")
+    except OSError as error:
+        raise _cannot_be_written(folder, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SpnerError(f"{folder}: another process is writing here; wait for it or stop it") from error
+        yield
+
+
+def fingerprint(paths: Iterable[Path]) -> str:
+    """Return a SHA-256 over the contents of the files, in the order given; it tells whether inputs changed."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def digest(value: Any) -> str:
+    """Return a SHA-256 of a value that JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

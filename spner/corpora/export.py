@@ -1,0 +1,179 @@
+"""A data folder -> the files of other programs.
+
+- ``paper_json``: ``dataset.json`` as :mod:`spner.corpora.paper_json` describes it, and ``clips/<utt_id>.flac``.
+- ``conll``: ``<set>.conll``: token, tab, IOB2 tag; a blank line after each utterance.
+- ``slue``: ``<set>.tsv`` with SLUE-VoxPopuli's columns (Shon et al. 2022); an entity is ``['PER', 0, 13]``: label,
+  offset and length in characters, in the cased sentence (``raw_ner``) and in the transcript (``normalized_ner``).
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from spner import __version__
+from spner.core import paths
+from spner.core.datatypes import LABELS, Annotated, Entity
+from spner.core.errors import SpnerError
+from spner.core.files import atomic_text, read_json
+from spner.core.progress import Progress
+from spner.corpora.common_voice import require_clip_name
+from spner.corpora.paper_json import PUBLISHED_NAMES, make_record, write_paper_json
+from spner.data.audio import SAMPLE_RATE_HZ, copy_stored
+from spner.data.datadir import find_sets, parse_seconds, read_entities, read_sentences, read_table
+from spner.scoring.score import is_gold
+from spner.text.tags import spans_to_bio
+from spner.text.textnorm import normalise_words
+
+DATASET, CLIPS = "dataset.json", "clips"
+SLUE_COLUMNS = ("id", "raw_text", "normalized_text", "speaker_id", "split", "raw_ner", "normalized_ner")
+MADE_BY = {paths.ENTITIES: "stage 2", paths.GOLD_ENTITIES: "stage 1 of a corpus with gold entities"}
+PAPER_JSON, CONLL, SLUE = "paper_json", "conll", "slue"
+# The files that a format needs beside text and entities.
+NEEDED = {
+    PAPER_JSON: (paths.SENTENCES, paths.UTT2DUR, paths.WAV_SCP),
+    CONLL: (),
+    SLUE: (paths.SENTENCES, paths.UTT2SPK),
+}
+
+
+@dataclass(frozen=True)
+class _Set:
+    """The utterances of a set, in C order of their ids, and what each file that is needed has for them."""
+
+    folder: Path
+    annotated: dict[str, Annotated]
+    values: dict[str, dict[str, str]]
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+
+def export(data: Path, out: Path, *, format_name: str, entities_file: str = paths.ENTITIES) -> list[Path]:
+    """Write every set of ``data`` below ``out`` and return the files; the clips of ``paper_json`` are not listed.
+
+    Args:
+        data: data folder of stages 1 and 2, or one of its sets.
+        out: a folder; files of the same names are replaced.
+        format_name: ``paper_json``, ``conll`` or ``slue``.
+        entities_file: the pseudo-labels or the gold entities of each set.
+
+    Raises:
+        SpnerError: a file is missing, malformed, or does not fit the others, or the format cannot hold what is there.
+    """
+    sets = [_read_set(folder, entities_file, NEEDED[format_name]) for folder in find_sets(data)]
+    if format_name == PAPER_JSON:
+        return [_write_paper_json(sets, out, _describe(data, sets, entities_file))]
+    if format_name == CONLL:
+        return [_write_conll(one, out / f"{one.name}.conll") for one in sets]
+    lang = _read_report(data)["settings"]["lang"]
+    return [_write_slue(one, out / f"{one.name}.tsv", lang) for one in sets]
+
+
+def _read_set(folder: Path, entities_file: str, needed: Iterable[str]) -> _Set:
+    annotated = read_entities(folder / entities_file, made_by=MADE_BY[entities_file])
+    values = {}
+    for name in (paths.TEXT, *needed):
+        read = read_sentences if name == paths.SENTENCES else read_table
+        values[name] = read(folder / name, made_by="stage 1")
+        if values[name].keys() != annotated.keys():
+            raise SpnerError(f"{folder / name}: holds other utterances than {folder / entities_file} (expected the "
+                             "same in both); rerun stages 1 and 2")
+    for utt_id, utterance in annotated.items():
+        where = f'{folder / entities_file}: utterance "{utt_id}"'
+        if " ".join(utterance.words) != values[paths.TEXT][utt_id]:
+            raise SpnerError(f"{where} has other words than in {folder / paths.TEXT}; rerun stage 2")
+        others = [entity.label for entity in utterance.entities if entity.label not in LABELS]
+        if others:
+            raise SpnerError(f'{where} has an entity "{others[0]}" (expected {", ".join(LABELS)})')
+    return _Set(folder, annotated, values)
+
+
+def _read_report(data: Path) -> dict[str, Any]:
+    """Return what stage 1 said about the corpus; it lies in the data folder, of which ``data`` may be a set."""
+    reports = [folder / paths.REPORT for folder in (data, data.parent) if (folder / paths.REPORT).is_file()]
+    if not reports:
+        raise SpnerError(f"{data}: holds no {paths.REPORT}, nor does the folder above (expected the data folder of a "
+                         "corpus, or one of its sets); stage 1 makes it")
+    return read_json(reports[0])
+
+
+def _describe(data: Path, sets: list[_Set], entities_file: str) -> dict[str, Any]:
+    """Return what the authors' format has ``meta`` for."""
+    report = _read_report(data)
+    gold = all(is_gold(one.folder / entities_file) for one in sets)
+    return {
+        "made_by": f"spner {__version__}", "lang": report["settings"]["lang"], "labels": list(LABELS),
+        "entities": "gold" if gold else "pseudo-labels", "synthetic": report["synthetic"],
+    }  # fmt: skip
+
+
+def _write_paper_json(sets: list[_Set], out: Path, meta: dict[str, Any]) -> Path:
+    for one in sets:
+        if one.name not in PUBLISHED_NAMES:
+            raise SpnerError(f'set "{one.name}" has no place in paper_json (expected {", ".join(PUBLISHED_NAMES)}); '
+                             "give another --format")
+    with Progress(sum(len(one.annotated) for one in sets), what="copy clips", unit="clip") as progress:
+        records = {one.name: _copy_clips(one, out / CLIPS, progress) for one in sets}
+        write_paper_json(out / DATASET, records, meta=meta)
+    return out / DATASET
+
+
+def _copy_clips(one: _Set, clips: Path, progress: Progress) -> Iterator[list[Any]]:
+    """Copy the clips of a set, and yield each utterance as the authors' format has it."""
+    sentences, utt2dur, wav_scp = (one.values[name] for name in NEEDED[PAPER_JSON])
+    for utt_id, annotated in one.annotated.items():
+        clip, where = f"{utt_id}.flac", f'{one.folder}: utterance "{utt_id}"'
+        require_clip_name(clip, where)
+        copy_stored(wav_scp[utt_id], clips / clip)
+        duration_s = parse_seconds(where, utt2dur[utt_id])
+        yield make_record(annotated, sentences[utt_id], clip, SAMPLE_RATE_HZ, duration_s)
+        progress.update()
+
+
+def _write_conll(one: _Set, path: Path) -> Path:
+    with atomic_text(path) as file:
+        for annotated in one.annotated.values():
+            tags = spans_to_bio(annotated)
+            file.writelines(f"{word}\t{tag}\n" for word, tag in zip(annotated.words, tags, strict=True))
+            file.write("\n")
+    return path
+
+
+def _write_slue(one: _Set, path: Path, lang: str) -> Path:
+    sentences, utt2spk = (one.values[name] for name in NEEDED[SLUE])
+    with atomic_text(path) as file:
+        file.write("\t".join(SLUE_COLUMNS) + "\n")
+        for utt_id, annotated in one.annotated.items():
+            sentence, where = sentences[utt_id], f'{one.folder}: utterance "{utt_id}"'
+            if re.search(r"[\t\n\r]", sentence):
+                raise SpnerError(f"{where}: its sentence holds a tab or a line end, which a table cannot (expected one "
+                                 "line of text)")
+            raw, normalised = _raw_offsets(annotated, sentence, lang, where), _offsets(annotated)
+            text = one.values[paths.TEXT][utt_id]
+            file.write("\t".join((utt_id, sentence, text, utt2spk[utt_id], one.name, raw, normalised)) + "\n")
+    return path
+
+
+def _offsets(annotated: Annotated) -> str:
+    """Return the entities with offsets in the transcript."""
+    words = annotated.words
+    ends = accumulate(len(word) + bool(position) for position, word in enumerate(words))
+    return _format(annotated.entities, [(end - len(word), end) for end, word in zip(ends, words, strict=True)])
+
+
+def _raw_offsets(annotated: Annotated, sentence: str, lang: str, where: str) -> str:
+    """Return the entities with offsets in the sentence, from an entity's first word to its last."""
+    words = normalise_words(sentence, lang)
+    if tuple(word.text for word in words) != annotated.words:
+        raise SpnerError(f"{where}: its sentence has other words than its transcript (expected the same once "
+                         "normalised); rerun stages 1 and 2")
+    return _format(annotated.entities, [(word.start, word.end) for word in words])
+
+
+def _format(entities: tuple[Entity, ...], spans: list[tuple[int, int]]) -> str:
+    found = [[e.label, spans[e.start][0], spans[e.end - 1][1] - spans[e.start][0]] for e in entities]
+    return str(found or None)

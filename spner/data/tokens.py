@@ -1,0 +1,255 @@
+"""Stage 3: transcripts and entities -> token list, the texts to train on, and ESPnet's shape files.
+
+A token list is ESPnet's: ``<blank>``, ``<unk>``, the entity symbols, the other tokens, ``<sos/eos>``. Entity symbols
+are reserved: ``<PER>`` is one token, whatever the token type, and never part of a word. Among characters a symbol
+stands without the spaces inside its entity, ``naar <LOC>den haag</NE> en``: CTC needs a frame a token, and where an
+entity begins or ends no time passes.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from spner.core import paths
+from spner.core.datatypes import Annotated
+from spner.core.errors import SpnerError
+from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, read_lines, write_json
+from spner.data.audio import SAMPLE_RATE_HZ
+from spner.data.datadir import read_entities, read_table, write_table
+from spner.data.trainset import choose_trainset, find_data, locate_audio, read_durations
+from spner.text.tags import entity_symbols, spans_to_text
+
+BLANK, UNKNOWN, SPACE, SOS_EOS = "<blank>", "<unk>", "<space>", "<sos/eos>"
+PIECE_SPACE = "▁"  # SentencePiece's mark of a word's begin
+INSIDE = "<NE>"  # mark of a token inside an entity, in token language models
+E2E, ASR = SYSTEMS = ("e2e", "asr")
+CHAR, BPE = TOKEN_TYPES = ("char", "bpe")
+_SPACING = str.maketrans({PIECE_SPACE: " "})
+
+
+class Tokenizer:
+    """Text -> tokens, as ESPnet's own tokenizers cut it when it trains; and tokens -> text."""
+
+    def __init__(self, token_type: str, *, symbols: Sequence[str], bpe_model: Path | None = None) -> None:
+        self._symbols = frozenset(symbols)
+        self._split = re.compile(f"({'|'.join(map(re.escape, symbols))})").split if symbols else lambda text: [text]
+        self._model = None
+        if token_type == BPE:
+            from sentencepiece import SentencePieceProcessor
+
+            self._model = SentencePieceProcessor(model_file=str(bpe_model))
+
+    def pieces(self) -> list[str]:
+        """Return SentencePiece's own pieces, symbols among them; none for characters, which texts alone tell."""
+        model = self._model
+        ids = range(model.get_piece_size() if model else 0)
+        return [model.id_to_piece(i) for i in ids if not model.is_control(i) and not model.is_unknown(i)]
+
+    def text_to_tokens(self, text: str) -> list[str]:
+        """Return the tokens of a (tagged) transcript."""
+        if self._model is not None:
+            return self._model.encode(text, out_type=str)
+        tokens: list[str] = []
+        for part in self._split(text):
+            tokens += [part] if part in self._symbols else [SPACE if char == " " else char for char in part]
+        return tokens
+
+
+def tighten(tagged: str) -> str:
+    """Return tagged text without the spaces between a symbol and the words of its entity."""
+    *opens, close = entity_symbols()
+    for symbol in opens:
+        tagged = tagged.replace(f"{symbol} ", symbol)
+    return tagged.replace(f" {close}", close)
+
+
+def mark_inside(tokens: Iterable[str]) -> list[str]:
+    """Return the tokens as token language models have them: ``n a a r <space> <LOC> u<NE> r<NE> k<NE> </NE>``.
+
+    Seen from a few tokens away a name looks like other text; marked, it does not, and what may follow each token of
+    tagged text is a matter of that token alone.
+    """
+    marked: list[str] = []
+    inside = False
+    symbols = entity_symbols()
+    for token in tokens:
+        if token in symbols:
+            inside = token != symbols[-1]
+            marked.append(token)
+        else:
+            marked.append(token + INSIDE if inside else token)
+    return marked
+
+
+def tokens_to_words(tokens: Iterable[str]) -> list[str]:
+    """Return words and entity symbols of a token sequence, each symbol a word of its own, whatever was decoded."""
+    return "".join(map(_piece, tokens)).translate(_SPACING).split()
+
+
+def locate_words(tokens: Sequence[str]) -> list[tuple[int, int]]:
+    """Return for each word of :func:`tokens_to_words` the half-open range of the tokens that write it."""
+    pieces = [_piece(token).translate(_SPACING) for token in tokens]
+    owners = [index for index, piece in enumerate(pieces) for _ in piece]
+    words = re.finditer(r"\S+", "".join(pieces))
+    return [(owners[word.start()], owners[word.end() - 1] + 1) for word in words]
+
+
+def _piece(token: str) -> str:
+    return " " if token == SPACE else f" {token} " if token.startswith("<") else token
+
+
+def read_token_list(path: Path) -> list[str]:
+    """Read a token list, one token a line."""
+    return list(read_lines(path, made_by="stage 3"))
+
+
+def require_symbols(token_list: Sequence[str], *, where: Path) -> None:
+    """Raise SpnerError unless the token list holds every entity symbol once."""
+    for symbol in entity_symbols():
+        if token_list.count(symbol) != 1:
+            raise SpnerError(f"{where}: entity symbol {symbol} stands there {token_list.count(symbol)} times (expected "
+                             "once); rerun stage 3 with --system e2e")
+
+
+def make_tokens(
+    data: Path,
+    out: Path,
+    *,
+    system: str = E2E,
+    token_type: str = CHAR,
+    vocab_size: int | None = None,
+    joined: Sequence[Path] = (),
+    fraction: float = 100.0,
+) -> dict[str, Any]:
+    """Write the token list, and for every set the text to train on and the shape files; return the record.
+
+    Args:
+        data: data folder of stages 1 and 2; ``train`` gives the token list.
+        out: ``dump/<tag>``: ``token_list``, ``<set>/{text,speech_shape,text_shape}``, for ``bpe`` ``bpe.model`` and,
+            where data folders are joined, ``train/wav.scp``.
+        system: ``e2e`` marks the entities in the texts; ``asr`` leaves the symbols out.
+        token_type: ``char`` or ``bpe``.
+        vocab_size: tokens in the list, for ``bpe`` only.
+        joined: other data folders, or recipes with one, whose train sets are added; dev and test are ``data``'s.
+        fraction: percent of ``data``'s train set, see :func:`spner.data.trainset.choose_fraction`; joined ones are
+            taken whole.
+
+    Raises:
+        SpnerError: stage 1 or 2 has not finished, ``vocab_size`` does not fit, or joined folders share an utterance id.
+    """
+    if (token_type == BPE) != (vocab_size is not None):
+        raise SpnerError("--vocab_size: is for --token_type bpe, which needs it; characters are counted from the text")
+    others = [find_data(path, like=data) for path in joined]
+    set_names = list(read_json(data / paths.REPORT)["sets"]) if (data / paths.REPORT).exists() else []
+    if paths.TRAIN not in set_names:
+        raise SpnerError(f"{data}: holds no finished train set; stage 1 makes it")
+    folders = [*(data / s for s in set_names), *(other / paths.TRAIN for other in others)]
+    settings = {
+        "system": system,
+        "token_type": token_type,
+        "vocab_size": vocab_size,
+        "joined": [str(other) for other in others],
+        "fraction": fraction,
+        "sets": set_names,
+        "inputs": fingerprint(_find_inputs(folders, system)),
+    }
+    with locked(out):
+        record = out / paths.TOKENS_CONFIG
+        if record.exists() and (found := read_json(record)).items() >= settings.items():
+            return found
+        record.unlink(missing_ok=True)
+        found = {**settings, "train": _write_dump(data, out, others, settings)}
+        write_json(record, found)
+    return found
+
+
+def _find_inputs(folders: Sequence[Path], system: str) -> list[Path]:
+    """Return the files that the texts of the sets come from.
+
+    Raises:
+        SpnerError: one is missing; the message names its stage.
+    """
+    used = [paths.TEXT, paths.UTT2DUR, *([paths.ENTITIES] if system == E2E else [])]
+    inputs = [folder / name for folder in folders for name in used]
+    for missing in (file for file in inputs if not file.exists()):
+        raise SpnerError(f"{missing}: is missing; stage {2 if missing.name == paths.ENTITIES else 1} makes it")
+    return inputs
+
+
+def _write_dump(data: Path, out: Path, others: Sequence[Path], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what the record of :func:`make_tokens` then vouches for; return what is in the train set."""
+    system, token_type = settings["system"], settings["token_type"]
+    texts = {s: _read_texts(data / s, system) for s in settings["sets"]}
+    whole = {data: texts[paths.TRAIN], **{other: _read_texts(other / paths.TRAIN, system) for other in others}}
+    trainset = choose_trainset(whole, settings["fraction"])
+    texts[paths.TRAIN] = trainset.texts
+    if token_type == CHAR:
+        texts = {s: {utt_id: tighten(text) for utt_id, text in texts[s].items()} for s in texts}
+    symbols = entity_symbols() if system == E2E else []
+    if token_type == BPE:
+        _train_pieces(texts[paths.TRAIN].values(), out / paths.BPE_MODEL, settings["vocab_size"], symbols)
+    tokenizer = Tokenizer(token_type, symbols=symbols, bpe_model=out / paths.BPE_MODEL)
+    with atomic_text(out / paths.SYMBOLS) as file:
+        file.writelines(f"{symbol}\n" for symbol in symbols)
+    num_tokens = _write_token_list(out / paths.TOKEN_LIST, tokenizer, texts[paths.TRAIN].values(), symbols)
+    for set_name in texts:
+        durations_s = trainset.durations_s if set_name == paths.TRAIN else read_durations(data / set_name)
+        _write_set(out / set_name, texts[set_name], durations_s, tokenizer, num_tokens)
+    if others:
+        write_table(out / paths.TRAIN / paths.WAV_SCP, locate_audio(trainset))
+    return trainset.counts
+
+
+def _read_texts(folder: Path, system: str) -> dict[str, str]:
+    """Return each utterance's text to train on."""
+    text = read_table(folder / paths.TEXT, made_by="stage 1")
+    if system == ASR:
+        return text
+    annotated: dict[str, Annotated] = read_entities(folder / paths.ENTITIES, made_by="stage 2")
+    for utt_id in text:
+        if utt_id not in annotated or " ".join(annotated[utt_id].words) != text[utt_id]:
+            raise SpnerError(f'{folder / paths.ENTITIES}: words of utterance "{utt_id}" are not those of '
+                             f"{folder / paths.TEXT}; rerun stage 2")
+    return {utt_id: spans_to_text(annotated[utt_id]) for utt_id in text}
+
+
+def _train_pieces(texts: Iterable[str], model_file: Path, vocab_size: int, symbols: Sequence[str]) -> None:
+    """Train a SentencePiece unigram model in which each entity symbol is one piece."""
+    import sentencepiece
+
+    try:
+        with atomic_path(model_file) as temporary, open(temporary, "wb") as file:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts), model_writer=file, vocab_size=vocab_size, character_coverage=1.0,
+                user_defined_symbols=list(symbols), num_threads=1, minloglevel=2,
+                normalization_rule_name="identity",  # the texts are normalised; NFKC would change their words
+            )  # fmt: skip
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].rsplit("] ", 1)[-1].rstrip(".")
+        raise SpnerError(f"--vocab_size {vocab_size}: SentencePiece cannot make it from this text ({reason}); "
+                         "give another size") from error
+
+
+def _write_token_list(path: Path, tokenizer: Tokenizer, texts: Iterable[str], symbols: Sequence[str]) -> int:
+    """Write the token list, most frequent tokens first; return its length."""
+    # Every piece of the model: dev and test may be cut into some that train never is.
+    counts: Counter[str] = Counter(dict.fromkeys(tokenizer.pieces(), 0))
+    for text in texts:
+        counts.update(tokenizer.text_to_tokens(text))
+    reserved = [BLANK, UNKNOWN, *symbols]
+    by_count = sorted(counts.keys() - {*reserved}, key=lambda token: (-counts[token], token))
+    token_list = [*reserved, *by_count, SOS_EOS]
+    with atomic_text(path) as file:
+        file.writelines(f"{token}\n" for token in token_list)
+    return len(token_list)
+
+
+def _write_set(
+    dump: Path, texts: dict[str, str], durations_s: dict[str, float], tokenizer: Tokenizer, num_tokens: int
+) -> None:
+    write_table(dump / paths.TEXT, texts)
+    write_table(dump / paths.SPEECH_SHAPE, {u: str(round(durations_s[u] * SAMPLE_RATE_HZ)) for u in texts})
+    lengths = {utt_id: len(tokenizer.text_to_tokens(text)) for utt_id, text in texts.items()}
+    write_table(dump / paths.TEXT_SHAPE, {utt_id: f"{length},{num_tokens}" for utt_id, length in lengths.items()})

@@ -1,0 +1,94 @@
+"""The pipeline system: a recogniser's hypotheses -> a text tagger -> an E2E system's files.
+
+A word keeps the times and the confidence that the recogniser gave it; an entity's times are its words', and its
+confidence is their geometric mean, calibrated on dev like an E2E system's.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from spner.core import paths
+from spner.core.datatypes import LABELS, Annotated, Timing
+from spner.core.errors import SpnerError
+from spner.core.files import digest, fingerprint, locked, read_json, write_json
+from spner.data.datadir import read_entities, read_timings, write_entities, write_table
+from spner.decode.confidence import calibrate, calibration_identity
+from spner.tagger.model import BATCH_TOKENS, Tagger, fingerprint_model, load_tagger
+from spner.text.tags import bio_to_spans, spans_to_text
+
+
+def tag_sets(data: Path, asr: Path, exp: Path, set_names: Sequence[str], *, tagger: str, device: str = "auto") -> None:
+    """Write ``exp/decode/<set>/{text,entities.jsonl}``: what ``asr`` heard in each set, with the tagger's entities.
+
+    A set whose hypotheses this tagger has tagged already is left as it is.
+
+    Args:
+        data: data folder of stages 1 and 2; dev's references calibrate the confidences.
+        asr: experiment whose hypotheses are tagged; entities in them are not looked at.
+        exp: another experiment folder, without a training of its own.
+        set_names: which sets.
+        tagger: hub name or folder of a token classifier; it gets the words as they were decoded.
+        device: as torch names it; ``auto`` takes a GPU where there is one.
+
+    Raises:
+        SpnerError: a set is not decoded, the tagger cannot be used, or ``exp`` holds something else.
+    """
+    _refuse_other_system(exp, asr)
+    weights = fingerprint_model(tagger)
+    loaded: Tagger | None = None
+    with locked(exp / "decode"):
+        write_json(exp / paths.SYSTEM, {"model": str(asr), "tagger": tagger})
+        for set_name in sorted(set_names, key=lambda name: name != paths.DEV):
+            hyps = paths.decode_dir(asr, set_name) / paths.ENTITIES
+            if not hyps.with_name(paths.DECODE_RECORD).exists():
+                raise SpnerError(f"{hyps.parent}: holds no finished hypotheses; stage 5 (spner decode) makes them")
+            heard = read_json(hyps.with_name(paths.DECODE_RECORD))
+            # One recogniser, search and tagger err alike in all sets: dev's calibration holds for them.
+            origin = digest([heard["model"], heard["search"], tagger, weights])
+            record = {"tagger": tagger, "weights": weights, "hyps": fingerprint([hyps])}
+            done = paths.decode_dir(exp, set_name) / paths.PIPELINE_RECORD
+            identity = calibration_identity(data, exp, set_name, model=origin)
+            if done.exists() and read_json(done) == record | {"calibration": identity}:
+                continue
+            loaded = loaded or load_tagger(tagger, device=device)
+            done.unlink(missing_ok=True)
+            _tag_set(data, hyps, exp, set_name, loaded, origin)
+            identity = calibration_identity(data, exp, set_name, model=origin)
+            write_json(done, record | {"calibration": identity})
+
+
+def tag_words(tagger: Tagger, hyps: dict[str, Annotated]) -> dict[str, Annotated]:
+    """Return the words of each hypothesis with the entities that the tagger finds in them."""
+    bio = tagger.predict([hyp.words for hyp in hyps.values()], batch_tokens=BATCH_TOKENS)
+    return {
+        utt_id: Annotated(hyp.words, tuple(entity for entity in bio_to_spans(tags) if entity.label in LABELS))
+        for (utt_id, hyp), tags in zip(hyps.items(), bio, strict=True)
+    }
+
+
+def time_entities(annotated: Annotated, words: Timing) -> Timing:
+    """Return the words' timing with confidences of the entities on them, each the geometric mean of its words'."""
+    confidences = [words.word_confidences[entity.start : entity.end] for entity in annotated.entities]
+    return Timing(
+        words.word_times, words.word_confidences, tuple(math.prod(one) ** (1 / len(one)) for one in confidences)
+    )
+
+
+def _tag_set(data: Path, hyps: Path, exp: Path, set_name: str, tagger: Tagger, origin: str) -> None:
+    annotated = tag_words(tagger, read_entities(hyps, made_by="stage 5"))
+    timings = read_timings(hyps, made_by="stage 5")
+    raw = {utt_id: time_entities(annotated[utt_id], timing) for utt_id, timing in timings.items()}
+    folder = paths.decode_dir(exp, set_name)
+    write_table(folder / paths.TEXT, {utt_id: spans_to_text(one) for utt_id, one in annotated.items()})
+    write_entities(folder / paths.ENTITIES, annotated, calibrate(annotated, raw, data, exp, set_name, model=origin))
+
+
+def _refuse_other_system(exp: Path, asr: Path) -> None:
+    advice = "expected a folder for the pipeline alone; give another --tag"
+    if (exp / paths.CONFIG).exists():
+        raise SpnerError(f"{exp}: holds a training of its own ({advice})")
+    system: dict[str, Any] = read_json(exp / paths.SYSTEM) if (exp / paths.SYSTEM).exists() else {}
+    if system and (system["model"] != str(asr) or "tagger" not in system):
+        raise SpnerError(f"{exp}: holds hypotheses of {system['model']} ({advice})")

@@ -1,0 +1,151 @@
+"""A trained model, and a set's audio -> its posteriors."""
+
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from spner.asr.train import chosen_checkpoint, read_config
+from spner.core import paths
+from spner.core.datatypes import FrameGrid
+from spner.core.devices import choose_device
+from spner.core.errors import SpnerError
+from spner.core.progress import Progress
+from spner.data.audio import SAMPLE_RATE_HZ, read_stored
+from spner.data.datadir import read_table
+from spner.data.tokens import require_symbols
+from spner.text.tags import CLOSE
+
+if TYPE_CHECKING:
+    from espnet2.asr.espnet_model import ESPnetASRModel
+
+MAX_BATCH_S = 320.0
+MAX_BATCH_CPU_S = 50.0  # with batches of 120 s a small model's activations leave the caches: a quarter slower
+MIN_SAMPLES = SAMPLE_RATE_HZ // 5  # shorter clips are padded: no encoder takes less than seven frames
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """A model in evaluation mode, its tokens, and where its frames lie."""
+
+    model: "ESPnetASRModel"
+    token_list: tuple[str, ...]
+    grid: FrameGrid
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Posteriors:
+    """What a model says of a batch.
+
+    Attributes:
+        utt_ids: B utterances.
+        durations_s: of the clips.
+        log_probs: (B, T, V) float32 on the CPU, natural log.
+        num_frames: (B,) int64 on the CPU, 1 <= num_frames <= T; the frames past them are padding.
+    """
+
+    utt_ids: list[str]
+    durations_s: list[float]
+    log_probs: Tensor
+    num_frames: Tensor
+
+
+def load_recogniser(exp: Path, *, device: str) -> Recogniser:
+    """Load the checkpoint that ``exp``'s configuration chooses.
+
+    Raises:
+        SpnerError: nothing is trained there, or checkpoint, token list and entity symbols do not fit each other.
+    """
+    from spner.asr.padding import locate_frames
+    from spner.asr.task import SpnerTask  # ESPnet takes 17 s to import, and a set that is decoded already needs none
+
+    checkpoint = chosen_checkpoint(exp)
+    args = Namespace(**read_config(exp))
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, ValueError, UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise SpnerError(f"{checkpoint}: is no readable checkpoint ({reason}); rerun stage 4") from error
+    rows = state["ctc.ctc_lo.weight"].shape[0]
+    if rows != len(args.token_list):
+        raise SpnerError(f"{checkpoint}: writes {rows} tokens, but the token list in {exp / paths.CONFIG} has "
+                         f"{len(args.token_list)}; take both from one training")
+    if CLOSE in args.token_list:
+        require_symbols(args.token_list, where=exp / paths.CONFIG)
+    model = SpnerTask.build_model(args)
+    model.load_state_dict(state)
+    chosen = torch.device(choose_device(device))
+    return Recogniser(model.to(chosen).eval(), tuple(args.token_list), locate_frames(model), chosen)
+
+
+@torch.no_grad()
+def compute_log_probs(recogniser: Recogniser, waveforms: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Return log posteriors (B, T, V) float32 and numbers of frames (B,), both on the CPU.
+
+    Args:
+        recogniser: the model.
+        waveforms: B arrays (num_samples,) float32 at 16 kHz; they are batched as they are.
+    """
+    padded = [np.pad(w, (0, max(0, MIN_SAMPLES - len(w)))) for w in waveforms]
+    lengths = torch.tensor([len(waveform) for waveform in padded], device=recogniser.device)
+    speech = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(w) for w in padded], batch_first=True)  # (B, samples)
+    encoded, num_frames = recogniser.model.encode(speech.to(recogniser.device), lengths)
+    return recogniser.model.ctc.log_softmax(encoded).float().cpu(), num_frames.cpu()
+
+
+def compute_posteriors(recogniser: Recogniser, folder: Path, *, batch_size: int, what: str) -> Iterator[Posteriors]:
+    """Yield a set's posteriors, batch by batch; the next batch is read while one is computed.
+
+    Args:
+        recogniser: the model.
+        folder: ``data/<set>`` of stage 1.
+        batch_size: utterances in a batch at most; they are of like length, and their audio is limited as well.
+        what: the progress bar's title.
+
+    Raises:
+        SpnerError: stage 1 has not finished.
+    """
+    wav_scp = read_table(folder / paths.WAV_SCP, made_by="stage 1")
+    durations_s = {u: float(d) for u, d in read_table(folder / paths.UTT2DUR, made_by="stage 1").items()}
+    max_batch_s = MAX_BATCH_CPU_S if recogniser.device.type == "cpu" else MAX_BATCH_S
+    batches = list(make_batches(durations_s, batch_size=batch_size, max_batch_s=max_batch_s))
+    with ThreadPoolExecutor(1) as reader, Progress(len(wav_scp), what=what, unit="utterances") as progress:
+
+        def read(batch: list[str]) -> list[np.ndarray]:
+            return [read_stored(wav_scp[utt_id]) for utt_id in batch]
+
+        ahead = [reader.submit(read, batch) for batch in batches[:1]]
+        for number, batch in enumerate(batches):
+            waveforms = ahead.pop().result()
+            if number + 1 < len(batches):
+                ahead.append(reader.submit(read, batches[number + 1]))
+            yield Posteriors(
+                batch, [len(w) / SAMPLE_RATE_HZ for w in waveforms], *compute_log_probs(recogniser, waveforms)
+            )
+            progress.update(len(batch))
+
+
+def make_batches(durations_s: dict[str, float], *, batch_size: int, max_batch_s: float) -> Iterator[list[str]]:
+    """Yield batches of utterances of like length, the longest first, so that a lack of memory shows at once.
+
+    Args:
+        durations_s: each utterance's duration.
+        batch_size: utterances in a batch at most.
+        max_batch_s: seconds in a batch at most, padding counted; a longer utterance is a batch of its own.
+    """
+    batch: list[str] = []
+    for utt_id in sorted(durations_s, key=lambda utt_id: (-durations_s[utt_id], utt_id)):
+        if batch and (len(batch) == batch_size or (len(batch) + 1) * durations_s[batch[0]] > max_batch_s):
+            yield batch
+            batch = []
+        batch.append(utt_id)
+    if batch:
+        yield batch

@@ -1,0 +1,94 @@
+"""A search's weights, chosen on dev: entity F1 against stage 2's labels, and among equals the lower WER."""
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from spner.core import paths
+from spner.core.datatypes import Annotated
+from spner.core.errors import SpnerError
+from spner.core.files import locked, read_json, write_json
+from spner.data.datadir import read_entities, read_table
+from spner.data.tokens import tokens_to_words
+from spner.decode.beam import BeamOptions, find_arpa, identify, prepare_search, read_options, run_plans, store
+from spner.decode.config import LEXICON
+from spner.decode.recogniser import compute_posteriors, load_recogniser
+from spner.decode.search import Hypothesis
+from spner.scoring.ner import MatchCounts, Pair, count_matches
+from spner.scoring.wer import ErrorCounts, count_errors
+from spner.text.tags import text_to_spans
+
+
+def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size: int) -> dict[str, Any]:
+    """Write ``exp/tuned/<configuration>.json``, which decoding takes its weights from, and return what it holds.
+
+    The posteriors of dev are computed once, and searched with every pair of weights that the configuration lists.
+
+    Args:
+        data: data folder of stages 1 and 2.
+        exp: ``exp/<tag>`` of stage 4.
+        options: the search; its names to boost and its number of hypotheses are not used.
+        device: as torch names it; ``auto`` takes a GPU where there is one.
+        batch_size: utterances in a batch at most.
+
+    Raises:
+        SpnerError: an earlier stage has not finished, dev is empty, or the search cannot be made.
+    """
+    config = read_options(options)
+    if options.lm is None:
+        raise SpnerError("--lm: is missing; without a language model there are no weights to choose")
+    tuned_for = identify(exp, options, config)
+    result = paths.tuned_file(exp, options.name)
+    refs = _read_refs(data / paths.DEV)
+    with locked(exp / "decode"), prepare_search(exp, find_arpa(options.lm, config), config) as plan:
+        if result.exists() and (record := read_json(result))["tuned_for"] == tuned_for:
+            return record
+        word_scores = config.tune_word_score if config.search == LEXICON else (config.word_score,)
+        configs = [replace(config, lm_weight=w, word_score=s) for w, s in product(config.tune_lm_weight, word_scores)]
+        recogniser = load_recogniser(exp, device=device)
+        batches = compute_posteriors(recogniser, data / paths.DEV, batch_size=batch_size, what="decode dev")
+        stored = store(batches, plan.work / "posteriors")
+        plans = [replace(plan, config=one) for one in configs]
+        found = run_plans(plans, stored, num_best=1, num_workers=options.num_workers, what="tune")
+        grid = []
+        for one, hyps in zip(configs, found, strict=True):
+            scores = _score(refs, hyps, recogniser.token_list)
+            grid.append({"lm_weight": one.lm_weight, "word_score": one.word_score, **scores})
+        best = min(grid, key=lambda row: (-row["f1"], row["wer"]))
+        record = {"lm_weight": best["lm_weight"], "word_score": best["word_score"], "grid": grid,
+                  "tuned_for": tuned_for}  # fmt: skip
+        write_json(result, record)
+    return record
+
+
+def _read_refs(folder: Path) -> dict[str, Annotated]:
+    if (folder / paths.ENTITIES).exists():
+        refs = read_entities(folder / paths.ENTITIES, made_by="stage 2")
+    else:
+        refs = {u: Annotated(tuple(t.split())) for u, t in read_table(folder / paths.TEXT, made_by="stage 1").items()}
+    if not refs:
+        raise SpnerError(f"{folder}: holds no utterances (expected a dev set to tune on); rerun stages 1 and 2")
+    return refs
+
+
+def _score(
+    refs: dict[str, Annotated], hyps: dict[str, list[Hypothesis]], token_list: tuple[str, ...]
+) -> dict[str, float | None]:
+    def read(hyp: Hypothesis) -> Annotated:
+        return text_to_spans(tokens_to_words(token_list[i] for i in hyp.token_ids)).annotated
+
+    pairs = [Pair(ref=ref, hyp=read(hyps[utt_id][0])) for utt_id, ref in refs.items()]
+    errors = sum((count_errors(ref=pair.ref.words, hyp=pair.hyp.words) for pair in pairs), ErrorCounts())
+    f1 = sum(count_matches(pairs, matching="f1").values(), MatchCounts()).f1
+    return {"f1": f1, "wer": errors.rate}
+
+
+def format_tuned(record: dict[str, Any]) -> str:
+    """Return the grid to print, the choice marked."""
+    lines = []
+    for row in record["grid"]:
+        chosen = (row["lm_weight"], row["word_score"]) == (record["lm_weight"], record["word_score"])
+        lines.append(f"lm_weight {row['lm_weight']:<5} word_score {row['word_score']:<5} "
+                     f"F1 {100 * row['f1']:5.1f}  WER {100 * row['wer']:5.1f}{'  chosen' if chosen else ''}")
+    return "\n".join(lines)

@@ -1,0 +1,95 @@
+"""Gold text for the small text tagger of the embedded corpus, in CoNLL column format.
+
+::
+
+    Marie B-PER
+    Curie I-PER
+    reist O
+
+One token and its IOB2 tag a line, an empty line after each sentence, UTF-8, cased; marks are tokens of their own.
+The sentences are drawn anew from the corpus's templates, and their names are the corpus's only in part, so that the
+tagger's labels on the corpus are as imperfect as in life.
+"""
+
+import random
+import re
+from collections.abc import Iterator, Mapping
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from spner.core.datatypes import Annotated, Entity
+from spner.core.files import atomic_text
+from spner.mini.make import read_settings
+from spner.mini.names import DEFAULT_POOLS, PoolSizes, draw_tagger_pools
+from spner.mini.phrasebook import TEMPLATES, read_phrasebook
+from spner.mini.sentences import Sentence, draw_sentences
+from spner.text.tags import spans_to_bio
+
+TOKEN = re.compile(r"['’]?\w+(?:['’-]\w+)*|[^\w\s]")
+
+
+def make_tagger_text(
+    lang: str,
+    *,
+    num_sentences: int,
+    seed: int = 1,
+    pools: PoolSizes = DEFAULT_POOLS,
+    shares: Mapping[str, float] | None = None,
+    overlap: float = 0.85,
+    templates: Traversable = TEMPLATES,
+) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    """Yield sentences as tokens and IOB2 tags.
+
+    Args:
+        lang: a language with a templates file.
+        num_sentences: sentences to draw; one may come again.
+        seed: the corpus's seed, which decides on its names.
+        pools: the corpus's.
+        shares: the corpus's.
+        overlap: share of the corpus's names, 0 to 1, that the text mentions as well.
+        templates: the folder of the templates files.
+
+    Raises:
+        SpnerError: no templates for ``lang``.
+    """
+    phrasebook = read_phrasebook(lang, folder=templates)
+    names = draw_tagger_pools(phrasebook, pools, seed=seed, overlap=overlap, shares=shares)
+    rng = random.Random(f"tagger text {lang} {seed}")
+    drawn = draw_sentences(phrasebook, names, rng=rng, unseen=0)
+    for _ in range(num_sentences):
+        annotated = _tokenise(next(drawn))
+        yield annotated.words, spans_to_bio(annotated)
+
+
+def write_tagger_text(corpus: Path, out: Path, *, num_sentences: int) -> None:
+    """Write sentences for a tagger of the embedded corpus in ``corpus`` as a CoNLL column file.
+
+    Raises:
+        SpnerError: ``corpus`` is no embedded corpus, or the language's templates are gone.
+    """
+    settings = read_settings(corpus)
+    sentences = make_tagger_text(
+        settings["lang"],
+        num_sentences=num_sentences,
+        seed=settings["seed"],
+        pools=PoolSizes(**settings["pools"]),
+        shares=settings.get("shares"),
+    )
+    with atomic_text(out) as file:
+        for tokens, tags in sentences:
+            file.writelines(f"{token} {tag}\n" for token, tag in zip(tokens, tags, strict=True))
+            file.write("\n")
+
+
+def _tokenise(sentence: Sentence) -> Annotated:
+    """Return the tokens and the entities on them; a token never crosses an entity's border (``Curie`` ``'s``)."""
+    tokens: list[str] = []
+    entities: list[Entity] = []
+    position = 0
+    for start, end, label in sentence.spans:
+        tokens += TOKEN.findall(sentence.text[position:start])
+        first = len(tokens)
+        tokens += TOKEN.findall(sentence.text[start:end])
+        entities.append(Entity(first, len(tokens), label))
+        position = end
+    return Annotated((*tokens, *TOKEN.findall(sentence.text[position:])), tuple(entities))

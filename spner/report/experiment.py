@@ -1,0 +1,108 @@
+"""An experiment folder: its training curves and its scores."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spner.core import paths
+from spner.core.errors import SpnerError
+from spner.core.files import read_json
+from spner.data.trainset import format_counts
+from spner.report.curves import plot_curves
+from spner.report.markdown import Run, write_results
+from spner.scoring.inputs import Rules
+from spner.scoring.score import Options, write_scores
+from spner.scoring.table import format_table
+
+
+def plot_training(exp: Path) -> None:
+    """Draw the curves of a finished training, the epochs that decoding averages marked."""
+    history = _read_training(exp)["history"]
+    plot_curves(history, exp / paths.CURVES, chosen=chosen_epochs(history, _read_config(exp)))
+
+
+def chosen_epochs(history: Sequence[dict[str, Any]], config: dict[str, Any]) -> list[int]:
+    """Return the epochs whose checkpoints ESPnet averages: the best by its first criterion, the earlier on a tie."""
+    _phase, key, mode = config["best_model_criterion"][0]
+    kept = config["keep_nbest_models"]
+    best = sorted(history, key=lambda record: record[f"dev_{key}"], reverse=mode == "max")
+    return sorted(record["epoch"] for record in best[: kept if isinstance(kept, int) else max(kept)])
+
+
+def score_experiment(data: Path, exp: Path, set_names: Sequence[str]) -> str:
+    """Score the decoded sets, write ``exp/score/<set>.json`` and ``exp/RESULTS.md``, and return tables to print.
+
+    Each set is scored against its pseudo-labels and, where the corpus has gold entities, against them
+    (``<set>_gold.json``).
+
+    Raises:
+        SpnerError: an earlier stage has not finished, or its files do not fit each other.
+    """
+    if not (data / paths.REPORT).exists():
+        raise SpnerError(f"{data}: holds no finished data; stage 1 makes it")
+    report = read_json(data / paths.REPORT)
+    run = _describe(report, exp)
+    tables = []
+    for set_name in set_names:
+        for gold in (False, True):
+            ref = data / set_name / paths.GOLD_ENTITIES if gold else data / set_name
+            if gold and not ref.exists():
+                continue
+            seen = data / paths.TRAIN / ref.name if gold else data / paths.TRAIN
+            scores = write_scores(
+                paths.score_file(exp, set_name, gold=gold), ref=ref, hyp=paths.decode_dir(exp, set_name),
+                options=Options(Rules(run.lang), seen=seen if seen.exists() else None),
+                about={"experiment": asdict(run)},
+            )  # fmt: skip
+            tables.append(f"{set_name}, {'gold entities' if gold else 'pseudo-labels'}\n{format_table(scores)}")
+    write_results(exp, run)
+    return "\n\n".join([*tables, f"{exp / paths.RESULTS}"])
+
+
+def _describe(report: dict[str, Any], exp: Path) -> Run:
+    model, facts = _find_model(exp)
+    training, config = _read_training(model), _read_config(model)
+    if training.get("init"):
+        facts["began with"] = training["init"]
+    if training.get("train"):
+        facts["trained on"] = format_counts(training["train"])
+    phase, key, mode = config["best_model_criterion"][0]
+    names = {"wer": "untagged WER", "wer_tagged": "tagged WER", "f1": "entity F1"}
+    epochs = chosen_epochs(training["history"], config)
+    return Run(
+        lang=report["settings"]["lang"],
+        corpus=report["settings"]["corpus"],
+        synthetic=report["synthetic"],
+        system="pipeline" if "tagger" in facts else "e2e" if "</NE>" in config["token_list"] else "asr",
+        config=", ".join(Path(path).name for path in training["configs"]),
+        seed=config["seed"],
+        checkpoint=f"{phase}.{key}.ave.pth",
+        selection=f"mean of the epochs with the {'lowest' if mode == 'min' else 'highest'} dev {names.get(key, key)}: "
+        + ", ".join(map(str, epochs)),
+        commit=training["commit"],
+        versions=training["versions"],
+        facts=facts,
+    )
+
+
+def _find_model(exp: Path) -> tuple[Path, dict[str, str]]:
+    """Return the folder of the training behind an experiment's hypotheses, and what to tell of a folder without one."""
+    model, facts = exp, {}
+    while (model / paths.SYSTEM).exists():
+        system = read_json(model / paths.SYSTEM)
+        model = Path(system["model"])
+        facts |= {"model": str(model)} | ({"tagger": system["tagger"]} if "tagger" in system else {})
+    return model, facts
+
+
+def _read_training(exp: Path) -> dict[str, Any]:
+    if not (exp / paths.TRAINING).exists():
+        raise SpnerError(f"{exp}: holds no finished training; stage 4 makes it")
+    return read_json(exp / paths.TRAINING)
+
+
+def _read_config(exp: Path) -> dict[str, Any]:
+    return yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))

@@ -1,0 +1,187 @@
+"""Experiment folders and scores files -> the checked numbers that the report page shows.
+
+An experiment is a folder with ``score/<set>.json`` (stage 6), or one JSON file that ``spner score --out`` wrote.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spner.core.errors import SpnerError
+from spner.core.files import read_json
+from spner.core.paths import CURVES, TEST, score_file
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number of a scores file that the page shows."""
+
+    title: str
+    place: tuple[str, ...]
+    """The keys that lead to it."""
+    interval: str
+    """Its name in ``ci95``."""
+    lower_is_better: bool = False
+
+
+METRICS = {
+    "Words": (
+        Metric("WER", ("wer", "rate"), "wer", True),
+        Metric("CER", ("cer", "rate"), "cer", True),
+        Metric("tagged WER", ("wer_tagged", "rate"), "wer_tagged", True),
+        Metric("entity WER", ("entity_wer", "rate"), "entity_wer", True),
+    ),
+    "Names in the transcript, whatever their label": (
+        Metric("EER", ("eer", "rate"), "eer", True),
+        Metric("EER, substring", ("eer_substr", "rate"), "eer_substr", True),
+    ),
+    "Entities": (
+        Metric("F1", ("f1", "micro", "f1"), "f1"),
+        Metric("precision", ("f1", "micro", "precision"), "precision"),
+        Metric("recall", ("f1", "micro", "recall"), "recall"),
+        Metric("macro F1", ("f1", "macro_f1"), "macro_f1"),
+        Metric("label-F1", ("label_f1", "micro", "f1"), "label_f1"),
+        Metric("span F1", ("f1_span", "micro", "f1"), "f1_span"),
+        Metric("span-text F1", ("f1_span_text", "micro", "f1"), "f1_span_text"),
+        Metric("aligned F1", ("f1_aligned", "micro", "f1"), "f1_aligned"),
+        Metric("F1, seen", ("seen", "micro", "f1"), "seen"),
+        Metric("F1, unseen", ("unseen", "micro", "f1"), "unseen"),
+    ),
+}
+"""Rows of the score table in groups; their meaning is defined in ``spner.scoring``."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A score and its 95 % confidence interval, fractions; None where undefined or not computed."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        numbers = [number for number in (self.low, self.value, self.high) if number is not None]
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError(f"{numbers} are not finite numbers")
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """One label's scores over (label, phrase)."""
+
+    f1: Rate
+    precision: float
+    recall: float
+    num_ref: int
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One experiment's scores on one set."""
+
+    experiment: str
+    set_name: str
+    """File name without ``_gold`` in an experiment folder, the references' path for a single file."""
+    file: Path
+    gold: bool
+    num_utts: int
+    rates: dict[str, Rate]
+    """By the metric's title."""
+    labels: dict[str, LabelScore]
+    errors: dict[str, int]
+    """Mentions by error kind; empty where phrases have no positions."""
+    confusion: dict[str, dict[str, int]]
+    """Counts ``[ref label][hyp label]``; empty where phrases have no positions."""
+    made_with: dict[str, Any]
+    """Commit, versions, settings; ``experiment`` tells of the training, where it was one."""
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the experiment says so of its speech."""
+        return bool((self.made_with.get("experiment") or {}).get("synthetic"))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One argument of ``spner report``."""
+
+    name: str
+    """Name on the page; no two experiments share one."""
+    scored: tuple[Scored, ...]
+    curves: Path | None
+    """Picture of its training; None for a single file."""
+
+
+def read_experiments(exps: Sequence[Path]) -> list[Experiment]:
+    """Read every experiment's scores.
+
+    Raises:
+        SpnerError: an experiment is missing, given twice or without scores, or a file does not hold scores.
+    """
+    for path, count in Counter(path.resolve() for path in exps).items():
+        if count > 1:
+            raise SpnerError(f"{path}: is given {count} times (expected every experiment once); leave it out")
+    short = Counter(_short_name(path) for path in exps)
+    return [_read_experiment(path, _short_name(path) if short[_short_name(path)] == 1 else str(path)) for path in exps]
+
+
+def _short_name(path: Path) -> str:
+    return path.resolve().name if path.is_dir() else path.stem
+
+
+def _read_experiment(path: Path, name: str) -> Experiment:
+    if not path.exists():
+        raise SpnerError(f"{path}: no such experiment (expected a folder with score/<set>.json, or a scores file); "
+                         "stage 6 makes the one, spner score --out the other")
+    if not path.is_dir():
+        return Experiment(name, (_read_scored(path, name),), None)
+    folder = score_file(path, TEST).parent
+    scored = tuple(_read_scored(file, name, in_folder=True) for file in sorted(folder.glob("*.json")))
+    if not scored:
+        raise SpnerError(f"{folder}: holds no scores (expected one JSON file a scored set); run stage 6")
+    return Experiment(name, scored, path / CURVES if (path / CURVES).exists() else None)
+
+
+def _read_scored(file: Path, experiment: str, *, in_folder: bool = False) -> Scored:
+    scores = read_json(file)
+    try:
+        json.dumps(scores, ensure_ascii=False).encode()  # a lone surrogate cannot be written
+        made_with, stem = dict(scores["made_with"]), file.stem
+        folder_set = stem.removesuffix("_gold") if scores["gold"] else stem
+        return Scored(
+            experiment=experiment,
+            set_name=folder_set if in_folder else str(made_with.get("ref", stem)),
+            file=file,
+            gold=bool(scores["gold"]),
+            num_utts=int(scores["num_utts"]),
+            rates={metric.title: _rate(scores, metric) for group in METRICS.values() for metric in group},
+            labels={
+                label: LabelScore(
+                    _rate(scores, Metric(label, ("f1", "labels", label, "f1"), f"f1.{label}")),
+                    score["precision"], score["recall"], score["tp"] + score["fn"],
+                )
+                for label, score in scores["f1"]["labels"].items()
+            },
+            errors={kind: int(count) for kind, count in (scores["errors"] or {}).items()},
+            confusion={
+                ref: {hyp: int(count) for hyp, count in row.items()}
+                for ref, row in (scores["confusion"] or {}).items()
+            },
+            made_with=made_with,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SpnerError(f"{file}: holds no scores ({type(error).__name__}: {error}; expected what spner score "
+                         "writes); score again") from error
+
+
+def _rate(scores: dict[str, Any], metric: Metric) -> Rate:
+    """Return the number at the metric's place; a null or a missing score on the way there is an undefined one."""
+    value: Any = scores
+    for key in metric.place:
+        value = None if value is None else value.get(key)
+    low, high = (scores.get("ci95") or {}).get(metric.interval) or (None, None)
+    return Rate(value, low, high)

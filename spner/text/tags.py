@@ -1,0 +1,113 @@
+"""The entity codec: spans <-> tagged text <-> BIO.
+
+Tagged text is the paper's scheme (arXiv 2307.01310, section 3): one opening symbol a label, one shared
+closing symbol, each a token of its own: ``<PER> angela merkel </NE> reist naar <LOC> amsterdam </NE>``.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from spner.core.datatypes import LABELS, Annotated, Entity
+
+CLOSE = "</NE>"
+POLICIES = ("discard", "repair")
+BIO_TAG = re.compile(r"O|[BI]-\S+")
+
+
+def open_symbol(label: str) -> str:
+    """Return the symbol that opens an entity: ``PER`` -> ``<PER>``."""
+    return f"<{label}>"
+
+
+def entity_symbols(labels: Sequence[str] = LABELS) -> list[str]:
+    """Return every entity symbol in token-list order: one opening symbol a label, then the close."""
+    return [*map(open_symbol, labels), CLOSE]
+
+
+def spans_to_text(annotated: Annotated) -> str:
+    """Return the tagged text. ``text_to_spans(spans_to_text(x).split()).annotated == x``."""
+    tokens: list[str] = []
+    position = 0
+    for entity in annotated.entities:
+        tokens += annotated.words[position : entity.start]
+        tokens += [open_symbol(entity.label), *annotated.words[entity.start : entity.end], CLOSE]
+        position = entity.end
+    return " ".join([*tokens, *annotated.words[position:]])
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a token sequence says, and how many illegal events (by kind) it took to say so."""
+
+    annotated: Annotated
+    illegal: Counter[str]
+
+
+def text_to_spans(tokens: Iterable[str], *, labels: Sequence[str] = LABELS, policy: str = "discard") -> Reading:
+    """Read tagged text; total: any token sequence is read and nothing raises (METRICS, section 2).
+
+    Illegal events are ``open_inside``, ``stray_close``, ``unclosed`` and ``empty``. Words are always kept.
+
+    Args:
+        tokens: words and entity symbols, each symbol a token of its own.
+        labels: the labels whose symbols are read as symbols.
+        policy: ``discard``: a new open drops the running entity, as does the end of the utterance;
+            ``repair``: both close it.
+    """
+    label_of = {open_symbol(label): label for label in labels}
+    words: list[str] = []
+    entities: list[Entity] = []
+    illegal: Counter[str] = Counter()
+    label, start = None, 0
+
+    def finish(kind: str | None) -> None:
+        if kind:
+            illegal[kind] += 1
+        if start == len(words):
+            illegal["empty"] += 1
+        elif kind is None or policy == "repair":
+            entities.append(Entity(start, len(words), label))
+
+    for token in tokens:
+        if token in label_of:
+            if label is not None:
+                finish("open_inside")
+            label, start = label_of[token], len(words)
+        elif token != CLOSE:
+            words.append(token)
+        elif label is None:
+            illegal["stray_close"] += 1
+        else:
+            finish(None)
+            label = None
+    if label is not None:
+        finish("unclosed")
+    return Reading(Annotated(tuple(words), tuple(entities)), illegal)
+
+
+def spans_to_bio(annotated: Annotated) -> list[str]:
+    """Return one IOB2 tag a word."""
+    bio = ["O"] * len(annotated.words)
+    for entity in annotated.entities:
+        bio[entity.start : entity.end] = [f"I-{entity.label}"] * (entity.end - entity.start)
+        bio[entity.start] = f"B-{entity.label}"
+    return bio
+
+
+def bio_to_spans(bio: Sequence[str]) -> tuple[Entity, ...]:
+    """Read BIO tags, IOB1 or IOB2, the way ``conlleval`` does.
+
+    An entity begins at ``B-``, and at an ``I-`` that does not continue an entity of its own label.
+    """
+    entities: list[Entity] = []
+    label, start = None, 0
+    for position, tag in enumerate([*bio, "O"]):
+        prefix, _, tag_label = tag.partition("-")
+        if label is not None and (prefix != "I" or tag_label != label):
+            entities.append(Entity(start, position, label))
+            label = None
+        if label is None and prefix in ("B", "I"):
+            label, start = tag_label, position
+    return tuple(entities)

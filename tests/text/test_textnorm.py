@@ -1,0 +1,171 @@
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from spner.core.datatypes import Annotated, Entity
+from spner.text.textnorm import APOSTROPHES, normalise, normalise_annotated, normalise_words, project
+
+LANGS = st.sampled_from(["nl", "de", "en", "ru", "el", "zh", "fr", "ka"])
+# Letters of several scripts, combining marks, apostrophes, joiners, fillers and signs, densely mixed.
+SENTENCES = st.one_of(
+    st.text(alphabet="abÀßëïéĳIJİıΑθЖч北京ㅤªʰ²Ⅷ\u0301\u0308\u0307'’ʼ`-_. ,&5", max_size=20), st.text(max_size=20)
+).map(lambda text: unicodedata.normalize("NFC", text))
+
+
+@pytest.mark.parametrize(
+    ("lang", "sentence", "expected"),
+    [
+        ("nl", "Angela Merkel reist naar Amsterdam.", "angela merkel reist naar amsterdam"),
+        ("nl", "De foto's van Noord-Holland", "de fotos van noord holland"),
+        ("nl", "'s-Hertogenbosch", "s hertogenbosch"),
+        ("en", "Merkel's car isn't here, the dogs' bowl is.", "merkel's car isn't here the dogs bowl is"),
+        ("en", "rock ’n’ roll", "rock n roll"),
+        ("en", "it’s", "it's"),
+        ("en", "fooʼʼbar", "foobar"),
+        ("de", "Die Straße nach Köln: STRASSE, STRAẞE", "die straße nach köln strasse straße"),
+        ("nl", "Coördinatie, één, België, reünie", "coördinatie één belgië reünie"),
+        ("nl", "\u0133s en \u0132sland", "\u0133s en \u0133sland"),
+        ("nl", "cafe\u0301", "café"),
+        ("nl", "q\u0308", "q\u0308"),
+        ("tr", "İstanbul", "i\u0307stanbul"),
+        ("nl", "Σωκράτης en Москва en 北京", "sokratis en moskva en beijing"),
+        ("nl", "हिन्दी", "hindi"),
+        ("nl", "й\u0301", "y"),
+        ("ru", "Москва и Paris é e\u0323\u0301", "москва и paris e e"),
+        ("ru", "Москва и Paris", "москва и paris"),
+        ("el", "Σωκράτης", "σωκράτης"),
+        ("en", "5G at 10:30 - A & B", "5g at 10 30 a b"),
+        ("de", "", ""),
+        ("de", " … ’ – ", ""),
+    ],
+    ids=lambda value: value[:12] if isinstance(value, str) else None,
+)
+def test_normalise(lang: str, sentence: str, expected: str) -> None:
+    assert normalise(sentence, lang) == expected
+
+
+def test_words_know_where_they_came_from() -> None:
+    sentence = "Op 3 mei: 's-Gravenhage!"
+    assert [sentence[word.start : word.end] for word in normalise_words(sentence, "nl")] == [
+        "Op", "3", "mei", "s", "Gravenhage"]  # fmt: skip
+
+
+@given(SENTENCES, LANGS)
+@example("aʼʼb", "en")
+@example("a'\u3164", "en")
+@example("e'\u0301", "nl")
+@example("ª\u0301", "ru")
+def test_normalise_is_idempotent(sentence: str, lang: str) -> None:
+    once = normalise(sentence, lang)
+    assert normalise(once, lang) == once
+
+
+@given(SENTENCES, LANGS)
+def test_normalised_text_is_lower_case_nfc_without_marks_of_punctuation(sentence: str, lang: str) -> None:
+    text = normalise(sentence, lang)
+    assert text == unicodedata.normalize("NFC", text)
+    kinds = {unicodedata.category(c)[0] for c in text if c != " " and not (lang == "en" and c == "'")}
+    assert kinds <= {"L", "M", "N"}
+    assert "  " not in text and text == text.strip()
+
+
+@given(SENTENCES, LANGS)
+def test_word_spans_are_ordered_and_hold_each_words_letters(sentence: str, lang: str) -> None:
+    position = 0
+    for word in normalise_words(sentence, lang):
+        assert position <= word.start < word.end <= len(sentence)
+        assert normalise(sentence[word.start : word.end], lang) == word.text
+        position = word.end
+
+
+@given(st.lists(SENTENCES, max_size=6), LANGS, st.data())
+def test_normalise_annotated_moves_entities_with_their_words(words: list[str], lang: str, data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(words)), max_size=4)))
+    entities = tuple(Entity(a, b, "LOC") for a, b in zip(cuts[::2], cuts[1::2], strict=False))
+    result = normalise_annotated(Annotated(tuple(words), entities), lang)
+    phrases = [normalise(" ".join(words[e.start : e.end]), lang) for e in entities]
+    assert [result.phrase(e) for e in result.entities] == [phrase for phrase in phrases if phrase]
+
+
+def test_normalise_annotated_drops_and_splits_words() -> None:
+    annotated = Annotated(("De", "-", "Noord-Holland", "..."), (Entity(1, 2, "ORG"), Entity(2, 4, "LOC")))
+    assert normalise_annotated(annotated, "nl") == Annotated(("de", "noord", "holland"), (Entity(1, 3, "LOC"),))
+
+
+def _marked(text: str) -> tuple[str, list[tuple[int, int, str]]]:
+    """Read ``"[PER Jan]s huis"`` as a sentence and its labelled character spans."""
+    sentence, spans = "", []
+    for piece in text.replace("]", "[").split("["):
+        label, _, name = piece.partition(" ")
+        if label in ("PER", "ORG", "LOC"):
+            spans.append((len(sentence), len(sentence) + len(name), label))
+            piece = name
+        sentence += piece
+    return sentence, spans
+
+
+@pytest.mark.parametrize(
+    ("lang", "marked", "expected"),
+    [
+        ("nl", "[PER Angela Merkel] reist naar [LOC Amsterdam].", [("PER", "angela merkel"), ("LOC", "amsterdam")]),
+        ("en", "[PER Merkel]'s car", [("PER", "merkel's")]),
+        ("nl", "[PER Merkel]'s auto", [("PER", "merkels")]),
+        ("nl", "in [LOC 's-Hertogenbosch]!", [("LOC", "s hertogenbosch")]),
+        ("nl", "[LOC Noord-Holland]-kaart", [("LOC", "noord holland")]),
+        ("nl", "[LOC Noord]-Holland", [("LOC", "noord")]),
+        ("de", "Fußballstadion[ORG  in]", [("ORG", "in")]),
+        ("de", "[LOC Ba]hnhof", []),
+        ("nl", "[PER ...] niemand", []),
+        ("nl", "[PER Piet][ORG Jans] samen", [("PER", "pietjans")]),
+        ("nl", "[LOC Москва] is ver", [("LOC", "moskva")]),
+        ("nl", "op [LOC België]", [("LOC", "belgië")]),
+        ("nl", "[PER Jan][PER  Piet]", [("PER", "jan"), ("PER", "piet")]),
+        ("en", "[ORG 3M] and [ORG AT&T]", [("ORG", "3m"), ("ORG", "at t")]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_project(lang: str, marked: str, expected: list[tuple[str, str]]) -> None:
+    sentence, spans = _marked(marked)
+    annotated = project(sentence, spans, lang)
+    assert [(e.label, annotated.phrase(e)) for e in annotated.entities] == expected
+    assert " ".join(annotated.words) == normalise(sentence, lang)
+
+
+def test_project_takes_spans_in_any_order_and_the_first_keeps_a_shared_word() -> None:
+    annotated = project("New York City", [(4, 13, "ORG"), (0, 8, "LOC")], "en")
+    assert annotated.entities == (Entity(0, 2, "LOC"), Entity(2, 3, "ORG"))
+
+
+@given(SENTENCES, LANGS, st.data())
+def test_every_entitys_words_come_from_its_own_characters(sentence: str, lang: str, data: st.DataObject) -> None:
+    limits = st.integers(0, len(sentence))
+    spans = data.draw(st.lists(st.tuples(limits, limits, st.sampled_from(["PER", "ORG"])), max_size=4))
+    words = normalise_words(sentence, lang)
+    annotated = project(sentence, [span for span in spans if span[0] < span[1]], lang)
+    assert annotated.words == tuple(word.text for word in words)
+    for entity in annotated.entities:
+        for word in words[entity.start : entity.end]:
+            letters = [i for i in range(word.start, word.end) if sentence[i] not in APOSTROPHES]
+            assert any(
+                2 * len([i for i in letters if start <= i < end]) >= len(letters)
+                for start, end, label in spans
+                if label == entity.label
+            )
+
+
+@given(SENTENCES, LANGS)
+@example("\u05b0", "nl")
+def test_an_entity_over_the_whole_sentence_holds_every_word(sentence: str, lang: str) -> None:
+    annotated = project(sentence, [(0, len(sentence), "LOC")], lang)
+    assert annotated.entities == ((Entity(0, len(annotated.words), "LOC"),) if annotated.words else ())
+
+
+def test_apostrophes_cover_the_ones_people_type() -> None:
+    assert {"'", "’", "‘", "`"} <= APOSTROPHES
+
+
+@pytest.mark.parametrize("lang", ["en", "EN", "en-US", "en_GB"])
+def test_a_country_does_not_change_the_language(lang: str) -> None:
+    assert normalise("Don't!", lang) == "don't"
