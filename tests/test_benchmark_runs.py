@@ -1,4 +1,4 @@
-"""The tier that runs the comparison: every system on tiny embedded corpora, a failing cell, and once more."""
+"""The tier that runs the comparison: every system on tiny mini corpora, a failing cell, and once more."""
 
 import json
 import os
@@ -16,8 +16,10 @@ pytestmark = [pytest.mark.espnet, pytest.mark.timeout(1800)]
 TINY = [
     "mini_opts=--num_train 40 --num_dev 6 --num_test 10 --share nl+de=0.4",
     "recipe_opts=--nj 1 --max_broken 0.1 --mini_text 200",
-    "train_opts=encoder_conf.num_blocks=1 keep_nbest_models=1", "epochs=[[20, 1], [100, 2]]", "seeds=[1]",
-]  # fmt: skip
+    "train_opts=encoder_conf.num_blocks=1 keep_nbest_models=1",
+    "epochs=[[20, 1], [100, 2]]",
+    "seeds=[1]",
+]
 
 
 @pytest.fixture(scope="module")

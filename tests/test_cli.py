@@ -241,8 +241,17 @@ def test_the_comparison_can_be_looked_at_before_it_runs(tmp_path: Path, capfd: p
     main([*command, "--set", "seeds=[4]", "--set", "side_seeds=[4]", "--set", "epochs=[[100, 1]]"])
     *cells, whole = capfd.readouterr().out.splitlines()
     assert [cell.split()[0] for cell in cells] == [
-        "nl_data", "de_data", "de_e2e_s4", "nl_e2e_s4", "nl_joint_s4", "nl_100_from_de_s4", "nl_pipeline_s4",
-        "nl_by_de_s4", "de_pipeline_s4", "de_by_nl_s4", "nl_pipeline_cased_s4",
-    ]  # fmt: skip
+        "nl_data",
+        "de_data",
+        "de_e2e_s4",
+        "nl_e2e_s4",
+        "nl_joint_s4",
+        "nl_100_from_de_s4",
+        "nl_pipeline_s4",
+        "nl_by_de_s4",
+        "de_pipeline_s4",
+        "de_by_nl_s4",
+        "nl_pipeline_cased_s4",
+    ]
     assert whole.startswith("11 of 11 cells to run, 2 at a time: ")
     assert not (tmp_path / "egs" / "benchmark").exists()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.tagger.conll import read_conll
 from tools.speed.msner_pipeline import (
@@ -54,7 +54,7 @@ def annotation(**changes: Any) -> dict[str, Any]:
 
 
 def recording(session: str, number: int = 1) -> Recording:
-    return Recording(f"{session}-0900-PLENARY-{number}", Annotated(("a",)), {}, True)
+    return Recording(f"{session}-0900-PLENARY-{number}", Transcript(("a",)), {}, True)
 
 
 def write_lines(path: Path, lines: list[Any]) -> Path:
@@ -65,8 +65,8 @@ def write_lines(path: Path, lines: list[Any]) -> Path:
 def test_line_gives_cased_tokens_our_entities_and_normalised_reference() -> None:
     read = parse_recording(LINE)
     words = ("Frau", "Zoë", "Beispiel", ",", "die", "EU", "hat", "27", "Länder", ".")
-    assert read.gold == Annotated(words, (Entity(1, 3, "PER"), Entity(5, 6, "ORG")))
-    assert read.ref == Annotated(
+    assert read.gold == Transcript(words, (Entity(1, 3, "PER"), Entity(5, 6, "ORG")))
+    assert read.ref == Transcript(
         ("frau", "zoë", "beispiel", "die", "eu", "hat", "27", "länder"), (Entity(1, 3, "PER"), Entity(4, 5, "ORG"))
     )
     assert (read.session, read.is_certain) == ("20200131", True)
@@ -147,7 +147,7 @@ def test_folds_are_whole_sessions_of_about_equal_size() -> None:
 def ten_sessions() -> list[Recording]:
     """Return two utterances in each of ten sessions; their only word is the session's own."""
     sessions = [f"202001{day:02}" for day in range(1, 11)]
-    gold = {session: Annotated((f"W{session}",)) for session in sessions}
+    gold = {session: Transcript((f"W{session}",)) for session in sessions}
     return [Recording(f"{session}-{number}", gold[session], {}, True) for session in sessions for number in (1, 2)]
 
 
@@ -168,31 +168,31 @@ def test_fold_is_trained_and_its_epoch_chosen_without_its_sessions(
 def test_held_out_utterances_are_tagged_by_the_tagger_of_their_fold(
     monkeypatch: pytest.MonkeyPatch, ten_sessions: list[Recording]
 ) -> None:
-    def tag_all(folder: Path, recordings: list[Recording]) -> dict[str, dict[str, Annotated]]:
-        return {"low": {r.utt_id: Annotated((folder.name,)) for r in recordings}}
+    def tag_all(folder: Path, recordings: list[Recording]) -> dict[str, dict[str, Transcript]]:
+        return {"low": {r.utt_id: Transcript((folder.name,)) for r in recordings}}
 
     monkeypatch.setattr("tools.speed.msner_pipeline.tag_all", tag_all)
     tagged = tag_held_out([Path(str(fold)) for fold in range(NUM_FOLDS)], ten_sessions)
     fold_of = assign_folds(ten_sessions)
-    assert tagged == {"low": {r.utt_id: Annotated((str(fold_of[r.session]),)) for r in ten_sessions}}
+    assert tagged == {"low": {r.utt_id: Transcript((str(fold_of[r.session]),)) for r in ten_sessions}}
 
 
 def test_both_forms_normalises_words_and_moves_entities() -> None:
-    cased = Annotated(("„", "Rhein-Main", "!"), (Entity(1, 2, "LOC"),))
-    marks = Annotated(("!",))
-    assert both_forms([cased, marks]) == [cased, marks, Annotated(("rhein", "main"), (Entity(0, 2, "LOC"),))]
+    cased = Transcript(("„", "Rhein-Main", "!"), (Entity(1, 2, "LOC"),))
+    marks = Transcript(("!",))
+    assert both_forms([cased, marks]) == [cased, marks, Transcript(("rhein", "main"), (Entity(0, 2, "LOC"),))]
 
 
 def test_other_names_are_the_silver_texts_of_the_same_label() -> None:
-    gold = [Annotated(("Herr", "Alt", "in", "Wien"), (Entity(1, 2, "PER"), Entity(3, 4, "LOC")))] * 50
-    silver = [Annotated(("Jo", "Neu", "Bonn"), (Entity(0, 2, "PER"), Entity(2, 3, "LOC")))]
+    gold = [Transcript(("Herr", "Alt", "in", "Wien"), (Entity(1, 2, "PER"), Entity(3, 4, "LOC")))] * 50
+    silver = [Transcript(("Jo", "Neu", "Bonn"), (Entity(0, 2, "PER"), Entity(2, 3, "LOC")))]
     swapped = with_other_names(gold, silver, random.Random(1))
     assert {s.phrase(e) for s in swapped for e in s.entities if e.label == "PER"} == {"Alt", "Jo Neu"}
     assert {s.phrase(e) for s in swapped for e in s.entities if e.label == "LOC"} == {"Wien", "Bonn"}
 
 
 def test_conll_file_reads_back(tmp_path: Path) -> None:
-    sentences = [Annotated(("Wien", ","), (Entity(0, 1, "LOC"),)), Annotated(("ja",))]
+    sentences = [Transcript(("Wien", ","), (Entity(0, 1, "LOC"),)), Transcript(("ja",))]
     assert read_conll(write_conll(tmp_path / "x.conll", sentences)) == sentences
 
 

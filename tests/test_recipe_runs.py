@@ -1,4 +1,4 @@
-"""The tier that runs the recipe: six stages on a tiny embedded corpus, killed, run twice at once, run again."""
+"""The tier that runs the recipe: six stages on a tiny mini corpus, killed, run twice at once, run again."""
 
 import json
 import os
@@ -189,7 +189,7 @@ def test_a_mistake_ends_in_one_line_and_exit_code_2(finished: Path, options: tup
 
 
 def test_a_file_of_the_papers_authors_runs_through_the_first_stages(finished: Path, tmp_path: Path) -> None:
-    """The embedded corpus in their format; its labels are taken as they are, and no tagger is loaded."""
+    """The mini corpus in their format; its labels are taken as they are, and no tagger is loaded."""
     export = [sys.executable, "-m", "spner", "export", "--format", "paper_json", "--data", "data/mini"]
     subprocess.run([*export, "--out", tmp_path], check=True, cwd=finished)  # to which wav.scp is relative
     published = (tmp_path / "dataset.json").rename(tmp_path / "cv_nl_dataset.json")
@@ -215,8 +215,7 @@ def test_a_new_recipe_runs_all_stages_without_a_line_of_python(tmp_path: Path, r
     without = run(checkout / "egs" / "cv_none")
     assert without.returncode == 2
     assert without.stderr.splitlines()[-1].endswith(
-        f"embedded corpus has no templates for it (expected one of de, en, nl); add {checkout}/spner/mini/templates/"
-        "fr.yaml"
+        f"mini corpus has no templates for it (expected one of de, en, nl); add {checkout}/spner/mini/templates/fr.yaml"
     )
 
 

@@ -41,8 +41,10 @@ def start(run_sh: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_recipes_are_found() -> None:
     assert {recipe.parent.name: settings(recipe)["lang"] for recipe in RECIPES}.items() >= {
-        "cv_nl": "nl", "cv_de": "de", "cv_en": "en",
-    }.items()  # fmt: skip
+        "cv_nl": "nl",
+        "cv_de": "de",
+        "cv_en": "en",
+    }.items()
 
 
 @every_recipe
@@ -163,7 +165,7 @@ def test_a_language_without_templates_is_told_which_file_to_write(checkout: Path
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
         "egs/cv_new/run.sh: made",
-        f"{lang} has no embedded corpus yet: write spner/mini/templates/{lang}.yaml after nl.yaml, or give --corpus "
+        f"{lang} has no mini corpus yet: write spner/mini/templates/{lang}.yaml after nl.yaml, or give --corpus "
         "and --tagger",
     ]
     assert settings(checkout / "egs" / "cv_new" / "run.sh")["lang"] == lang

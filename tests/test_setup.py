@@ -75,8 +75,11 @@ class Checkout:
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             ["bash", str(self.root / "tools" / "setup.sh"), *arguments],
-            env=self.environment(variables), cwd=self.log.parent, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=self.environment(variables),
+            cwd=self.log.parent,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
     def run(self, *arguments: str, code: int = 0, **variables: str) -> tuple[str, str]:
@@ -307,8 +310,11 @@ def test_an_unknown_option_is_refused(checkout: Checkout) -> None:
 def constant(name: str) -> list[str]:
     """Return a literal of setup.py."""
     tree = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8"))
-    return next(ast.literal_eval(node.value) for node in tree.body
-                if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name)
+    return next(
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
+    )
 
 
 @pytest.mark.parametrize(
@@ -317,8 +323,13 @@ def constant(name: str) -> list[str]:
 )
 def test_each_python_gets_one_espnet(python: str, release: str) -> None:
     requirements = [Requirement(text) for text in constant("REQUIREMENTS")]
-    chosen = [str(requirement.specifier) for requirement in requirements if requirement.name == "espnet"
-              and requirement.marker and requirement.marker.evaluate({"python_version": python})]
+    chosen = [
+        str(requirement.specifier)
+        for requirement in requirements
+        if requirement.name == "espnet"
+        and requirement.marker
+        and requirement.marker.evaluate({"python_version": python})
+    ]
     assert chosen == [f"=={release}"]
 
 
@@ -329,15 +340,21 @@ def test_every_requirement_is_pinned() -> None:
 
 def test_the_version_is_read_without_importing_the_package() -> None:
     pytest.importorskip("setuptools", reason="needs setuptools")
-    result = subprocess.run([sys.executable, "setup.py", "--version"], cwd=ROOT, capture_output=True, text=True,
-                            check=True)
+    result = subprocess.run(
+        [sys.executable, "setup.py", "--version"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert result.stdout.splitlines()[-1] == spner.__version__
 
 
 def ask(*arguments: str, isolated: bool = False) -> subprocess.CompletedProcess[str]:
     flags = ["-S"] if isolated else []
-    return subprocess.run([sys.executable, *flags, str(ROOT / "tools" / "environment.py"), *arguments],
-                          capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]})
+    return subprocess.run(
+        [sys.executable, *flags, str(ROOT / "tools" / "environment.py"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"]},
+    )
 
 
 def test_environment_version() -> None:

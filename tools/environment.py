@@ -37,8 +37,10 @@ def usable_version() -> str:
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
     except ImportError as error:
-        sys.exit(f"{sys.executable} cannot make a virtual environment ({error}); "
-                 f"on Debian and Ubuntu: apt install python{found}-venv")
+        sys.exit(
+            f"{sys.executable} cannot make a virtual environment ({error}); "
+            f"on Debian and Ubuntu: apt install python{found}-venv"
+        )
     return found
 
 

@@ -20,4 +20,4 @@ sed "s/^lang=\"\" \{${#lang}\}/lang=\"${lang}\"/" egs/TEMPLATE/run.sh > "egs/${n
 chmod +x "egs/${name}/run.sh"
 echo "egs/${name}/run.sh: made"
 [ -f "${templates}" ] ||
-    echo "${lang} has no embedded corpus yet: write ${templates} after nl.yaml, or give --corpus and --tagger"
+    echo "${lang} has no mini corpus yet: write ${templates} after nl.yaml, or give --corpus and --tagger"

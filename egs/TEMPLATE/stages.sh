@@ -82,7 +82,7 @@ step() {  # step N "title" command...: run the command if stage N is asked for; 
 
 if [ -n "${embedded}" ]; then
     corpus="downloads/${name}"
-    step 1 "make the embedded corpus" spner mini-corpus --lang "${lang}" --out "${corpus}" --nj "${nj}" "${mini[@]}"
+    step 1 "make the mini corpus" spner mini-corpus --lang "${lang}" --out "${corpus}" --nj "${nj}" "${mini[@]}"
 fi
 step 1 "prepare data" spner data --corpus "${corpus}" --lang "${lang}" --out "${data}" \
     --max_broken "${max_broken}" --nj "${nj}" ${clips:+--clips "${clips}"}

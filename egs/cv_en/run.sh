@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # The six stages with these settings. Each can be given as --name value; paths are relative to this folder.
-lang="en"             # language code: decides the normalisation, the embedded corpus and the default tagger
-corpus=mini           # mini or mini_NAME: an embedded corpus; a Common Voice release's folder of one language; a .json
+lang="en"             # language code: decides the normalisation, the mini corpus and the default tagger
+corpus=mini           # mini or mini_NAME: an mini corpus; a Common Voice release's folder of one language; a .json
 clips=                # folder of the clips, where the corpus is a JSON file of the paper's authors
-mini_opts=            # more options of spner mini-corpus, which several embedded corpora may differ in
-mini_text=4000        # sentences of generated gold text that the embedded corpus's tagger is trained on
+mini_opts=            # more options of spner mini-corpus, which several mini corpora may differ in
+mini_text=4000        # sentences of generated gold text that the mini corpus's tagger is trained on
 max_broken=0.01       # share of a set's clips that may be missing or broken
 tagger=               # transformers token classifier, hub name or folder; empty: the corpus's or language's default
 system=e2e            # e2e: transcripts with entity symbols; asr: without; pipeline: asr, then a tagger of its words
-speech_tagger=        # pipeline's tagger; empty: the embedded corpus's for recognised words, else that of stage 2
+speech_tagger=        # pipeline's tagger; empty: the mini corpus's for recognised words, else that of stage 2
 token_type=char       # char or bpe
 vocab_size=           # pieces, for bpe
 fraction=100          # percent of the train set that is trained on; 10 lies within 20

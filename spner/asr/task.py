@@ -96,8 +96,13 @@ class SpnerTrainer(Trainer):
         reporter.next()
         log.info(
             "epoch %d of %d in %.0f s: dev loss %.2f, WER %.3f, entity F1 %.3f",
-            reporter.get_epoch(), options.max_epoch, time.monotonic() - cls._began, loss / num_utts, wer, f1,
-        )  # fmt: skip
+            reporter.get_epoch(),
+            options.max_epoch,
+            time.monotonic() - cls._began,
+            loss / num_utts,
+            wer,
+            f1,
+        )
 
 
 def _count(token_list: list[str], refs: list[list[int]], hyps: list[list[int]]) -> list[float]:
@@ -109,7 +114,7 @@ def _count(token_list: list[str], refs: list[list[int]], hyps: list[list[int]]) 
         return tokens_to_words(token_list[i] for i in ids)
 
     tagged = [(read(ref), read(hyp)) for ref, hyp in zip(refs, hyps, strict=True)]
-    pairs = [Pair(ref=text_to_spans(ref).annotated, hyp=text_to_spans(hyp).annotated) for ref, hyp in tagged]
+    pairs = [Pair(ref=text_to_spans(ref).transcript, hyp=text_to_spans(hyp).transcript) for ref, hyp in tagged]
     errors = sum((count_errors(ref=pair.ref.words, hyp=pair.hyp.words) for pair in pairs), ErrorCounts())
     tagged_errors = sum((count_errors(ref=ref, hyp=hyp) for ref, hyp in tagged), ErrorCounts())
     found = sum(count_matches(pairs, matching="f1").values(), MatchCounts())

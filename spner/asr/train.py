@@ -66,8 +66,10 @@ def train(
         raise SpnerError(f"{dump}: holds no finished token list and texts; stage 3 makes them")
     tokens = read_json(dump / paths.TOKENS_CONFIG)
     if paths.DEV not in tokens["sets"]:
-        raise SpnerError(f"{dump}: has no dev set, on which a checkpoint is chosen; add dev.tsv to the corpus and "
-                         "rerun stages 1 to 3")
+        raise SpnerError(
+            f"{dump}: has no dev set, on which a checkpoint is chosen; add dev.tsv to the corpus and "
+            "rerun stages 1 to 3"
+        )
     if tokens["system"] == E2E:
         require_symbols(read_token_list(dump / paths.TOKEN_LIST), where=dump / paths.TOKEN_LIST)
     config = merge_configs(configs, settings)
@@ -81,9 +83,16 @@ def train(
             with atomic_text(exp / MERGED_CONFIG) as file:
                 yaml.safe_dump(asked, file, allow_unicode=True, sort_keys=True)
             _run(args)
-            record = {"commit": git_commit(), "versions": collect_versions(), "configs": [str(c) for c in configs],
-                      "settings": list(settings), "tokens": _identity(dump), "train": tokens["train"],
-                      "init": str(transfer.init) if transfer else None, "history": read_history(exp)}  # fmt: skip
+            record = {
+                "commit": git_commit(),
+                "versions": collect_versions(),
+                "configs": [str(c) for c in configs],
+                "settings": list(settings),
+                "tokens": _identity(dump),
+                "train": tokens["train"],
+                "init": str(transfer.init) if transfer else None,
+                "history": read_history(exp),
+            }
             write_json(exp / paths.TRAINING, record)
             remove(exp / paths.FIRST_WEIGHTS)
     return chosen_checkpoint(exp)
@@ -93,8 +102,10 @@ def _begin_with(transfer: Transfer, args: Namespace, exp: Path) -> None:
     """Let a training begin with another one's weights, unless it has begun already."""
     args.reinit_layers, args.freeze_steps = transfer.reinit_layers, transfer.freeze_steps
     if transfer.freeze_steps and args.multiprocessing_distributed:
-        raise SpnerError("--freeze_steps: cannot be had with multiprocessing_distributed, which would never train what "
-                         "it once saw frozen; leave either out")
+        raise SpnerError(
+            "--freeze_steps: cannot be had with multiprocessing_distributed, which would never train what "
+            "it once saw frozen; leave either out"
+        )
     if (exp / CHECKPOINT).exists():
         log.info("%s: goes on from its last finished epoch; --init is not loaded again", exp)
         return
@@ -128,9 +139,13 @@ def begin(args: Namespace, exp: Path, transfer: Transfer, *, source: Mapping[str
     trained = torch.load(checkpoint, map_location="cpu", weights_only=True)
     state, states = carry_over(fresh, trained, rows, source["token_list"], top=top, init=transfer.init)
     used = {token for row in rows if row.row != MEAN for token in row.of}
-    report = {**transfer.settings(), "weights": fingerprint([checkpoint]), "tokens": [asdict(row) for row in rows],
-              "left_out": [token for token in source["token_list"] if token not in used],
-              "parameters": states}  # fmt: skip
+    report = {
+        **transfer.settings(),
+        "weights": fingerprint([checkpoint]),
+        "tokens": [asdict(row) for row in rows],
+        "left_out": [token for token in source["token_list"] if token not in used],
+        "parameters": states,
+    }
     write_json(exp / paths.TRANSFER, report)
     for line in format_report(report):
         log.info("%s", line)
@@ -218,8 +233,10 @@ def _run(args: Namespace) -> None:
 
     steps = _count_steps(args)
     if not steps:
-        raise SpnerError(f"accum_grad {args.accum_grad}: the training set makes fewer batches than that (expected one "
-                         "step an epoch at least); lower it, or the size of a batch")
+        raise SpnerError(
+            f"accum_grad {args.accum_grad}: the training set makes fewer batches than that (expected one "
+            "step an epoch at least); lower it, or the size of a batch"
+        )
     if args.scheduler == "onecyclelr" and "total_steps" not in args.scheduler_conf:
         args.scheduler_conf["total_steps"] = steps
     SpnerTask.main(args)
@@ -230,10 +247,16 @@ def _count_steps(args: Namespace) -> int:
     from espnet2.samplers.build_batch_sampler import build_batch_sampler
 
     sampler = build_batch_sampler(
-        type=args.batch_type, batch_size=args.batch_size, batch_bins=args.batch_bins,
-        shape_files=args.train_shape_file, sort_in_batch=args.sort_in_batch, sort_batch=args.sort_batch,
-        drop_last=args.drop_last_iter, min_batch_size=1, fold_lengths=args.fold_length,
-    )  # fmt: skip
+        type=args.batch_type,
+        batch_size=args.batch_size,
+        batch_bins=args.batch_bins,
+        shape_files=args.train_shape_file,
+        sort_in_batch=args.sort_in_batch,
+        sort_batch=args.sort_batch,
+        drop_last=args.drop_last_iter,
+        min_batch_size=1,
+        fold_lengths=args.fold_length,
+    )
     lengths = dict(line.split() for line in open(args.train_shape_file[0], encoding="utf-8"))
     batches = [[int(lengths[utt_id]) for utt_id in batch] for batch in sampler]
     filled, padded = sum(map(sum, batches)), sum(max(batch) * len(batch) for batch in batches)
@@ -247,7 +270,10 @@ def read_history(exp: Path) -> list[dict[str, float]]:
     """Return what each finished epoch reported: ``epoch``, ``train_loss``, and of dev what our task reports."""
     stats = torch.load(exp / CHECKPOINT, map_location="cpu", weights_only=True)["reporter"]["stats"]
     return [
-        {"epoch": epoch, "train_loss": float(phases["train"]["loss"]),
-         **{f"dev_{key}": float(phases["valid"][key]) for key in ("loss", "wer", "wer_tagged", "f1")}}  # fmt: skip
+        {
+            "epoch": epoch,
+            "train_loss": float(phases["train"]["loss"]),
+            **{f"dev_{key}": float(phases["valid"][key]) for key in ("loss", "wer", "wer_tagged", "f1")},
+        }
         for epoch, phases in sorted(stats.items())
     ]

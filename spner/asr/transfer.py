@@ -115,12 +115,16 @@ def refuse_other_kind(source: Mapping[str, Any], *, token_type: str, init: Path)
         SpnerError: the source's tokens are of another type, or it has a decoder, whose rows nothing maps.
     """
     if source["token_type"] != token_type:
-        raise SpnerError(f"--init {init}: its tokens are {source['token_type']} and those of this training are "
-                         f"{token_type} (expected one type: no row of the output layer would fit); "
-                         f"give --token_type {source['token_type']}, or another --init")
+        raise SpnerError(
+            f"--init {init}: its tokens are {source['token_type']} and those of this training are "
+            f"{token_type} (expected one type: no row of the output layer would fit); "
+            f"give --token_type {source['token_type']}, or another --init"
+        )
     if source.get("decoder"):
-        raise SpnerError(f"--init {init}: has a decoder ({source['decoder']}), whose tokens cannot be carried over "
-                         "(expected CTC alone); give another --init")
+        raise SpnerError(
+            f"--init {init}: has a decoder ({source['decoder']}), whose tokens cannot be carried over "
+            "(expected CTC alone); give another --init"
+        )
 
 
 def find_top_layers(names: Iterable[str], num_layers: int) -> list[str]:
@@ -141,9 +145,14 @@ def find_top_layers(names: Iterable[str], num_layers: int) -> list[str]:
 
 
 def carry_over(
-    fresh: Mapping[str, Tensor], source: Mapping[str, Tensor], rows: Sequence[Row], source_tokens: Sequence[str], *,
-    top: Collection[str] = (), init: Path = Path(),
-) -> tuple[dict[str, Tensor], dict[str, str]]:  # fmt: skip
+    fresh: Mapping[str, Tensor],
+    source: Mapping[str, Tensor],
+    rows: Sequence[Row],
+    source_tokens: Sequence[str],
+    *,
+    top: Collection[str] = (),
+    init: Path = Path(),
+) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the weights to begin with, and for each parameter whether it is loaded, mapped or fresh.
 
     Args:
@@ -174,8 +183,10 @@ def carry_over(
             weights[name], states[name] = source[name], LOADED
     misfits += [f"{name} is only there" for name in source if name not in fresh]
     if misfits:
-        raise SpnerError(f"--init {init}: its network is another one: {_shorten(misfits, '; ')} (expected the same "
-                         "architecture); give its --train_config, or another --init")
+        raise SpnerError(
+            f"--init {init}: its network is another one: {_shorten(misfits, '; ')} (expected the same "
+            "architecture); give its --train_config, or another --init"
+        )
     return weights, states
 
 

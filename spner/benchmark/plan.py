@@ -2,7 +2,7 @@
 
 The first language is the target, the others are sources. Every language has an E2E system, a pipeline, and the models
 of the others on its test set (zero-shot). The target alone has trainings on fractions of its data, from every source
-and from none, joint training, and two ablations: the first source's model with a new output layer and, on an embedded
+and from none, joint training, and two ablations: the first source's model with a new output layer and, on a mini
 corpus, whose recipe has two taggers, the pipeline with the one that knows cased text only.
 """
 
@@ -15,8 +15,15 @@ from spner.core import paths
 from spner.core.errors import SpnerError
 
 DATA, E2E, PIPELINE, CASED, ZERO_SHOT, TRANSFER, NEW_OUTPUT, JOINT = SYSTEMS = (
-    "data", "e2e", "pipeline", "pipeline, cased tagger", "zero-shot", "transfer", "transfer, new output layer", "joint",
-)  # fmt: skip
+    "data",
+    "e2e",
+    "pipeline",
+    "pipeline, cased tagger",
+    "zero-shot",
+    "transfer",
+    "transfer, new output layer",
+    "joint",
+)
 ABLATED = (10, 20)
 """Percent of the target's data at which the output layer's rows are compared with new ones."""
 
@@ -87,12 +94,15 @@ def make_plan(preset: Preset, langs: Sequence[str], egs: Path) -> list[Cell]:
         SpnerError: a language is given twice or has no recipe, or there is no source.
     """
     if len(langs) < 2 or len(set(langs)) < len(langs):
-        raise SpnerError(f'--langs "{" ".join(langs)}": expected the target and at least one source, each once, '
-                         'such as "nl de en"')
+        raise SpnerError(
+            f'--langs "{" ".join(langs)}": expected the target and at least one source, each once, such as "nl de en"'
+        )
     for lang in langs:
         if not (egs / f"cv_{lang}" / "run.sh").is_file():
-            raise SpnerError(f"--langs: {egs / f'cv_{lang}' / 'run.sh'} is missing (expected a recipe for each "
-                             f"language); tools/new_recipe.sh cv_{lang} {lang} makes it")
+            raise SpnerError(
+                f"--langs: {egs / f'cv_{lang}' / 'run.sh'} is missing (expected a recipe for each "
+                f"language); tools/new_recipe.sh cv_{lang} {lang} makes it"
+            )
     return list(_Planner(preset, tuple(langs), egs).cells())
 
 
@@ -124,7 +134,7 @@ class _Planner:
             for other in self.langs:
                 seeds = self._seeds(other) if lang == target else side
                 yield from (self._zero_shot(lang, other, seed) for seed in seeds if other != lang)
-        if self._embedded:
+        if self._is_mini:
             yield from (self._cased(target, seed) for seed in main)
 
     def _seeds(self, lang: str) -> tuple[int, ...]:
@@ -180,8 +190,17 @@ class _Planner:
         whole = ("--stage", start, *self._recipe_options(group.lang), *options, *trained, "--tag", tag)
         recipe = self.egs / f"cv_{group.lang}"
         configs = [folder / "conf" / self.preset.train_config for folder in (self.egs.parent, recipe)] if work else ()
-        return Cell(f"{group.lang}_{name}_s{seed}", group, seed, recipe, tag, whole, (f"{group.lang}_data", *needs),
-                    tuple(configs), work)  # fmt: skip
+        return Cell(
+            f"{group.lang}_{name}_s{seed}",
+            group,
+            seed,
+            recipe,
+            tag,
+            whole,
+            (f"{group.lang}_data", *needs),
+            tuple(configs),
+            work,
+        )
 
     def _recipe_options(self, lang: str) -> tuple[str, ...]:
         return ("--corpus", self._corpus(lang), *self.preset.recipe_opts.split())
@@ -191,15 +210,15 @@ class _Planner:
         return ("--train_config", self.preset.train_config, "--train_opts", settings)
 
     @property
-    def _embedded(self) -> bool:
+    def _is_mini(self) -> bool:
         return not self.preset.corpus.startswith("/")
 
     def _corpus(self, lang: str) -> str:
-        return self.preset.corpus if self._embedded else f"{self.preset.corpus.rstrip('/')}/{lang}"
+        return self.preset.corpus if self._is_mini else f"{self.preset.corpus.rstrip('/')}/{lang}"
 
     def _data_name(self, lang: str) -> str:
         """Return what ``stages.sh`` calls the corpus's data folder."""
-        return self.preset.corpus if self._embedded else f"{Path(self.preset.corpus).name}_{lang}"
+        return self.preset.corpus if self._is_mini else f"{Path(self.preset.corpus).name}_{lang}"
 
     def _model(self, lang: str, seed: int) -> str:
         return f"../cv_{lang}/exp/{self.preset.name}_e2e_s{seed}"

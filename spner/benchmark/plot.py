@@ -50,8 +50,13 @@ def plot_fractions(results: Mapping[str, Any], out: Path) -> None:
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
         percents = sorted({0, *(group.fraction for group in groups if group.lang == target)})
-        axes.set(xlabel=f"% of the {target} train set (0: not trained on it)", ylabel="F1 on test (fraction)",
-                 xticks=percents, ylim=(0, 1.02), xlim=(-4, WHOLE + 4))  # fmt: skip
+        axes.set(
+            xlabel=f"% of the {target} train set (0: not trained on it)",
+            ylabel="F1 on test (fraction)",
+            xticks=percents,
+            ylim=(0, 1.02),
+            xlim=(-4, WHOLE + 4),
+        )
         with atomic_path(out) as temporary:
             figure.savefig(temporary, format="png", metadata={"Software": None})
 

@@ -1,21 +1,21 @@
 """A preset of the comparison: what runs, how often, and with which settings; ``conf/benchmark_<preset>.yaml``::
 
-    corpus: mini_quick          an embedded corpus, or the absolute path of a folder with a release's folder for each
-                                language
-    mini_opts: --num_train 500  more options of spner mini-corpus
-    recipe_opts: --nj 1         more options of every recipe
-    train_config: train_mini.yaml
-    train_opts: keep_nbest_models=3
-    epochs: [[10, 40], [100, 11]]
-                                percent of the target's train set, 100 among them, each with its epochs
-    speech_taggers: {}          by language: the pipeline's tagger; else the recipe's
-    seeds: [1, 2, 3]            of the target's systems and of the first source's E2E system, which transfer begins with
-    side_seeds: [1]             those of everything else: other languages and sources, joint training
-    jobs: 2                     cells at the same time
-    threads: 1                  of each; null: as many as there are cores
-    seconds: {data: 90, start: 38, whole: 150}
-                                what making a corpus, a cell without its training, and a training on all of a language
-                                took where it was measured; null: not known
+corpus: mini_quick          an mini corpus, or the absolute path of a folder with a release's folder for each
+                            language
+mini_opts: --num_train 500  more options of spner mini-corpus
+recipe_opts: --nj 1         more options of every recipe
+train_config: train_mini.yaml
+train_opts: keep_nbest_models=3
+epochs: [[10, 40], [100, 11]]
+                            percent of the target's train set, 100 among them, each with its epochs
+speech_taggers: {}          by language: the pipeline's tagger; else the recipe's
+seeds: [1, 2, 3]            of the target's systems and of the first source's E2E system, which transfer begins with
+side_seeds: [1]             those of everything else: other languages and sources, joint training
+jobs: 2                     cells at the same time
+threads: 1                  of each; null: as many as there are cores
+seconds: {data: 90, start: 38, whole: 150}
+                            what making a corpus, a cell without its training, and a training on all of a language
+                            took where it was measured; null: not known
 """
 
 import re
@@ -30,7 +30,7 @@ from spner.core.errors import SpnerError, nearest
 WHOLE = 100  # percent
 PREFIX = "benchmark_"
 EMBEDDED = "mini(_[A-Za-z0-9]+)*"
-"""What stages.sh takes for the name of an embedded corpus."""
+"""What stages.sh takes for the name of an mini corpus."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,19 @@ class Preset:
 
 
 TYPES: dict[str, type | tuple[type, ...]] = {
-    "corpus": str, "mini_opts": str, "recipe_opts": str, "train_config": str, "train_opts": str, "epochs": list,
-    "speech_taggers": dict, "seeds": list, "side_seeds": list, "jobs": int, "threads": (int, type(None)),
+    "corpus": str,
+    "mini_opts": str,
+    "recipe_opts": str,
+    "train_config": str,
+    "train_opts": str,
+    "epochs": list,
+    "speech_taggers": dict,
+    "seeds": list,
+    "side_seeds": list,
+    "jobs": int,
+    "threads": (int, type(None)),
     "seconds": (dict, type(None)),
-}  # fmt: skip
+}
 COSTS = ("data", "start", "whole")
 
 
@@ -81,8 +90,9 @@ def read_preset(path: Path, settings: Sequence[str] = ()) -> Preset:
     if not mistakes and not set(entries["side_seeds"]) <= set(entries["seeds"]):
         mistakes = [f"side_seeds is {entries['side_seeds']}, not all of them seeds"]
     if mistakes:
-        raise SpnerError(f"{path}: {'; '.join(mistakes)} (expected the keys and values that spner/benchmark/preset.py "
-                         "describes)")
+        raise SpnerError(
+            f"{path}: {'; '.join(mistakes)} (expected the keys and values that spner/benchmark/preset.py describes)"
+        )
     lists = {key: tuple(entries[key]) for key in ("seeds", "side_seeds")}
     return Preset(_name(path), **(entries | lists | {"epochs": dict(entries["epochs"])}))
 

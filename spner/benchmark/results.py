@@ -52,10 +52,13 @@ from spner.scoring.pool import pool
 from spner.scoring.score import Options
 
 BY_LANGUAGE, BY_TAGGER, BY_FRACTION, OVER_PIPELINE, JOINED, ABLATION = KINDS = (
-    "e2e against the pipeline", "pipeline's tagger of recognised words against one of cased text",
-    "transfer against none", "transfer against the pipeline", "joint against e2e",
+    "e2e against the pipeline",
+    "pipeline's tagger of recognised words against one of cased text",
+    "transfer against none",
+    "transfer against the pipeline",
+    "joint against e2e",
     "output layer carried over against a new one",
-)  # fmt: skip
+)
 CLAIMS = {E2E: 7, PIPELINE: 4}
 """What the abstract of arXiv 2307.01310 says German to Dutch transfer gains over the Dutch systems, in percent of F1;
 absolute or relative is not stated."""
@@ -90,8 +93,11 @@ class _Scored:
     def options(self) -> Options:
         """As stage 6 scored."""
         seen = self.made_with["seen"]
-        return Options(Rules(self.made_with["lang"]), seen=self.cell.recipe / seen if seen else None,
-                       num_draws=self.made_with["bootstrap"])  # fmt: skip
+        return Options(
+            Rules(self.made_with["lang"]),
+            seen=self.cell.recipe / seen if seen else None,
+            num_draws=self.made_with["bootstrap"],
+        )
 
     @property
     def trained_on(self) -> list[dict[str, Any]]:
@@ -127,8 +133,12 @@ def collect(finished: Sequence[Cell], langs: Sequence[str], preset: Preset) -> d
         "overlaps": _overlaps(groups, langs),
         "paper": list(beside_paper(contrasts, sources[0])),
         "best": find_best(contrasts, sources[0]),
-        "preset": asdict(preset) | {"epochs": [list(pair) for pair in preset.epochs.items()],
-                                    "seeds": list(preset.seeds), "side_seeds": list(preset.side_seeds)},
+        "preset": asdict(preset)
+        | {
+            "epochs": [list(pair) for pair in preset.epochs.items()],
+            "seeds": list(preset.seeds),
+            "side_seeds": list(preset.side_seeds),
+        },
         "made_with": _describe(groups, langs),
     }
 
@@ -182,8 +192,9 @@ def _plan_contrasts(groups: Collection[Group], langs: Sequence[str]) -> Iterator
 
 def _compare(a: Mapping[int, _Scored], b: Mapping[int, _Scored], common: Sequence[int]) -> dict[str, Any]:
     first = a[common[0]]
-    compared = compare(first.ref, {name: [side[seed].hyp for seed in common] for name, side in (("a", a), ("b", b))},
-                       first.options)  # fmt: skip
+    compared = compare(
+        first.ref, {name: [side[seed].hyp for seed in common] for name, side in (("a", a), ("b", b))}, first.options
+    )
     return {key: compared[key] for key in ("num_utts", "gold", "scores")}
 
 
@@ -216,19 +227,24 @@ def beside_paper(contrasts: Sequence[dict[str, Any]], source: str) -> Iterator[d
                 if f1["difference"] is None:
                     continue
                 yield {
-                    "against": system, "paper_percent": percent, "group": contrast["b"],
-                    "points": 100 * f1["difference"], "ci95": f1["ci95"] and [100 * bound for bound in f1["ci95"]],
-                    "p": f1["p"], "relative_percent": 100 * f1["difference"] / f1["a"] if f1["a"] else None,
+                    "against": system,
+                    "paper_percent": percent,
+                    "group": contrast["b"],
+                    "points": 100 * f1["difference"],
+                    "ci95": f1["ci95"] and [100 * bound for bound in f1["ci95"]],
+                    "p": f1["p"],
+                    "relative_percent": 100 * f1["difference"] / f1["a"] if f1["a"] else None,
                     "seeds": contrast["seeds"],
-                }  # fmt: skip
+                }
 
 
 def find_best(contrasts: Sequence[dict[str, Any]], source: str) -> dict[str, Any] | None:
     """Return the fraction at which transfer from the source gains most F1, and how much; None without any."""
     gains = [
         {"fraction": contrast["b"]["fraction"]} | contrast["scores"]["f1"]
-        for contrast in contrasts if contrast["kind"] == BY_FRACTION and contrast["b"]["source"] == source
-    ]  # fmt: skip
+        for contrast in contrasts
+        if contrast["kind"] == BY_FRACTION and contrast["b"]["source"] == source
+    ]
     return max((g for g in gains if g["difference"] is not None), key=lambda gain: gain["difference"], default=None)
 
 

@@ -132,8 +132,14 @@ class _Jobs:
         log_file = self._log_of(cell)
         log_file.parent.mkdir(parents=True, exist_ok=True)
         with open(log_file, "wb") as file:
-            process = subprocess.Popen(cell.command, env=environment, stdin=subprocess.DEVNULL, stdout=file,
-                                       stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
+            process = subprocess.Popen(
+                cell.command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         return _Job(cell, process, time.monotonic())
 
     def _log_of(self, cell: Cell) -> Path:
@@ -151,8 +157,12 @@ class _Jobs:
             lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines()
             errors = [line for line in lines if ": error: " in line]
             return f"exit code {code}: {(errors or lines or ['no output'])[-1]} (see log/{log_file.name})"
-        record = {"key": self._keys[job.cell.name], "seconds": round(time.monotonic() - job.began, 1),
-                  "commit": git_commit(), "machine": describe_machine()}  # fmt: skip
+        record = {
+            "key": self._keys[job.cell.name],
+            "seconds": round(time.monotonic() - job.began, 1),
+            "commit": git_commit(),
+            "machine": describe_machine(),
+        }
         write_json(record_of(job.cell, self._out), record)
         return ""
 

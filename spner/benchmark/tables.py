@@ -24,7 +24,7 @@ READING = (
     "is better; F1: higher. Unseen: entities that the language's whole train set does not mention."
 )
 SUPERVISION = (
-    "An embedded corpus's pipeline and E2E system do not learn from the same text: the pipeline's tagger learns from "
+    "An mini corpus's pipeline and E2E system do not learn from the same text: the pipeline's tagger learns from "
     "generated sentences with true labels that mention most of the corpus's names, unseen ones among them; the E2E "
     "system from the train set alone, labelled by a tagger."
 )
@@ -41,9 +41,7 @@ CLAIMED = (
 )
 
 
-def format_results(
-    results: Mapping[str, Any], *, plot: str, machine: str, skipped: Mapping[str, str]
-) -> str:
+def format_results(results: Mapping[str, Any], *, plot: str, machine: str, skipped: Mapping[str, str]) -> str:
     """Return the page.
 
     Args:
@@ -77,8 +75,9 @@ def _references(results: Mapping[str, Any]) -> list[str]:
     notes = {lang: GOLD_NOTE if entry["gold"] else PSEUDO_NOTE for lang, entry in of_lang.items()}
     lines = [
         f"- {lang}: {of_lang[lang]['num_utts']} utterances of test; {notes[lang]}"
-        for lang in _langs(results) if lang in of_lang
-    ]  # fmt: skip
+        for lang in _langs(results)
+        if lang in of_lang
+    ]
     return ["\n".join(lines)] if lines else []
 
 
@@ -90,8 +89,10 @@ def _answers(results: Mapping[str, Any]) -> str:
         for one in (one for one in results["contrasts"] if one["kind"] == kind):
             f1, seeds = one["scores"]["f1"], len(one["seeds"])
             gain = ABSENT if f1["difference"] is None else f"{f1['difference']:+.3f}"
-            found.append(f"{name_group(Group(**one['b']))}: {_verdict(f1, 'f1')} ({gain}, p {_format_rate(f1['p'])}, "
-                         f"{seeds} seed{'s' if seeds > 1 else ''})")  # fmt: skip
+            found.append(
+                f"{name_group(Group(**one['b']))}: {_verdict(f1, 'f1')} ({gain}, p {_format_rate(f1['p'])}, "
+                f"{seeds} seed{'s' if seeds > 1 else ''})"
+            )
         lines.append(f"- {kind}: {'; '.join(found) or 'not compared'}")
     return "F1, and its difference from what a system is held against:\n\n" + "\n".join(lines)
 
@@ -135,10 +136,15 @@ def _fractions(results: Mapping[str, Any], score: str) -> str:
 
 def _contrasts(results: Mapping[str, Any]) -> str:
     rows = [
-        [name_group(Group(**one["b"])), name_group(Group(**one["a"])), str(len(one["seeds"])),
-         *(_difference(one, score) for score in COMPARED)]
-        for one in results["contrasts"] if one["kind"] != ABLATION
-    ]  # fmt: skip
+        [
+            name_group(Group(**one["b"])),
+            name_group(Group(**one["a"])),
+            str(len(one["seeds"])),
+            *(_difference(one, score) for score in COMPARED),
+        ]
+        for one in results["contrasts"]
+        if one["kind"] != ABLATION
+    ]
     return _format_table(["", "against", "seeds", *(TITLES[score] for score in COMPARED)], rows)
 
 
@@ -153,11 +159,15 @@ def _missing(results: Mapping[str, Any]) -> list[str]:
 
 def _ablation(results: Mapping[str, Any]) -> str:
     rows = [
-        [f"{one['b']['fraction']} %", str(len(one["seeds"])),
-         *(_format_rate(one["scores"]["f1"][side]) for side in ("b", "a")),
-         *(_difference(one, score) for score in COMPARED)]
-        for one in results["contrasts"] if one["kind"] == ABLATION
-    ]  # fmt: skip
+        [
+            f"{one['b']['fraction']} %",
+            str(len(one["seeds"])),
+            *(_format_rate(one["scores"]["f1"][side]) for side in ("b", "a")),
+            *(_difference(one, score) for score in COMPARED),
+        ]
+        for one in results["contrasts"]
+        if one["kind"] == ABLATION
+    ]
     titles = (f"{TITLES[score]}: difference" for score in COMPARED)
     return _format_table(["fraction", "seeds", "F1, carried over", "F1, new", *titles], rows)
 
@@ -174,8 +184,11 @@ def _overlaps(results: Mapping[str, Any]) -> str:
             for label, both in {"all": overlap["all"], **overlap["labels"]}.items():
                 shares = [_share(both[side][kind]) for side, kind in columns]
                 rows.append([of_target["target"], " and ".join(overlap["source"]), label, *shares])
-    titles = [f"{one}'s {kind} in the {other}" for one, other in (("target", "source"), ("source", "target"))
-              for kind in ("mentions", "distinct entities")]  # fmt: skip
+    titles = [
+        f"{one}'s {kind} in the {other}"
+        for one, other in (("target", "source"), ("source", "target"))
+        for kind in ("mentions", "distinct entities")
+    ]
     labels = "true entities" if overlaps["gold"] else "pseudo-labels"
     head = f"Whole corpora, {labels}; an entity is a label and its words; shares with counts. {SPELLING}"
     return f"{head}\n\n{_format_table(['target', 'source', 'label', *titles], rows)}"
@@ -184,19 +197,25 @@ def _overlaps(results: Mapping[str, Any]) -> str:
 def _paper(results: Mapping[str, Any]) -> str:
     """Return the paper's claims beside what transfer gains here, and the fraction where it gains most."""
     rows = [
-        [f"{name_group(Group(**one['group']))} against {one['against']}", f"+{one['paper_percent']} %",
-         f"{one['points']:+.1f}{_interval(one['ci95'], '+.1f')}",
-         ABSENT if one["relative_percent"] is None else f"{one['relative_percent']:+.1f} %",
-         _format_rate(one["p"]), str(len(one["seeds"]))]
+        [
+            f"{name_group(Group(**one['group']))} against {one['against']}",
+            f"+{one['paper_percent']} %",
+            f"{one['points']:+.1f}{_interval(one['ci95'], '+.1f')}",
+            ABSENT if one["relative_percent"] is None else f"{one['relative_percent']:+.1f} %",
+            _format_rate(one["p"]),
+            str(len(one["seeds"])),
+        ]
         for one in results["paper"]
-    ]  # fmt: skip
+    ]
     titles = ["F1", "paper (de to nl, Common Voice)", "here, points", "here, relative", "p", "seeds"]
     text = [CLAIMED, _format_table(titles, rows)]
     if best := results["best"]:
-        text.append(f"Transfer from {results['sources'][0]} gains most over none at {best['fraction']} %: F1 "
-                    f"{best['difference']:+.3f}{_interval(best['ci95'], '+.3f')}, p {_format_rate(best['p'])}. The "
-                    "fraction was chosen after the fact, and the largest of several differences tends to be an "
-                    "overestimate.")  # fmt: skip
+        text.append(
+            f"Transfer from {results['sources'][0]} gains most over none at {best['fraction']} %: F1 "
+            f"{best['difference']:+.3f}{_interval(best['ci95'], '+.3f')}, p {_format_rate(best['p'])}. The "
+            "fraction was chosen after the fact, and the largest of several differences tends to be an "
+            "overestimate."
+        )
     return "\n\n".join(text)
 
 

@@ -11,19 +11,26 @@ from spner.core.paths import DEV, TEST
 
 
 @click.command("train-tagger")
-@click.option("--train", "train_files", required=True, multiple=True, type=FOLDER,
-              help="CoNLL column file; repeatable.")  # fmt: skip
+@click.option(
+    "--train", "train_files", required=True, multiple=True, type=FOLDER, help="CoNLL column file; repeatable."
+)
 @click.option("--dev", type=FOLDER, help="Chooses the epoch.")
 @click.option("--test", type=FOLDER, help="Scored once, at the end.")
 @click.option("--out", required=True, type=FOLDER, help="Tagger folder to make.")
 @click.option("--model", help="Hub name or folder to fine-tune; without it a small model is trained from nothing.")
 @click.option("--encoding", default="utf-8", help="Of the files, such as latin-1.")
 @click.option("--token_column", default=0, type=int, help="Column of the token, from 0; the tag is in the last.")
-@click.option("--match_speech", is_flag=True, help="Train and score on text as a recogniser writes it: lower case, no "
-              "punctuation; needs --lang.")  # fmt: skip
-@click.option("--noise", default=0.0, type=click.FloatRange(0, 1),
-              help="With --match_speech: probability of a simulated recognition error at each training "
-                   "word.")  # fmt: skip
+@click.option(
+    "--match_speech",
+    is_flag=True,
+    help="Train and score on text as a recogniser writes it: lower case, no punctuation; needs --lang.",
+)
+@click.option(
+    "--noise",
+    default=0.0,
+    type=click.FloatRange(0, 1),
+    help="With --match_speech: probability of a simulated recognition error at each training word.",
+)
 @click.option("--lang", help="With --match_speech: language code; decides the normalisation.")
 @click.option("--epochs", type=click.IntRange(1), help="15 from nothing, 3 for fine-tuning.", show_default=False)
 @click.option("--learning_rate", type=float, help="1.5e-3 from nothing, 3e-5 for fine-tuning.", show_default=False)
@@ -36,8 +43,9 @@ def train_tagger_command(
     from spner.text.textnorm import require_language
 
     if bool(lang) != match_speech or (noise and not match_speech):
-        raise SpnerError("--match_speech, --lang, --noise: the first needs --lang, and neither --lang nor --noise goes "
-                         "without it")
+        raise SpnerError(
+            "--match_speech, --lang, --noise: the first needs --lang, and neither --lang nor --noise goes without it"
+        )
     if lang:
         require_language(lang)
     scores = train_tagger(out, train=train_files, speech_lang=lang, noise=noise, **options)
@@ -49,17 +57,39 @@ def train_tagger_command(
 @click.command("lm")
 @click.option("--dump", required=True, type=FOLDER, help="Dump folder of stage 3: its train text is learnt.")
 @click.option("--out", required=True, type=FOLDER, help="Folder to make: lm.arpa and lm.json.")
-@click.option("--unit", default="word", type=click.Choice(["word", "token"]),
-              help="token models the dump's tokens, for a search without a lexicon.")  # fmt: skip
+@click.option(
+    "--unit",
+    default="word",
+    type=click.Choice(["word", "token"]),
+    help="token models the dump's tokens, for a search without a lexicon.",
+)
 @click.option("--order", default=4, type=int, help="Words (tokens) of the longest n-gram, 2 to 6.")
-@click.option("--prune", default="", metavar="COUNTS", show_default="nothing",
-              help='One count an order, such as "0 0 1 2": n-grams that occur no more often are left out.')  # fmt: skip
-@click.option("--text", "texts", multiple=True, type=FOLDER,
-              help="More text: one normalised sentence a line, tagged or not; repeatable.")  # fmt: skip
-@click.option("--columns", multiple=True, type=FOLDER,
-              help="More text: a CoNLL column file with entities, to normalise; repeatable.")  # fmt: skip
-@click.option("--sentences", multiple=True, type=FOLDER,
-              help="More text: one cased, punctuated sentence a line, to normalise and tag; repeatable.")  # fmt: skip
+@click.option(
+    "--prune",
+    default="",
+    metavar="COUNTS",
+    show_default="nothing",
+    help='One count an order, such as "0 0 1 2": n-grams that occur no more often are left out.',
+)
+@click.option(
+    "--text",
+    "texts",
+    multiple=True,
+    type=FOLDER,
+    help="More text: one normalised sentence a line, tagged or not; repeatable.",
+)
+@click.option(
+    "--columns",
+    multiple=True,
+    type=FOLDER,
+    help="More text: a CoNLL column file with entities, to normalise; repeatable.",
+)
+@click.option(
+    "--sentences",
+    multiple=True,
+    type=FOLDER,
+    help="More text: one cased, punctuated sentence a line, to normalise and tag; repeatable.",
+)
 @click.option("--tagger", help="For --sentences, as in spner annotate.")
 @click.option("--lang", help="For --columns and --sentences: language code; decides the normalisation.")
 def lm_command(dump: Path, out: Path, prune: str, **options: Any) -> None:

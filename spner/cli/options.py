@@ -16,15 +16,24 @@ FOLDER = click.Path(path_type=Path)
 def beam_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say how a beam search goes."""
     options = [
-        click.option("--decode_config", "configs", multiple=True, type=FOLDER, show_default="greedy search",
-                     help="Beam search with these settings, conf/decode_*.yaml; repeatable, later files override "
-                          "single keys."),
-        click.option("--lm", type=FOLDER, show_default="none",
-                     help="Language model of the beam search: folder of spner lm, or an ARPA file."),
+        click.option(
+            "--decode_config",
+            "configs",
+            multiple=True,
+            type=FOLDER,
+            show_default="greedy search",
+            help="Beam search with these settings, conf/decode_*.yaml; repeatable, later files override single keys.",
+        ),
+        click.option(
+            "--lm",
+            type=FOLDER,
+            show_default="none",
+            help="Language model of the beam search: folder of spner lm, or an ARPA file.",
+        ),
         click.option("--nj", default=1, type=click.IntRange(1), help="Processes of the beam search."),
         click.option("--batch_size", default=32, type=click.IntRange(1), help="Utterances in a batch at most."),
         click.option("--device", default="auto", help="As torch names it; auto takes a GPU where there is one."),
-    ]  # fmt: skip
+    ]
     for option in reversed(options):
         command = option(command)
     return command
@@ -33,14 +42,25 @@ def beam_options(command: Callable[..., None]) -> Callable[..., None]:
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say how references and hypotheses are read; the command gets them as ``rules``."""
 
-    @click.option("--lang", help="Normalise both sides for this language, such as nl; without it words stay as "
-                  "they are.")  # fmt: skip
+    @click.option(
+        "--lang", help="Normalise both sides for this language, such as nl; without it words stay as they are."
+    )
     @click.option("--labels", default=" ".join(LABELS), help="The configured labels.")
-    @click.option("--map", "mapping", multiple=True, metavar="OLD=NEW", callback=_split_mapping,
-                  help="Rename a label on both sides; repeatable.")  # fmt: skip
+    @click.option(
+        "--map",
+        "mapping",
+        multiple=True,
+        metavar="OLD=NEW",
+        callback=_split_mapping,
+        help="Rename a label on both sides; repeatable.",
+    )
     @click.option("--discard", default="", help="Labels, after --map, that are left out on both sides.")
-    @click.option("--policy", default=POLICIES[0], type=click.Choice(POLICIES), help="Of illegal entity symbols: an "
-                  "entity that is not closed is discarded, or repaired by closing it.")  # fmt: skip
+    @click.option(
+        "--policy",
+        default=POLICIES[0],
+        type=click.Choice(POLICIES),
+        help="Of illegal entity symbols: an entity that is not closed is discarded, or repaired by closing it.",
+    )
     @functools.wraps(command)
     def with_rules(lang: str | None, labels: str, mapping: dict[str, str], discard: str, policy: str, **options: Any):
         from spner.scoring.inputs import Rules
@@ -61,12 +81,19 @@ def _split_mapping(_context: click.Context, _parameter: click.Parameter, values:
 def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say what is scored; the command gets them as ``options``."""
 
-    @click.option("--seen", type=FOLDER, help="Training entities, in any form of --ref: F1 on entities, label and "
-                  "words, that occur in them and on those that do not.")  # fmt: skip
+    @click.option(
+        "--seen",
+        type=FOLDER,
+        help="Training entities, in any form of --ref: F1 on entities, label and "
+        "words, that occur in them and on those that do not.",
+    )
     @click.option("--bootstrap", "num_draws", default=1000, type=click.IntRange(0), help="Draws for the intervals.")
     @click.option("--by_speaker", "utt2spk", type=FOLDER, help="Kaldi utt2spk: draw speakers, not utterances.")
-    @click.option("--drop_empty_hyp", is_flag=True, help="Leave utterances with an empty hypothesis out of F1 and EER, "
-                  "as the paper did.")  # fmt: skip
+    @click.option(
+        "--drop_empty_hyp",
+        is_flag=True,
+        help="Leave utterances with an empty hypothesis out of F1 and EER, as the paper did.",
+    )
     @reading_options
     @functools.wraps(command)
     def with_options(

@@ -11,8 +11,13 @@ from spner.core.paths import ENTITIES, GOLD_ENTITIES
 
 
 @click.command("score")
-@click.option("--ref", required=True, type=FOLDER, help="A folder with text and entities.jsonl, a Kaldi text with "
-              "entity symbols, or JSON lines; true entities unless stage 2 wrote them.")  # fmt: skip
+@click.option(
+    "--ref",
+    required=True,
+    type=FOLDER,
+    help="A folder with text and entities.jsonl, a Kaldi text with "
+    "entity symbols, or JSON lines; true entities unless stage 2 wrote them.",
+)
 @click.option("--hyp", required=True, type=FOLDER, help="The same utterances in any of these forms.")
 @click.option("--out", type=FOLDER, help="JSON file to write; the utterances go into .utts.jsonl beside it.")
 @scoring_options
@@ -30,8 +35,13 @@ def score_command(ref: Path, hyp: Path, out: Path | None, options: Any) -> None:
 
 @click.command("compare")
 @click.option("--ref", required=True, type=FOLDER, help="As for spner score.")
-@click.option("--hyp", "hyps", required=True, multiple=True, help="Twice, as for spner score; several seeds of one "
-              "system as NAME=PATH with the same name.")  # fmt: skip
+@click.option(
+    "--hyp",
+    "hyps",
+    required=True,
+    multiple=True,
+    help="Twice, as for spner score; several seeds of one system as NAME=PATH with the same name.",
+)
 @click.option("--out", type=FOLDER, help="JSON file to write.")
 @scoring_options
 def compare_command(ref: Path, hyps: tuple[str, ...], out: Path | None, options: Any) -> None:
@@ -46,8 +56,14 @@ def compare_command(ref: Path, hyps: tuple[str, ...], out: Path | None, options:
 
 
 @click.command("overlap")
-@click.option("--source", "sources", required=True, multiple=True, type=FOLDER,
-              help="Data folder, one of its sets, or a file of tagged text or JSON lines; repeatable.")  # fmt: skip
+@click.option(
+    "--source",
+    "sources",
+    required=True,
+    multiple=True,
+    type=FOLDER,
+    help="Data folder, one of its sets, or a file of tagged text or JSON lines; repeatable.",
+)
 @click.option("--target", required=True, type=FOLDER, help="What the sources are compared with; as --source.")
 @click.option("--gold", is_flag=True, help="Take the gold entities of folders instead of the pseudo-labels.")
 @click.option("--top", default=10, type=click.IntRange(0), help="Shared and unshared entities that are shown.")

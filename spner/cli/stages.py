@@ -11,13 +11,22 @@ from spner.core.paths import DEV, TEST
 
 
 @click.command("data")
-@click.option("--corpus", required=True, type=FOLDER, help="Unpacked Common Voice release, the folder of one language; "
-              "or a JSON file of the paper's authors, with their labels and sets.")  # fmt: skip
+@click.option(
+    "--corpus",
+    required=True,
+    type=FOLDER,
+    help="Unpacked Common Voice release, the folder of one language; "
+    "or a JSON file of the paper's authors, with their labels and sets.",
+)
 @click.option("--clips", type=FOLDER, help="Folder of the clips; a release has its own, a JSON file none.")
 @click.option("--lang", required=True, help="Language code; decides the normalisation.")
 @click.option("--out", required=True, type=FOLDER, help="Data folder to write.")
-@click.option("--max_broken", default=0.01, type=click.FloatRange(0, 1),
-              help="Share of a set's clips, 0 to 1, that may be missing or broken.")  # fmt: skip
+@click.option(
+    "--max_broken",
+    default=0.01,
+    type=click.FloatRange(0, 1),
+    help="Share of a set's clips, 0 to 1, that may be missing or broken.",
+)
 @click.option("--nj", default=2, type=click.IntRange(1), help="Processes that decode clips.")
 def data_command(corpus: Path, clips: Path | None, lang: str, out: Path, max_broken: float, nj: int) -> None:
     """Stage 1: clean a corpus and write Kaldi data folders and the 16 kHz audio store."""
@@ -28,8 +37,11 @@ def data_command(corpus: Path, clips: Path | None, lang: str, out: Path, max_bro
 
 
 @click.command("annotate")
-@click.option("--tagger", help="Transformers token classifier, hub name or folder. Without it the labels that "
-              "came with the corpus are taken; where none did, nl, de and en have a default.")  # fmt: skip
+@click.option(
+    "--tagger",
+    help="Transformers token classifier, hub name or folder. Without it the labels that "
+    "came with the corpus are taken; where none did, nl, de and en have a default.",
+)
 @click.option("--lang", required=True, help="Language code; decides the normalisation.")
 @click.option("--data", required=True, type=FOLDER, help="Data folder of stage 1.")
 def annotate_command(tagger: str | None, lang: str, data: Path) -> None:
@@ -47,10 +59,20 @@ def annotate_command(tagger: str | None, lang: str, data: Path) -> None:
 @click.option("--system", default="e2e", type=click.Choice(["e2e", "asr"]), help="asr leaves the entity symbols out.")
 @click.option("--token_type", default="char", type=click.Choice(["char", "bpe"]), help="bpe is SentencePiece.")
 @click.option("--vocab_size", type=int, help="Pieces, for bpe.")
-@click.option("--join", "joined", multiple=True, type=FOLDER, show_default="none",
-              help="Data folder, or a recipe with one, whose train set is added; repeatable.")  # fmt: skip
-@click.option("--fraction", default=100.0, type=click.FloatRange(0, 100, min_open=True),
-              help="Percent of the train set, without the joined ones; 10 lies within 20.")  # fmt: skip
+@click.option(
+    "--join",
+    "joined",
+    multiple=True,
+    type=FOLDER,
+    show_default="none",
+    help="Data folder, or a recipe with one, whose train set is added; repeatable.",
+)
+@click.option(
+    "--fraction",
+    default=100.0,
+    type=click.FloatRange(0, 100, min_open=True),
+    help="Percent of the train set, without the joined ones; 10 lies within 20.",
+)
 def tokens_command(data: Path, out: Path, **options: Any) -> None:
     """Stage 3: make the token list, the texts to train on and ESPnet's shape files."""
     from spner.data.tokens import make_tokens, read_token_list
@@ -64,24 +86,45 @@ def tokens_command(data: Path, out: Path, **options: Any) -> None:
 @click.option("--data", required=True, type=FOLDER, help="Data folder of stage 1.")
 @click.option("--dump", required=True, type=FOLDER, help="Dump folder of stage 3.")
 @click.option("--exp", required=True, type=FOLDER, help="Experiment folder to make or to continue.")
-@click.option("--config", "configs", required=True, multiple=True, type=FOLDER,
-              help="ESPnet training YAML; repeatable, later files override single keys.")  # fmt: skip
+@click.option(
+    "--config",
+    "configs",
+    required=True,
+    multiple=True,
+    type=FOLDER,
+    help="ESPnet training YAML; repeatable, later files override single keys.",
+)
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one key; repeatable.")
 @click.option("--ngpu", type=click.IntRange(0), help="Graphics cards; one where there is one.", show_default=False)
-@click.option("--init", type=FOLDER, show_default="none",
-              help="Experiment folder to begin with; its token list may be another language's.")  # fmt: skip
+@click.option(
+    "--init",
+    type=FOLDER,
+    show_default="none",
+    help="Experiment folder to begin with; its token list may be another language's.",
+)
 @click.option("--reinit_layers", default=0, type=click.IntRange(0), help="With --init: top encoder layers not taken.")
 @click.option("--reinit_output", is_flag=True, help="With --init: no row of the output layer is taken.")
-@click.option("--freeze_steps", default=0, type=click.IntRange(0),
-              help="With --init: steps in which nothing learns that was taken but the output layer.")  # fmt: skip
+@click.option(
+    "--freeze_steps",
+    default=0,
+    type=click.IntRange(0),
+    help="With --init: steps in which nothing learns that was taken but the output layer.",
+)
 def train_command(
-    data: Path, dump: Path, exp: Path, init: Path | None, reinit_layers: int, reinit_output: bool, freeze_steps: int,
+    data: Path,
+    dump: Path,
+    exp: Path,
+    init: Path | None,
+    reinit_layers: int,
+    reinit_output: bool,
+    freeze_steps: int,
     **options: Any,
-) -> None:  # fmt: skip
+) -> None:
     """Stage 4: train with ESPnet; an interrupted training goes on at its last finished epoch."""
     if not init and (reinit_layers or reinit_output or freeze_steps):
-        raise SpnerError("--reinit_layers, --reinit_output, --freeze_steps: are about what is taken over; "
-                         "give --init as well")
+        raise SpnerError(
+            "--reinit_layers, --reinit_output, --freeze_steps: are about what is taken over; give --init as well"
+        )
     from spner.asr.train import train
     from spner.asr.transfer import Transfer
     from spner.report.experiment import plot_training
@@ -97,17 +140,32 @@ def train_command(
 @click.option("--exp", required=True, type=FOLDER, help="Experiment folder of stage 4.")
 @click.option("--sets", default=f"{DEV} {TEST}", help="Sets to decode.")
 @beam_options
-@click.option("--boost", type=FOLDER, show_default="none",
-              help="Names to raise in the beam search: one a line, optionally a tab and its label, and a tab and a "
-                   "weight.")  # fmt: skip
+@click.option(
+    "--boost",
+    type=FOLDER,
+    show_default="none",
+    help="Names to raise in the beam search: one a line, optionally a tab and its label, and a tab and a weight.",
+)
 @click.option("--nbest", default=1, type=click.IntRange(1), help="Hypotheses of the beam search to write, with scores.")
-@click.option("--model", type=FOLDER, show_default="that of --exp",
-              help="Experiment folder whose model decodes, such as another language's; --exp gets the "
-                   "hypotheses.")  # fmt: skip
+@click.option(
+    "--model",
+    type=FOLDER,
+    show_default="that of --exp",
+    help="Experiment folder whose model decodes, such as another language's; --exp gets the hypotheses.",
+)
 def decode_command(
-    data: Path, exp: Path, sets: str, configs: tuple[Path, ...], lm: Path | None, boost: Path | None, nbest: int,
-    nj: int, batch_size: int, device: str, model: Path | None,
-) -> None:  # fmt: skip
+    data: Path,
+    exp: Path,
+    sets: str,
+    configs: tuple[Path, ...],
+    lm: Path | None,
+    boost: Path | None,
+    nbest: int,
+    nj: int,
+    batch_size: int,
+    device: str,
+    model: Path | None,
+) -> None:
     """Stage 5: CTC search over the sets; writes text and entities as the references have them."""
     from spner.decode.beam import BeamOptions
     from spner.decode.infer import decode_sets

@@ -25,7 +25,7 @@ class Entity:
 
 
 @dataclass(frozen=True, slots=True)
-class Annotated:
+class Transcript:
     """The words of one utterance and the entities on them, ordered and without overlap."""
 
     words: tuple[str, ...]

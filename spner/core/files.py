@@ -42,8 +42,10 @@ def _comes_from_writing(error: OSError, temporary: Path) -> bool:
 
 
 def _cannot_be_written(path: Path, error: OSError) -> SpnerError:
-    return SpnerError(f"{path}: cannot be written ({error.strerror or error}); "
-                      "make room or check the permissions, then run the command again")
+    return SpnerError(
+        f"{path}: cannot be written ({error.strerror or error}); "
+        "make room or check the permissions, then run the command again"
+    )
 
 
 @contextlib.contextmanager
@@ -102,8 +104,9 @@ def read_lines(path: Path, *, made_by: str) -> Iterator[str]:
                 # Windows programs begin a file with a byte order mark, which belongs to no line.
                 yield line.decode("utf-8-sig" if line_number == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
-                raise SpnerError(f"{path}:{line_number}: is not valid UTF-8 ({error.reason}); "
-                                 "convert the file to UTF-8") from error
+                raise SpnerError(
+                    f"{path}:{line_number}: is not valid UTF-8 ({error.reason}); convert the file to UTF-8"
+                ) from error
 
 
 @contextlib.contextmanager

@@ -75,18 +75,22 @@ def list_sets(corpus: Path) -> list[str]:
         SpnerError: the folder is missing or has none of these tables.
     """
     if not corpus.is_dir():
-        raise SpnerError(f"{corpus}: no such corpus folder (expected an unpacked Common Voice release: clips/ and "
-                         "*.tsv); paths are relative to the recipe's folder")
+        raise SpnerError(
+            f"{corpus}: no such corpus folder (expected an unpacked Common Voice release: clips/ and "
+            "*.tsv); paths are relative to the recipe's folder"
+        )
     found = [name for name in SETS if (corpus / f"{name}.tsv").is_file()]
     if not found and (corpus / "validated.tsv").is_file():
         return ["validated"]
     if not found:
-        raise SpnerError(f"{corpus}: holds no train.tsv, dev.tsv, test.tsv or validated.tsv; "
-                         "give the folder of one language of an unpacked Common Voice release")
+        raise SpnerError(
+            f"{corpus}: holds no train.tsv, dev.tsv, test.tsv or validated.tsv; "
+            "give the folder of one language of an unpacked Common Voice release"
+        )
     return found
 
 
-def read_table(corpus: Path, set_name: str) -> Table:
+def read_tsv(corpus: Path, set_name: str) -> Table:
     """Read ``<corpus>/<set_name>.tsv``.
 
     Raises:
@@ -108,8 +112,10 @@ def read_table(corpus: Path, set_name: str) -> Table:
             continue
         utterance = _make_utterance(table, line_number, *(fields[at] for at in column.values()))
         if utterance.utt_id in line_of:
-            raise SpnerError(f'{table}:{line_number}: clip "{utterance.clip}" also stands in line '
-                             f"{line_of[utterance.utt_id]} (expected one line per clip); remove one of them")
+            raise SpnerError(
+                f'{table}:{line_number}: clip "{utterance.clip}" also stands in line '
+                f"{line_of[utterance.utt_id]} (expected one line per clip); remove one of them"
+            )
         line_of[utterance.utt_id] = line_number
         (utterances if utterance.sentence else empty).append(utterance)
     return Table(tuple(utterances), tuple(empty), tuple(ragged))
@@ -117,8 +123,10 @@ def read_table(corpus: Path, set_name: str) -> Table:
 
 def _find_column(table: Path, header: list[str], name: str) -> int:
     if name not in header:
-        raise SpnerError(f'{table}:1: no column "{name}" (found {", ".join(header)}){nearest(name, header)}; '
-                         "expected the header of a Common Voice table")
+        raise SpnerError(
+            f'{table}:1: no column "{name}" (found {", ".join(header)}){nearest(name, header)}; '
+            "expected the header of a Common Voice table"
+        )
     return header.index(name)
 
 

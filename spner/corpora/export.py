@@ -15,7 +15,7 @@ from typing import Any
 
 from spner import __version__
 from spner.core import paths
-from spner.core.datatypes import LABELS, Annotated, Entity
+from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, read_json
 from spner.core.progress import Progress
@@ -44,7 +44,7 @@ class _Set:
     """The utterances of a set, in C order of their ids, and what each file that is needed has for them."""
 
     folder: Path
-    annotated: dict[str, Annotated]
+    annotated: dict[str, Transcript]
     values: dict[str, dict[str, str]]
 
     @property
@@ -80,8 +80,10 @@ def _read_set(folder: Path, entities_file: str, needed: Iterable[str]) -> _Set:
         read = read_sentences if name == paths.SENTENCES else read_table
         values[name] = read(folder / name, made_by="stage 1")
         if values[name].keys() != annotated.keys():
-            raise SpnerError(f"{folder / name}: holds other utterances than {folder / entities_file} (expected the "
-                             "same in both); rerun stages 1 and 2")
+            raise SpnerError(
+                f"{folder / name}: holds other utterances than {folder / entities_file} (expected the "
+                "same in both); rerun stages 1 and 2"
+            )
     for utt_id, utterance in annotated.items():
         where = f'{folder / entities_file}: utterance "{utt_id}"'
         if " ".join(utterance.words) != values[paths.TEXT][utt_id]:
@@ -96,8 +98,10 @@ def _read_report(data: Path) -> dict[str, Any]:
     """Return what stage 1 said about the corpus; it lies in the data folder, of which ``data`` may be a set."""
     reports = [folder / paths.REPORT for folder in (data, data.parent) if (folder / paths.REPORT).is_file()]
     if not reports:
-        raise SpnerError(f"{data}: holds no {paths.REPORT}, nor does the folder above (expected the data folder of a "
-                         "corpus, or one of its sets); stage 1 makes it")
+        raise SpnerError(
+            f"{data}: holds no {paths.REPORT}, nor does the folder above (expected the data folder of a "
+            "corpus, or one of its sets); stage 1 makes it"
+        )
     return read_json(reports[0])
 
 
@@ -106,17 +110,22 @@ def _describe(data: Path, sets: list[_Set], entities_file: str) -> dict[str, Any
     report = _read_report(data)
     gold = all(is_gold(one.folder / entities_file) for one in sets)
     return {
-        "made_by": f"spner {__version__}", "lang": report["settings"]["lang"], "labels": list(LABELS),
-        "entities": "gold" if gold else "pseudo-labels", "synthetic": report["synthetic"],
-    }  # fmt: skip
+        "made_by": f"spner {__version__}",
+        "lang": report["settings"]["lang"],
+        "labels": list(LABELS),
+        "entities": "gold" if gold else "pseudo-labels",
+        "synthetic": report["synthetic"],
+    }
 
 
 def _write_paper_json(sets: list[_Set], out: Path, meta: dict[str, Any]) -> Path:
     for one in sets:
         if one.name not in PUBLISHED_NAMES:
-            raise SpnerError(f'set "{one.name}" has no place in paper_json (expected {", ".join(PUBLISHED_NAMES)}); '
-                             "give another --format")
-    with Progress(sum(len(one.annotated) for one in sets), what="copy clips", unit="clip") as progress:
+            raise SpnerError(
+                f'set "{one.name}" has no place in paper_json (expected {", ".join(PUBLISHED_NAMES)}); '
+                "give another --format"
+            )
+    with Progress(sum(len(one.transcript) for one in sets), what="copy clips", unit="clip") as progress:
         records = {one.name: _copy_clips(one, out / CLIPS, progress) for one in sets}
         write_paper_json(out / DATASET, records, meta=meta)
     return out / DATASET
@@ -125,7 +134,7 @@ def _write_paper_json(sets: list[_Set], out: Path, meta: dict[str, Any]) -> Path
 def _copy_clips(one: _Set, clips: Path, progress: Progress) -> Iterator[list[Any]]:
     """Copy the clips of a set, and yield each utterance as the authors' format has it."""
     sentences, utt2dur, wav_scp = (one.values[name] for name in NEEDED[PAPER_JSON])
-    for utt_id, annotated in one.annotated.items():
+    for utt_id, annotated in one.transcript.items():
         clip, where = f"{utt_id}.flac", f'{one.folder}: utterance "{utt_id}"'
         require_clip_name(clip, where)
         copy_stored(wav_scp[utt_id], clips / clip)
@@ -136,7 +145,7 @@ def _copy_clips(one: _Set, clips: Path, progress: Progress) -> Iterator[list[Any
 
 def _write_conll(one: _Set, path: Path) -> Path:
     with atomic_text(path) as file:
-        for annotated in one.annotated.values():
+        for annotated in one.transcript.values():
             tags = spans_to_bio(annotated)
             file.writelines(f"{word}\t{tag}\n" for word, tag in zip(annotated.words, tags, strict=True))
             file.write("\n")
@@ -147,30 +156,33 @@ def _write_slue(one: _Set, path: Path, lang: str) -> Path:
     sentences, utt2spk = (one.values[name] for name in NEEDED[SLUE])
     with atomic_text(path) as file:
         file.write("\t".join(SLUE_COLUMNS) + "\n")
-        for utt_id, annotated in one.annotated.items():
+        for utt_id, annotated in one.transcript.items():
             sentence, where = sentences[utt_id], f'{one.folder}: utterance "{utt_id}"'
             if re.search(r"[\t\n\r]", sentence):
-                raise SpnerError(f"{where}: its sentence holds a tab or a line end, which a table cannot (expected one "
-                                 "line of text)")
+                raise SpnerError(
+                    f"{where}: its sentence holds a tab or a line end, which a table cannot (expected one line of text)"
+                )
             raw, normalised = _raw_offsets(annotated, sentence, lang, where), _offsets(annotated)
             text = one.values[paths.TEXT][utt_id]
             file.write("\t".join((utt_id, sentence, text, utt2spk[utt_id], one.name, raw, normalised)) + "\n")
     return path
 
 
-def _offsets(annotated: Annotated) -> str:
+def _offsets(annotated: Transcript) -> str:
     """Return the entities with offsets in the transcript."""
     words = annotated.words
     ends = accumulate(len(word) + bool(position) for position, word in enumerate(words))
     return _format(annotated.entities, [(end - len(word), end) for end, word in zip(ends, words, strict=True)])
 
 
-def _raw_offsets(annotated: Annotated, sentence: str, lang: str, where: str) -> str:
+def _raw_offsets(annotated: Transcript, sentence: str, lang: str, where: str) -> str:
     """Return the entities with offsets in the sentence, from an entity's first word to its last."""
     words = normalise_words(sentence, lang)
     if tuple(word.text for word in words) != annotated.words:
-        raise SpnerError(f"{where}: its sentence has other words than its transcript (expected the same once "
-                         "normalised); rerun stages 1 and 2")
+        raise SpnerError(
+            f"{where}: its sentence has other words than its transcript (expected the same once "
+            "normalised); rerun stages 1 and 2"
+        )
     return _format(annotated.entities, [(word.start, word.end) for word in words])
 
 

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from spner.core import paths
-from spner.core.datatypes import LABELS, Annotated, Entity, Utterance
+from spner.core.datatypes import LABELS, Entity, Transcript, Utterance
 from spner.core.errors import SpnerError, nearest, quote
 from spner.core.files import atomic_text, read_json
 from spner.corpora.common_voice import require_clip_name, without_space
 from spner.text.tags import BIO_TAG, bio_to_spans, spans_to_bio
-from spner.text.textnorm import normalise, normalise_annotated
+from spner.text.textnorm import normalise, normalise_transcript
 
 PUBLISHED_NAMES = {paths.TRAIN: "train", paths.DEV: "valid", paths.TEST: "test"}
 EXPECTED = '{"meta": …, "data": {"train": […], "valid": […], "test": […]}}'
@@ -48,7 +48,7 @@ class LabelledSet:
     """
 
     utterances: tuple[Utterance, ...]
-    annotated: dict[str, Annotated]
+    transcript: dict[str, Transcript]
     empty: tuple[Utterance, ...]
     notes: dict[str, int]
 
@@ -90,8 +90,9 @@ def read_paper_json(path: Path, *, lang: str) -> LabelledCorpus:
     read = {
         # Popped: a set's lists are many times as large as what is made of them.
         ours: _read_set(sets.pop(published), f"{path}: data.{published}", lang)
-        for ours, published in PUBLISHED_NAMES.items() if published in sets
-    }  # fmt: skip
+        for ours, published in PUBLISHED_NAMES.items()
+        if published in sets
+    }
     return LabelledCorpus(read, isinstance(meta, dict) and meta.get("synthetic") is True)
 
 
@@ -113,9 +114,9 @@ def write_paper_json(path: Path, sets: Mapping[str, Iterable[list[Any]]], *, met
         file.write("}}\n")
 
 
-def make_record(annotated: Annotated, sentence: str, clip: str, rate_hz: int, duration_s: float) -> list[Any]:
+def make_record(transcript: Transcript, sentence: str, clip: str, rate_hz: int, duration_s: float) -> list[Any]:
     """Return an utterance as the file has it."""
-    return [list(annotated.words), spans_to_bio(annotated), sentence, clip, rate_hz, duration_s]
+    return [list(transcript.words), spans_to_bio(transcript), sentence, clip, rate_hz, duration_s]
 
 
 def _read_set(records: Any, where: str, lang: str) -> LabelledSet:
@@ -123,39 +124,41 @@ def _read_set(records: Any, where: str, lang: str) -> LabelledSet:
         raise SpnerError(f"{where}: is no list of utterances (expected {EXPECTED})")
     utterances: list[Utterance] = []
     empty: list[Utterance] = []
-    annotated: dict[str, Annotated] = {}
+    transcript: dict[str, Transcript] = {}
     position_of: dict[str, int] = {}
     notes: Counter[str] = Counter(dict.fromkeys(NOTES, 0))
     for position, record in enumerate(records):
         utterance, words = _read_utterance(record, f"{where}[{position}]", lang, notes)
         utt_id = utterance.utt_id
         if utt_id in position_of:
-            raise SpnerError(f"{where}[{position}]: clip {quote(utterance.clip)} gives the utterance id that "
-                             f"[{position_of[utt_id]}] has (expected one utterance per clip); remove one of them")
+            raise SpnerError(
+                f"{where}[{position}]: clip {quote(utterance.clip)} gives the utterance id that "
+                f"[{position_of[utt_id]}] has (expected one utterance per clip); remove one of them"
+            )
         position_of[utt_id] = position
         if words.words:
             utterances.append(utterance)
-            annotated[utt_id] = words
+            transcript[utt_id] = words
         else:
             empty.append(utterance)
-    return LabelledSet(tuple(utterances), annotated, tuple(empty), dict(notes))
+    return LabelledSet(tuple(utterances), transcript, tuple(empty), dict(notes))
 
 
-def _read_utterance(record: Any, where: str, lang: str, notes: Counter[str]) -> tuple[Utterance, Annotated]:
+def _read_utterance(record: Any, where: str, lang: str, notes: Counter[str]) -> tuple[Utterance, Transcript]:
     """Return an utterance with the sentence that its words come from, and its words and entities."""
     tokens, labels, transcription, clip = _check_record(record, where)
     utt_id = without_space(Path(clip).stem)
     entities = bio_to_spans(labels)
     kept = tuple(Entity(e.start, e.end, e.label) for e in entities if e.label in LABELS)
-    annotated = normalise_annotated(Annotated(tuple(tokens), kept), lang)
+    transcript = normalise_transcript(Transcript(tuple(tokens), kept), lang)
     notes[OTHER_LABEL] += len(entities) - len(kept)
-    notes[WITHOUT_WORDS] += len(kept) - len(annotated.entities)
-    text = " ".join(annotated.words)
+    notes[WITHOUT_WORDS] += len(kept) - len(transcript.entities)
+    text = " ".join(transcript.words)
     sentence = " ".join(unicodedata.normalize("NFC", transcription).split())
     if normalise(sentence, lang) != text:
         notes[OTHER_WORDS] += 1
         sentence = text
-    return Utterance(utt_id, utt_id, clip, sentence), annotated
+    return Utterance(utt_id, utt_id, clip, sentence), transcript
 
 
 def _check_record(record: Any, where: str) -> tuple[list[str], list[str], str, str]:

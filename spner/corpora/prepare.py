@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from spner.core import paths
-from spner.core.datatypes import Annotated, Utterance
+from spner.core.datatypes import Transcript, Utterance
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, fingerprint, locked, read_json, write_json
 from spner.core.parallel import map_processes
-from spner.corpora.common_voice import list_sets, read_table
+from spner.corpora.common_voice import list_sets, read_tsv
 from spner.corpora.paper_json import NOTES, LabelledCorpus, is_paper_json, read_paper_json
 from spner.data.audio import StoredClip, clip_duration_s, store_clips
 from spner.data.datadir import (
@@ -29,7 +29,7 @@ from spner.data.datadir import (
 )
 from spner.text.textnorm import normalise
 
-SUMMARY = "summary.json"  # the embedded corpus's: it says that the speech is synthetic
+SUMMARY = "summary.json"  # the mini corpus's: it says that the speech is synthetic
 RULES = ("ragged_row", "empty_sentence", "duplicate_sentence", "missing_clip", "broken_clip", "silent_clip")
 
 
@@ -61,7 +61,7 @@ class _Set:
     duplicates: list[Utterance] = field(default_factory=list)
     empty: list[Utterance] = field(default_factory=list)
     ragged_lines: tuple[int, ...] = ()
-    annotated: dict[str, Annotated] | None = None
+    annotated: dict[str, Transcript] | None = None
     notes: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -103,8 +103,10 @@ def prepare_data(
         if report_file.exists():
             report = read_json(report_file)
             if report["settings"]["corpus"] != settings["corpus"]:
-                raise SpnerError(f'{out}: holds corpus {report["settings"]["corpus"]} (this one is {corpus}); '
-                                 "give another --out, or remove the folder")
+                raise SpnerError(
+                    f"{out}: holds corpus {report['settings']['corpus']} (this one is {corpus}); "
+                    "give another --out, or remove the folder"
+                )
             if report["settings"] == settings:
                 return report
             report_file.unlink()
@@ -126,16 +128,20 @@ def _find_inputs(corpus: Path) -> list[Path]:
         names = [*(f"{name}.tsv" for name in list_sets(corpus)), paths.GOLD_ENTITIES, paths.WORD_TIMES, SUMMARY]
         return [corpus / name for name in names if (corpus / name).exists()]
     if not corpus.is_file():
-        raise SpnerError(f"{corpus}: no such file (expected a JSON file of the paper's authors); paths are relative to "
-                         "the recipe's folder")
+        raise SpnerError(
+            f"{corpus}: no such file (expected a JSON file of the paper's authors); paths are relative to "
+            "the recipe's folder"
+        )
     return [corpus]
 
 
 def _find_clips(corpus: Path, clips: Path | None) -> Path:
     if clips is None:
         if is_paper_json(corpus):
-            raise SpnerError(f"{corpus}: names clips but holds none (expected --clips with their folder); give the "
-                             "folder clips/ of the Common Voice release that it was made from")
+            raise SpnerError(
+                f"{corpus}: names clips but holds none (expected --clips with their folder); give the "
+                "folder clips/ of the Common Voice release that it was made from"
+            )
         return corpus / "clips"
     if not clips.is_dir():
         raise SpnerError(f"{clips}: no such folder of clips; paths are relative to the recipe's folder")
@@ -156,10 +162,10 @@ def _take_labelled(corpus: LabelledCorpus) -> list[_Set]:
     return [
         _Set(
             name,
-            text={utt_id: " ".join(annotated.words) for utt_id, annotated in labelled.annotated.items()},
+            text={utt_id: " ".join(annotated.words) for utt_id, annotated in labelled.transcript.items()},
             utterances=list(labelled.utterances),
             empty=list(labelled.empty),
-            annotated=labelled.annotated,
+            annotated=labelled.transcript,
             notes=labelled.notes,
         )
         for name, labelled in corpus.sets.items()
@@ -168,7 +174,7 @@ def _take_labelled(corpus: LabelledCorpus) -> list[_Set]:
 
 def _read_tables(corpus: Path, lang: str) -> list[_Set]:
     """Normalise, and keep of equal transcripts the first; test comes before dev, dev before train."""
-    tables = {name: read_table(corpus, name) for name in list_sets(corpus)}
+    tables = {name: read_tsv(corpus, name) for name in list_sets(corpus)}
     sets = [_Set(name, empty=list(table.empty), ragged_lines=table.ragged_lines) for name, table in tables.items()]
     seen: set[str] = set()
     for one in reversed(sets):
@@ -185,18 +191,14 @@ def _read_tables(corpus: Path, lang: str) -> list[_Set]:
     return sets
 
 
-def _write_set(
-    one: _Set, corpus: Path, clips: Path, out: Path, broken: list[str], num_workers: int
-) -> dict[str, Any]:
+def _write_set(one: _Set, corpus: Path, clips: Path, out: Path, broken: list[str], num_workers: int) -> dict[str, Any]:
     """Store a set's clips, write its folder, append to ``broken``, and return its part of the report."""
     removed = _Removed()
     for _ in one.ragged_lines:
         removed.add("ragged_row", 0.0)
     for rule, utterances in (("empty_sentence", one.empty), ("duplicate_sentence", one.duplicates)):
         files = [clips / utterance.clip for utterance in utterances]
-        for duration_s in map_processes(
-            clip_duration_s, files, num_workers=1, what=f"{one.name}: {rule}", unit="clip"
-        ):
+        for duration_s in map_processes(clip_duration_s, files, num_workers=1, what=f"{one.name}: {rule}", unit="clip"):
             removed.add(rule, duration_s)
     utterances = sorted(one.utterances, key=lambda utterance: utterance.utt_id)
     store = out / paths.AUDIO_STORE / one.name
@@ -214,8 +216,8 @@ def _write_set(
             broken.append(f"{one.name}\t{utterance.utt_id}\t{clips / utterance.clip}\t{clip.error}\n")
     _write_folder(out / one.name, kept, one.text, store)
     _write_gold(corpus, out / one.name, {utterance.utt_id for utterance, _ in kept})
-    if one.annotated is not None:
-        write_entities(out / one.name / paths.CORPUS_ENTITIES, {u.utt_id: one.annotated[u.utt_id] for u, _ in kept})
+    if one.transcript is not None:
+        write_entities(out / one.name / paths.CORPUS_ENTITIES, {u.utt_id: one.transcript[u.utt_id] for u, _ in kept})
     return {
         "rows": one.num_rows,
         "kept": {"utterances": len(kept), "hours": sum(clip.duration_s for _, clip in kept) / 3600},
@@ -256,8 +258,10 @@ def _refuse_broken(sets: dict[str, Any], max_broken: float, listed_in: Path) -> 
         num_broken = sum(counts["removed"][rule]["utterances"] for rule in ("missing_clip", "broken_clip"))
         num_clips = counts["kept"]["utterances"] + counts["removed"]["silent_clip"]["utterances"] + num_broken
         if num_broken > max_broken * num_clips:
-            raise SpnerError(f"{listed_in}: {num_broken} of {num_clips} clips of {name} are missing or broken (at most "
-                             f"{max_broken:.1%} may be); mend the corpus or raise --max_broken")
+            raise SpnerError(
+                f"{listed_in}: {num_broken} of {num_clips} clips of {name} are missing or broken (at most "
+                f"{max_broken:.1%} may be); mend the corpus or raise --max_broken"
+            )
 
 
 def format_report(report: dict[str, Any]) -> str:
@@ -274,4 +278,3 @@ def format_report(report: dict[str, Any]) -> str:
         if counts:
             lines.append(f"{note}: " + ", ".join(f"{num} in {name}" for name, num in counts.items()))
     return "\n".join(lines)
-

@@ -149,8 +149,9 @@ def read_stored(location: str) -> np.ndarray:
             file.seek(int(offset))
             rate_hz, waveform = kaldiio.matio.read_kaldi(file, load_kwargs={"dtype": "float32"})
     except (ClipError, OSError, ValueError, RuntimeError, struct.error) as error:
-        raise SpnerError(f"{location}: no audio can be read there ({error}); "
-                         "rerun stage 1, or go to the folder it ran in") from error
+        raise SpnerError(
+            f"{location}: no audio can be read there ({error}); rerun stage 1, or go to the folder it ran in"
+        ) from error
     if rate_hz != SAMPLE_RATE_HZ:
         raise SpnerError(f"{location}: is at {rate_hz} Hz (expected {SAMPLE_RATE_HZ}); rerun stage 1")
     return waveform

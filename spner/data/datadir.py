@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from spner.core.datatypes import Annotated, Entity, Timing, WordTimes
+from spner.core.datatypes import Entity, Timing, Transcript, WordTimes
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, read_lines
 from spner.core.paths import ENTITIES, GOLD_ENTITIES, SETS, TEXT
@@ -29,8 +29,10 @@ def find_sets(folder: Path) -> list[Path]:
         return [folder]
     found = sorted(path for path in folder.glob("*/") if is_set(path))
     if not found:
-        raise SpnerError(f"{folder}: holds no set (expected {TEXT} or {ENTITIES} in it, or in a folder of it such as "
-                         f"{SETS[0]}); stage 1 makes data folders")
+        raise SpnerError(
+            f"{folder}: holds no set (expected {TEXT} or {ENTITIES} in it, or in a folder of it such as "
+            f"{SETS[0]}); stage 1 makes data folders"
+        )
     return sorted(found, key=lambda path: SETS.index(path.name) if path.name in SETS else len(SETS))
 
 
@@ -101,15 +103,15 @@ def read_sentences(path: Path, *, made_by: str) -> dict[str, str]:
     return sentences
 
 
-def write_entities(path: Path, annotated: dict[str, Annotated], timings: Mapping[str, Timing] | None = None) -> None:
+def write_entities(path: Path, transcript: dict[str, Transcript], timings: Mapping[str, Timing] | None = None) -> None:
     """Write words and entities as JSON lines, in C order of the utterance ids.
 
     Where an utterance has a timing, its entities carry ``start_s``, ``end_s`` and ``confidence``, and its words
     ``word_times`` (pairs) and ``word_confidences``.
     """
     with atomic_text(path) as file:
-        for utt_id in sorted(annotated):
-            utterance, timing = annotated[utt_id], (timings or {}).get(utt_id)
+        for utt_id in sorted(transcript):
+            utterance, timing = transcript[utt_id], (timings or {}).get(utt_id)
             entities = [{"label": e.label, "start": e.start, "end": e.end} for e in utterance.entities]
             record = {"utt_id": utt_id, "words": list(utterance.words), "entities": entities}
             if timing:
@@ -122,28 +124,28 @@ def write_entities(path: Path, annotated: dict[str, Annotated], timings: Mapping
             file.write(json_line(record))
 
 
-def read_entities(path: Path, *, made_by: str) -> dict[str, Annotated]:
+def read_entities(path: Path, *, made_by: str) -> dict[str, Transcript]:
     """Read what :func:`write_entities` wrote; further keys of an entity are ignored.
 
     Raises:
-        SpnerError: missing file, bad JSON, an utterance that occurs twice, or what :func:`parse_annotated` refuses;
+        SpnerError: missing file, bad JSON, an utterance that occurs twice, or what :func:`parse_transcript` refuses;
             the message gives the line.
     """
     return dict(stream_entities(path, made_by=made_by))
 
 
-def stream_entities(path: Path, *, made_by: str) -> Iterator[tuple[str, Annotated]]:
+def stream_entities(path: Path, *, made_by: str) -> Iterator[tuple[str, Transcript]]:
     """Yield what :func:`read_entities` reads, line by line: of a large file only the ids are held."""
     seen: set[str] = set()
     for line_number, record in read_records(path, made_by=made_by):
         where = f"{path}:{line_number}"
-        annotated = parse_annotated(record, where)
+        transcript = parse_transcript(record, where)
         refuse_twice(record["utt_id"], seen, where)
         seen.add(record["utt_id"])
-        yield record["utt_id"], annotated
+        yield record["utt_id"], transcript
 
 
-def parse_annotated(record: Any, where: str) -> Annotated:
+def parse_transcript(record: Any, where: str) -> Transcript:
     """Return the words and entities of one record of an entities file.
 
     Raises:
@@ -152,16 +154,18 @@ def parse_annotated(record: Any, where: str) -> Annotated:
     require_keys(record, {"utt_id": str, "words": list, "entities": list}, where)
     words = record["words"]
     if not all(isinstance(word, str) for word in words) or " ".join(words).split() != words:
-        raise SpnerError(f"{where}: words are {json_line(words).strip()} "
-                         "(expected strings that are not empty and hold no spaces)")
+        raise SpnerError(
+            f"{where}: words are {json_line(words).strip()} (expected strings that are not empty and hold no spaces)"
+        )
     for entity in record["entities"]:
         require_keys(entity, {"label": str, "start": int, "end": int}, where)
     try:
         entities = tuple(sorted(Entity(e["start"], e["end"], e["label"]) for e in record["entities"]))
-        return Annotated(tuple(words), entities)
+        return Transcript(tuple(words), entities)
     except ValueError as error:
-        raise SpnerError(f"{where}: {error} (expected entities with label, start, end "
-                         "inside the words, without overlap)") from error
+        raise SpnerError(
+            f"{where}: {error} (expected entities with label, start, end inside the words, without overlap)"
+        ) from error
 
 
 def read_timings(path: Path, *, made_by: str) -> dict[str, Timing]:
@@ -182,15 +186,17 @@ def read_timings(path: Path, *, made_by: str) -> dict[str, Timing]:
             entities = tuple(float(entity["confidence"]) for entity in record["entities"])
             timings[record["utt_id"]] = Timing(times, tuple(map(float, record["word_confidences"])), entities)
         except (KeyError, TypeError, ValueError) as error:
-            raise SpnerError(f"{path}:{line_number}: {error} (expected a confidence of 0 to 1 for each word and "
-                             f"entity); rerun {made_by}") from error
+            raise SpnerError(
+                f"{path}:{line_number}: {error} (expected a confidence of 0 to 1 for each word and "
+                f"entity); rerun {made_by}"
+            ) from error
     return timings
 
 
 def write_word_times(path: Path, times: dict[str, WordTimes]) -> None:
     """Write when each word of the transcripts is said, to the tenth of a millisecond, as JSON lines in C order::
 
-        {"utt_id": "…", "times_s": [[0.2134, 0.51], [0.51, 0.98]]}
+    {"utt_id": "…", "times_s": [[0.2134, 0.51], [0.51, 0.98]]}
     """
     with atomic_text(path) as file:
         for utt_id in sorted(times):
@@ -217,8 +223,10 @@ def read_word_times(path: Path, *, made_by: str) -> dict[str, WordTimes]:
 def _read_intervals(pairs: list[Any], where: str, made_by: str) -> WordTimes:
     for pair in pairs:
         if not _is_interval(pair):
-            raise SpnerError(f"{where}: {json_line(pair).strip()} is no [start, end] in seconds "
-                             f"(expected 0 <= start <= end); rerun {made_by}")
+            raise SpnerError(
+                f"{where}: {json_line(pair).strip()} is no [start, end] in seconds "
+                f"(expected 0 <= start <= end); rerun {made_by}"
+            )
     return tuple((float(start_s), float(end_s)) for start_s, end_s in pairs)
 
 

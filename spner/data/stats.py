@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from spner.core.datatypes import LABELS, Annotated
+from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
 from spner.core.paths import ENTITIES, GOLD_ENTITIES, TEXT, UTT2DUR, UTT2SPK
 from spner.data.datadir import find_sets, parse_seconds, stream_entities, stream_table
@@ -63,7 +63,7 @@ class EntityCounts:
     num_words: int = 0
     """Words inside them."""
 
-    def add(self, utterance: Annotated) -> None:
+    def add(self, utterance: Transcript) -> None:
         self.mentions.update((entity.label, utterance.phrase(entity)) for entity in utterance.entities)
         self.num_utts += bool(utterance.entities)
         self.num_words += sum(entity.end - entity.start for entity in utterance.entities)
@@ -142,10 +142,10 @@ def count_set(folder: Path, *, entities_file: str) -> SetCounts:
     )
 
 
-def _stream_words(file: Path) -> Iterator[tuple[str, Annotated]]:
+def _stream_words(file: Path) -> Iterator[tuple[str, Transcript]]:
     if file.name != TEXT:
         return stream_entities(file, made_by=MADE_BY[file.name])
-    return ((utt_id, Annotated(tuple(text.split()))) for utt_id, text in stream_table(file, made_by="stage 1"))
+    return ((utt_id, Transcript(tuple(text.split()))) for utt_id, text in stream_table(file, made_by="stage 1"))
 
 
 def _stream_values(file: Path, utt_ids: Collection[str], *, of: Path) -> Iterator[tuple[str, str]]:
@@ -208,15 +208,19 @@ def format_stats(stats: dict[str, Any]) -> str:
     columns = [*stats["sets"].items()] + ([("all", stats["all"])] if len(stats["sets"]) > 1 else [])
     names, counts = zip(*columns, strict=True)
     width = max(10, *(len(name) + 2 for name in names))
-    return "\n".join([
-        f"{stats['data']}, entities: {stats['entities_file']}",
-        "",
-        *(f"{title:26}" + "".join(f"{_cell(value):>{width}}" for value in values)
-          for title, values in [("", names), *_rows(counts)]),
-        *_most_frequent_lines((stats["all"]["entities"] or {}).get("most_frequent", {})),
-        *([""] if stats["missing"] else []),
-        *_missing_lines(map(Path, stats["missing"])),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"{stats['data']}, entities: {stats['entities_file']}",
+            "",
+            *(
+                f"{title:26}" + "".join(f"{_cell(value):>{width}}" for value in values)
+                for title, values in [("", names), *_rows(counts)]
+            ),
+            *_most_frequent_lines((stats["all"]["entities"] or {}).get("most_frequent", {})),
+            *([""] if stats["missing"] else []),
+            *_missing_lines(map(Path, stats["missing"])),
+        ]
+    )
 
 
 def _rows(columns: Sequence[dict[str, Any]]) -> Iterator[tuple[str, list[Any]]]:
@@ -247,8 +251,14 @@ def _most_frequent_lines(most: dict[str, list[dict[str, Any]]]) -> list[str]:
 def format_list(title: str, items: Iterable[str]) -> str:
     """Return ``title`` and the items behind it, ``-`` for none, on several lines where needed; no item is broken."""
     unbroken = ", ".join(item.replace(" ", "\N{NO-BREAK SPACE}") for item in items) or "-"
-    lines = textwrap.fill(unbroken, PRINT_WIDTH, initial_indent=f"  {title}: ", subsequent_indent=" " * 4,
-                          break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    lines = textwrap.fill(
+        unbroken,
+        PRINT_WIDTH,
+        initial_indent=f"  {title}: ",
+        subsequent_indent=" " * 4,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
     return lines.replace("\N{NO-BREAK SPACE}", " ")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spner.core import paths
-from spner.core.datatypes import Annotated
+from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, read_lines, write_json
 from spner.data.audio import SAMPLE_RATE_HZ
@@ -109,8 +109,10 @@ def require_symbols(token_list: Sequence[str], *, where: Path) -> None:
     """Raise SpnerError unless the token list holds every entity symbol once."""
     for symbol in entity_symbols():
         if token_list.count(symbol) != 1:
-            raise SpnerError(f"{where}: entity symbol {symbol} stands there {token_list.count(symbol)} times (expected "
-                             "once); rerun stage 3 with --system e2e")
+            raise SpnerError(
+                f"{where}: entity symbol {symbol} stands there {token_list.count(symbol)} times (expected "
+                "once); rerun stage 3 with --system e2e"
+            )
 
 
 def make_tokens(
@@ -207,12 +209,14 @@ def _read_texts(folder: Path, system: str) -> dict[str, str]:
     text = read_table(folder / paths.TEXT, made_by="stage 1")
     if system == ASR:
         return text
-    annotated: dict[str, Annotated] = read_entities(folder / paths.ENTITIES, made_by="stage 2")
+    transcript: dict[str, Transcript] = read_entities(folder / paths.ENTITIES, made_by="stage 2")
     for utt_id in text:
-        if utt_id not in annotated or " ".join(annotated[utt_id].words) != text[utt_id]:
-            raise SpnerError(f'{folder / paths.ENTITIES}: words of utterance "{utt_id}" are not those of '
-                             f"{folder / paths.TEXT}; rerun stage 2")
-    return {utt_id: spans_to_text(annotated[utt_id]) for utt_id in text}
+        if utt_id not in transcript or " ".join(transcript[utt_id].words) != text[utt_id]:
+            raise SpnerError(
+                f'{folder / paths.ENTITIES}: words of utterance "{utt_id}" are not those of '
+                f"{folder / paths.TEXT}; rerun stage 2"
+            )
+    return {utt_id: spans_to_text(transcript[utt_id]) for utt_id in text}
 
 
 def _train_pieces(texts: Iterable[str], model_file: Path, vocab_size: int, symbols: Sequence[str]) -> None:
@@ -222,14 +226,20 @@ def _train_pieces(texts: Iterable[str], model_file: Path, vocab_size: int, symbo
     try:
         with atomic_path(model_file) as temporary, open(temporary, "wb") as file:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(texts), model_writer=file, vocab_size=vocab_size, character_coverage=1.0,
-                user_defined_symbols=list(symbols), num_threads=1, minloglevel=2,
+                sentence_iterator=iter(texts),
+                model_writer=file,
+                vocab_size=vocab_size,
+                character_coverage=1.0,
+                user_defined_symbols=list(symbols),
+                num_threads=1,
+                minloglevel=2,
                 normalization_rule_name="identity",  # the texts are normalised; NFKC would change their words
-            )  # fmt: skip
+            )
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].rsplit("] ", 1)[-1].rstrip(".")
-        raise SpnerError(f"--vocab_size {vocab_size}: SentencePiece cannot make it from this text ({reason}); "
-                         "give another size") from error
+        raise SpnerError(
+            f"--vocab_size {vocab_size}: SentencePiece cannot make it from this text ({reason}); give another size"
+        ) from error
 
 
 def _write_token_list(path: Path, tokenizer: Tokenizer, texts: Iterable[str], symbols: Sequence[str]) -> int:

@@ -41,9 +41,11 @@ def choose_trainset(whole: dict[Path, dict[str, str]], percent: float) -> TrainS
         durations_s = read_durations(data / paths.TRAIN)
         for utt_id in sorted(taken):
             if utt_id in chosen.homes:
-                raise SpnerError(f'{data / paths.TRAIN / paths.TEXT}: utterance "{utt_id}" is in '
-                                 f"{chosen.homes[utt_id]}, too (expected ids that no joined folder shares); rename the "
-                                 "clips of one corpus")
+                raise SpnerError(
+                    f'{data / paths.TRAIN / paths.TEXT}: utterance "{utt_id}" is in '
+                    f"{chosen.homes[utt_id]}, too (expected ids that no joined folder shares); rename the "
+                    "clips of one corpus"
+                )
             chosen.texts[utt_id], chosen.homes[utt_id] = texts[utt_id], data
             chosen.durations_s[utt_id] = durations_s[utt_id]
         counts = {name: _count(durations_s[u] for u in utts) for name, utts in (("chosen", taken), ("whole", texts))}
@@ -72,8 +74,10 @@ def find_data(path: Path, *, like: Path) -> Path:
     fitting = [data for data in found if data.name == like.name] or found
     if len(fitting) != 1:
         advice = "give one of them" if found else "stages 1 and 2 of its recipe make one"
-        raise SpnerError(f"--join {path}: holds finished data in {', '.join(map(str, found)) or 'no folder'} (expected "
-                         f"a data folder, or a recipe with one); {advice}")
+        raise SpnerError(
+            f"--join {path}: holds finished data in {', '.join(map(str, found)) or 'no folder'} (expected "
+            f"a data folder, or a recipe with one); {advice}"
+        )
     return fitting[0]
 
 
@@ -83,16 +87,20 @@ def locate_audio(trainset: TrainSet) -> dict[str, str]:
     Raises:
         SpnerError: a location is neither absolute nor in the data folder's own audio store.
     """
-    tables = {data: read_table(data / paths.TRAIN / paths.WAV_SCP, made_by="stage 1")
-              for data in dict.fromkeys(trainset.homes.values())}  # fmt: skip
+    tables = {
+        data: read_table(data / paths.TRAIN / paths.WAV_SCP, made_by="stage 1")
+        for data in dict.fromkeys(trainset.homes.values())
+    }
     located: dict[str, str] = {}
     for utt_id, data in trainset.homes.items():
         location = tables[data][utt_id]
         # A store lies in its data folder, which its own recipe calls by another path than this one.
         _, store, clip = location.rpartition(f"/{paths.AUDIO_STORE}/")
         if not store and not location.startswith("/"):
-            raise SpnerError(f'{data / paths.TRAIN / paths.WAV_SCP}: "{location}" does not lie in the folder\'s own '
-                             f"{paths.AUDIO_STORE}, from where it could be found; rerun stage 1")
+            raise SpnerError(
+                f'{data / paths.TRAIN / paths.WAV_SCP}: "{location}" does not lie in the folder\'s own '
+                f"{paths.AUDIO_STORE}, from where it could be found; rerun stage 1"
+            )
         located[utt_id] = location if location.startswith("/") else str(data / paths.AUDIO_STORE / clip)
     return located
 
@@ -111,8 +119,10 @@ def _format_part(chosen: dict[str, float], whole: dict[str, float]) -> str:
     if chosen == whole:
         return f"{whole['utterances']} utterances, {whole['hours']:.2f} h"
     share = chosen["utterances"] / whole["utterances"]
-    return (f"{chosen['utterances']} of {whole['utterances']} utterances, {chosen['hours']:.2f} of "
-            f"{whole['hours']:.2f} h ({share:.0%})")  # fmt: skip
+    return (
+        f"{chosen['utterances']} of {whole['utterances']} utterances, {chosen['hours']:.2f} of "
+        f"{whole['hours']:.2f} h ({share:.0%})"
+    )
 
 
 def _count(durations_s: Iterable[float]) -> dict[str, float]:

@@ -77,8 +77,10 @@ def find_arpa(lm: Path | None, config: DecodeConfig) -> Path | None:
         raise SpnerError(f"{lm}: holds no finished language model; spner lm --unit {unit} makes it")
     found = read_json(lm / paths.LM_RECORD)["settings"]["unit"]
     if found != unit:
-        raise SpnerError(f"{lm}: is a model of {found}s, but a search of kind {config.search} takes one of {unit}s; "
-                         f"make it with spner lm --unit {unit}")
+        raise SpnerError(
+            f"{lm}: is a model of {found}s, but a search of kind {config.search} takes one of {unit}s; "
+            f"make it with spner lm --unit {unit}"
+        )
     return lm / paths.LM_ARPA
 
 
@@ -105,8 +107,10 @@ def apply_tuned(exp: Path, options: BeamOptions, config: DecodeConfig) -> Decode
         return config
     record = read_json(tuned)
     if record["tuned_for"] != identify(exp, options, config):
-        raise SpnerError(f"{tuned}: was tuned for another recogniser, language model or configuration; "
-                         "run spner tune again, or remove it")
+        raise SpnerError(
+            f"{tuned}: was tuned for another recogniser, language model or configuration; "
+            "run spner tune again, or remove it"
+        )
     return replace(config, lm_weight=record["lm_weight"], word_score=record["word_score"])
 
 
@@ -213,14 +217,16 @@ def boost_lm(options: BeamOptions, exp: Path, *, lang: str) -> Path:
     """
     lm, names_file = options.lm, options.boost
     if lm is None or not (lm / paths.LM_RECORD).exists():
-        raise SpnerError(f"--boost {names_file}: names are raised through the language model; give --lm, the folder of "
-                         "spner lm")
+        raise SpnerError(
+            f"--boost {names_file}: names are raised through the language model; give --lm, the folder of spner lm"
+        )
     names = read_names(names_file, lang=lang, tokens=read_config(exp)["token_list"])
     settings = read_json(lm / paths.LM_RECORD)["settings"]
     inputs = [Path(name) for name in settings["inputs"]]
     for missing in (path for path in inputs if not path.exists()):
-        raise SpnerError(f"{missing}: is missing, but {lm} was made from it; make the language model again with "
-                         "spner lm")
+        raise SpnerError(
+            f"{missing}: is missing, but {lm} was made from it; make the language model again with spner lm"
+        )
     dump = inputs[0].parent
     texts = [path for path in inputs if not path.is_relative_to(dump)]
     sentences = chain(
@@ -231,6 +237,7 @@ def boost_lm(options: BeamOptions, exp: Path, *, lang: str) -> Path:
     mentions = out / "mentions.txt"
     with atomic_text(mentions) as file:
         file.writelines(f"{sentence}\n" for sentence in mention(names, sentences))
-    make_lm(dump, out, unit=settings["unit"], order=settings["order"], prune=settings["prune"],
-            texts=[*texts, mentions])  # fmt: skip
+    make_lm(
+        dump, out, unit=settings["unit"], order=settings["order"], prune=settings["prune"], texts=[*texts, mentions]
+    )
     return out / paths.LM_ARPA

@@ -17,14 +17,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spner.core.datatypes import LABELS, Annotated, Entity
+from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.core.errors import SpnerError, nearest
 from spner.core.files import read_lines
 from spner.text.tags import spans_to_text, text_to_spans
 from spner.text.textnorm import normalise
 
 MENTIONS = 8
-"""Sentences for a name of weight 1, and a label: of 2, 4, 8 and 16 the least with the best F1 on the embedded corpus's
+"""Sentences for a name of weight 1, and a label: of 2, 4, 8 and 16 the least with the best F1 on the mini corpus's
 dev set, with and without a thousand names besides the right ones."""
 
 log = logging.getLogger(__name__)
@@ -60,8 +60,9 @@ def read_names(path: Path, *, lang: str, tokens: Iterable[str]) -> list[Name]:
         if rest[2:]:
             raise SpnerError(f"{path}:{line_number}: more than name, label and weight; expected two tabs at most")
         if label and label not in LABELS:
-            raise SpnerError(f'{path}:{line_number}: label "{label}" (expected {", ".join(LABELS)} or none)'
-                             f"{nearest(label, LABELS)}")
+            raise SpnerError(
+                f'{path}:{line_number}: label "{label}" (expected {", ".join(LABELS)} or none){nearest(label, LABELS)}'
+            )
         words = tuple(normalise(name, lang).split())
         if words and characters >= set("".join(words)):
             names.append(Name(words, (label,) if label else LABELS, _weight(weight, f"{path}:{line_number}")))
@@ -90,22 +91,22 @@ def mention(names: Sequence[Name], sentences: Iterable[Sequence[str]]) -> list[s
         sentences: tagged text, words and symbols; those with entities lend their words. Where none has an entity of a
             label, a name stands alone.
     """
-    carriers: dict[str, list[tuple[Annotated, Entity]]] = defaultdict(list)
+    carriers: dict[str, list[tuple[Transcript, Entity]]] = defaultdict(list)
     for sentence in dict.fromkeys(map(tuple, sentences)):
-        annotated = text_to_spans(sentence).annotated
+        annotated = text_to_spans(sentence).transcript
         for entity in annotated.entities:
             carriers[entity.label].append((annotated, entity))
     rng = random.Random("boost")
     mentions = []
     for name in names:
         for label in name.labels:
-            alone = (Annotated(("",), (Entity(0, 1, label),)), Entity(0, 1, label))
+            alone = (Transcript(("",), (Entity(0, 1, label),)), Entity(0, 1, label))
             for _ in range(max(1, round(MENTIONS * name.weight))):
                 mentions.append(spans_to_text(_replace(*rng.choice(carriers[label] or [alone]), name)))
     return mentions
 
 
-def _replace(annotated: Annotated, replaced: Entity, name: Name) -> Annotated:
+def _replace(annotated: Transcript, replaced: Entity, name: Name) -> Transcript:
     """Return the sentence with a name in the place of one of its entities."""
     shift = len(name.words) - (replaced.end - replaced.start)
     words = (*annotated.words[: replaced.start], *name.words, *annotated.words[replaced.end :])
@@ -113,4 +114,4 @@ def _replace(annotated: Annotated, replaced: Entity, name: Name) -> Annotated:
         Entity(e.start + shift * (e.start > replaced.start), e.end + shift * (e.start >= replaced.start), e.label)
         for e in annotated.entities
     ]
-    return Annotated(words, tuple(entities))
+    return Transcript(words, tuple(entities))

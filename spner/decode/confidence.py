@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spner.core import paths
-from spner.core.datatypes import Annotated, Timing
+from spner.core.datatypes import Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, read_json, write_json
 from spner.data.datadir import read_entities
@@ -43,7 +43,7 @@ def calibration_identity(data: Path, exp: Path, set_name: str, *, model: str) ->
 
 
 def calibrate(
-    annotated: dict[str, Annotated], raw: dict[str, Timing], data: Path, exp: Path, set_name: str, *, model: str
+    transcript: dict[str, Transcript], raw: dict[str, Timing], data: Path, exp: Path, set_name: str, *, model: str
 ) -> dict[str, Timing]:
     """Return the timings with calibrated confidences; those of dev are fitted first.
 
@@ -60,13 +60,17 @@ def calibrate(
     Raises:
         SpnerError: dev's references are not of these utterances, or the file of the calibration is malformed.
     """
-    if len(raw) < len(annotated):
-        log.warning("%s: %d of %d hypotheses need more frames than their clips have; they carry no times",
-                    set_name, len(annotated) - len(raw), len(annotated))  # fmt: skip
+    if len(raw) < len(transcript):
+        log.warning(
+            "%s: %d of %d hypotheses need more frames than their clips have; they carry no times",
+            set_name,
+            len(transcript) - len(raw),
+            len(transcript),
+        )
     path = paths.calibration_file(exp)
     references = _find_references(data / paths.DEV) if set_name == paths.DEV else None
     if references:
-        write_json(path, {"model": model, **_fit(annotated, raw, references)})
+        write_json(path, {"model": model, **_fit(transcript, raw, references)})
     if calibration_identity(data, exp, set_name, model=model) is None:
         log.warning("%s: confidences are raw: dev, which calibrates them, is not decoded with this model", set_name)
         return raw
@@ -78,28 +82,37 @@ def _find_references(folder: Path) -> Path | None:
     return next((folder / n for n in (paths.GOLD_ENTITIES, paths.ENTITIES) if (folder / n).exists()), None)
 
 
-def _fit(annotated: dict[str, Annotated], raw: dict[str, Timing], references: Path) -> dict[str, Any]:
+def _fit(transcript: dict[str, Transcript], raw: dict[str, Timing], references: Path) -> dict[str, Any]:
     refs = read_entities(references, made_by="stage 2")
-    if refs.keys() != annotated.keys():
-        raise SpnerError(f"{references}: its utterances are not those of {references.with_name(paths.WAV_SCP)}; "
-                         "rerun stages 1 and 2")
-    pairs = {utt_id: Pair(ref=refs[utt_id], hyp=annotated[utt_id]) for utt_id in raw}
+    if refs.keys() != transcript.keys():
+        raise SpnerError(
+            f"{references}: its utterances are not those of {references.with_name(paths.WAV_SCP)}; rerun stages 1 and 2"
+        )
+    pairs = {utt_id: Pair(ref=refs[utt_id], hyp=transcript[utt_id]) for utt_id in raw}
     return {
         "references": references.name,
         "num_utts": len(pairs),
-        "words": _fit_kind([c for timing in raw.values() for c in timing.word_confidences],
-                           [right for pair in pairs.values() for right in judge_words(pair)]),
-        "entities": _fit_kind([c for timing in raw.values() for c in timing.entity_confidences],
-                              [right for pair in pairs.values() for right in judge_entities(pair)]),
-    }  # fmt: skip
+        "words": _fit_kind(
+            [c for timing in raw.values() for c in timing.word_confidences],
+            [right for pair in pairs.values() for right in judge_words(pair)],
+        ),
+        "entities": _fit_kind(
+            [c for timing in raw.values() for c in timing.entity_confidences],
+            [right for pair in pairs.values() for right in judge_entities(pair)],
+        ),
+    }
 
 
 def _fit_kind(raw: list[float], right: list[bool]) -> dict[str, Any]:
     calibration = fit_calibration(raw, right)
     return {
-        "slope": calibration.slope, "intercept": calibration.intercept, "num": len(raw), "right": sum(right),
-        "ece_raw": compute_ece(raw, right), "ece": compute_ece(calibration.apply(raw), right),
-    }  # fmt: skip
+        "slope": calibration.slope,
+        "intercept": calibration.intercept,
+        "num": len(raw),
+        "right": sum(right),
+        "ece_raw": compute_ece(raw, right),
+        "ece": compute_ece(calibration.apply(raw), right),
+    }
 
 
 def _read(path: Path) -> TimingCalibration:

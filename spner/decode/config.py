@@ -59,7 +59,7 @@ def _broken_rules(values: Mapping[str, Any]) -> list[tuple[str, str]]:
         "word_score": (_is_number, "a number"),
         "tune_lm_weight": (lambda value: _are_numbers(value) and min(value) >= 0, "a list of numbers, 0 or more"),
         "tune_word_score": (_are_numbers, "a list of numbers"),
-    }  # fmt: skip
+    }
     return [(name, rules[name][1]) for name, value in values.items() if not rules[name][0](value)]
 
 

@@ -82,8 +82,10 @@ def write_model(path: Path, arpa: Path, forms: Forms) -> None:
             unbalanced = " ".join(words)
     _require_forms(arpa, unigrams, forms)
     if unbalanced:
-        raise SpnerError(f'{arpa}: holds "{unbalanced}", which no tagged text does: an entity in the text it was '
-                         "estimated from is not closed or not opened; mend that text and run spner lm again")
+        raise SpnerError(
+            f'{arpa}: holds "{unbalanced}", which no tagged text does: an entity in the text it was '
+            "estimated from is not closed or not opened; mend that text and run spner lm again"
+        )
     unknown = split_ngram(unigrams[UNKNOWN])[0]
     lines = [*unigrams.values(), *(f"{unknown}\t{name}\t0" for name in forms.names[1:] if name not in unigrams)]
     _write(path, [len(lines), *counts[1:]], lines, forms, (ngram for ngram in read_ngrams(arpa) if ngram[0] > 1))
@@ -94,8 +96,9 @@ def _require_forms(arpa: Path, known: Collection[str], forms: Forms) -> None:
     lacking = [word for word in SPECIALS if word not in known]
     if strange or lacking:
         found = f'holds "{strange[0]}", which is no token of this recogniser' if strange else f"lacks {lacking[0]}"
-        raise SpnerError(f"{arpa}: {found}; estimate it with spner lm --unit token on the dump that the "
-                         "recogniser was trained on")
+        raise SpnerError(
+            f"{arpa}: {found}; estimate it with spner lm --unit token on the dump that the recogniser was trained on"
+        )
 
 
 def _write(

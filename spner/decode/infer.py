@@ -88,7 +88,7 @@ def decode_sets(
             decoded = decode(recogniser, batches, search, what=f"search {set_name}")
             write_table(done.with_name(paths.TEXT), {utt_id: " ".join(one.tokens) for utt_id, one in decoded.items()})
             _write_nbest(done.with_name(paths.NBEST), decoded)
-            annotated = {utt_id: text_to_spans(one.tokens).annotated for utt_id, one in decoded.items()}
+            annotated = {utt_id: text_to_spans(one.tokens).transcript for utt_id, one in decoded.items()}
             raw = {utt_id: one.timing for utt_id, one in decoded.items() if one.timing}
             timings = calibrate(annotated, raw, data, exp, set_name, model=origin)
             write_entities(done.with_name(paths.ENTITIES), annotated, timings)
@@ -103,8 +103,10 @@ def _find_model(exp: Path, model: Path | None) -> Path:
         SpnerError: ``exp`` holds another model's results.
     """
     if model and (exp / paths.CONFIG).exists():
-        raise SpnerError(f"{exp}: holds a training of its own (expected a folder for the hypotheses of {model} alone); "
-                         "give another --tag")
+        raise SpnerError(
+            f"{exp}: holds a training of its own (expected a folder for the hypotheses of {model} alone); "
+            "give another --tag"
+        )
     if (exp / paths.SYSTEM).exists():
         found = read_json(exp / paths.SYSTEM)["model"]
         if not model or found != str(model):
@@ -153,9 +155,7 @@ def _search_beam(search: BeamSearch, batches: Iterable[Posteriors], what: str) -
 def _decoded(recogniser: Recogniser, log_probs: Tensor, duration_s: float, hyps: list[Hypothesis]) -> Decoded:
     token_list = recogniser.token_list
     words = [tokens_to_words(token_list[i] for i in hyp.token_ids) for hyp in hyps]
-    timing = time_hypothesis(
-        log_probs, hyps[0].token_ids, token_list, grid=recogniser.grid, duration_s=duration_s
-    )  # fmt: skip
+    timing = time_hypothesis(log_probs, hyps[0].token_ids, token_list, grid=recogniser.grid, duration_s=duration_s)
     nbest = [{"text": " ".join(text), **hyp.scores} for text, hyp in zip(words, hyps, strict=True) if hyp.scores]
     return Decoded(words[0], timing, nbest)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spner.core import paths
-from spner.core.datatypes import LABELS, Annotated, Timing
+from spner.core.datatypes import LABELS, Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import digest, fingerprint, locked, read_json, write_json
 from spner.data.datadir import read_entities, read_timings, write_entities, write_table
@@ -59,30 +59,30 @@ def tag_sets(data: Path, asr: Path, exp: Path, set_names: Sequence[str], *, tagg
             write_json(done, record | {"calibration": identity})
 
 
-def tag_words(tagger: Tagger, hyps: dict[str, Annotated]) -> dict[str, Annotated]:
+def tag_words(tagger: Tagger, hyps: dict[str, Transcript]) -> dict[str, Transcript]:
     """Return the words of each hypothesis with the entities that the tagger finds in them."""
     bio = tagger.predict([hyp.words for hyp in hyps.values()], batch_tokens=BATCH_TOKENS)
     return {
-        utt_id: Annotated(hyp.words, tuple(entity for entity in bio_to_spans(tags) if entity.label in LABELS))
+        utt_id: Transcript(hyp.words, tuple(entity for entity in bio_to_spans(tags) if entity.label in LABELS))
         for (utt_id, hyp), tags in zip(hyps.items(), bio, strict=True)
     }
 
 
-def time_entities(annotated: Annotated, words: Timing) -> Timing:
+def time_entities(transcript: Transcript, words: Timing) -> Timing:
     """Return the words' timing with confidences of the entities on them, each the geometric mean of its words'."""
-    confidences = [words.word_confidences[entity.start : entity.end] for entity in annotated.entities]
+    confidences = [words.word_confidences[entity.start : entity.end] for entity in transcript.entities]
     return Timing(
         words.word_times, words.word_confidences, tuple(math.prod(one) ** (1 / len(one)) for one in confidences)
     )
 
 
 def _tag_set(data: Path, hyps: Path, exp: Path, set_name: str, tagger: Tagger, origin: str) -> None:
-    annotated = tag_words(tagger, read_entities(hyps, made_by="stage 5"))
+    transcript = tag_words(tagger, read_entities(hyps, made_by="stage 5"))
     timings = read_timings(hyps, made_by="stage 5")
-    raw = {utt_id: time_entities(annotated[utt_id], timing) for utt_id, timing in timings.items()}
+    raw = {utt_id: time_entities(transcript[utt_id], timing) for utt_id, timing in timings.items()}
     folder = paths.decode_dir(exp, set_name)
-    write_table(folder / paths.TEXT, {utt_id: spans_to_text(one) for utt_id, one in annotated.items()})
-    write_entities(folder / paths.ENTITIES, annotated, calibrate(annotated, raw, data, exp, set_name, model=origin))
+    write_table(folder / paths.TEXT, {utt_id: spans_to_text(one) for utt_id, one in transcript.items()})
+    write_entities(folder / paths.ENTITIES, transcript, calibrate(transcript, raw, data, exp, set_name, model=origin))
 
 
 def _refuse_other_system(exp: Path, asr: Path) -> None:

@@ -76,8 +76,10 @@ def load_recogniser(exp: Path, *, device: str) -> Recogniser:
         raise SpnerError(f"{checkpoint}: is no readable checkpoint ({reason}); rerun stage 4") from error
     rows = state["ctc.ctc_lo.weight"].shape[0]
     if rows != len(args.token_list):
-        raise SpnerError(f"{checkpoint}: writes {rows} tokens, but the token list in {exp / paths.CONFIG} has "
-                         f"{len(args.token_list)}; take both from one training")
+        raise SpnerError(
+            f"{checkpoint}: writes {rows} tokens, but the token list in {exp / paths.CONFIG} has "
+            f"{len(args.token_list)}; take both from one training"
+        )
     if CLOSE in args.token_list:
         require_symbols(args.token_list, where=exp / paths.CONFIG)
     model = SpnerTask.build_model(args)

@@ -100,9 +100,12 @@ def make_open_search(model: Path, token_list: Sequence[str], config: DecodeConfi
     options = decoder.LexiconFreeDecoderOptions(
         beam_size=config.beam_size,
         beam_size_token=2 * config.beam_size_token,  # a token's two forms stand side by side
-        beam_threshold=config.beam_threshold, lm_weight=config.lm_weight, sil_score=0.0, log_add=True,
+        beam_threshold=config.beam_threshold,
+        lm_weight=config.lm_weight,
+        sil_score=0.0,
+        log_add=True,
         criterion_type=decoder.CriterionType.CTC,
-    )  # fmt: skip
+    )
     flashlight = decoder.LexiconFreeDecoder(options, load_lm(model, forms.names), 0, 0, [])
     columns = np.array(forms.columns)
 
@@ -135,10 +138,16 @@ def make_lexicon_search(
         trie.insert(spelling, number, lm.score(lm.start(False), number)[1])
     trie.smear(decoder.SmearingMode.MAX)
     options = decoder.LexiconDecoderOptions(
-        beam_size=config.beam_size, beam_size_token=config.beam_size_token, beam_threshold=config.beam_threshold,
-        lm_weight=config.lm_weight, word_score=config.word_score, unk_score=-np.inf, sil_score=0.0, log_add=True,
+        beam_size=config.beam_size,
+        beam_size_token=config.beam_size_token,
+        beam_threshold=config.beam_threshold,
+        lm_weight=config.lm_weight,
+        word_score=config.word_score,
+        unk_score=-np.inf,
+        sil_score=0.0,
+        log_add=True,
         criterion_type=decoder.CriterionType.CTC,
-    )  # fmt: skip
+    )
     flashlight = decoder.LexiconDecoder(options, trie, lm, silence, blank, nothing, [], False)
 
     def search(log_probs: np.ndarray) -> list[Hypothesis]:
@@ -161,8 +170,10 @@ def _spell(arpa: Path, ids: Mapping[str, int], tokenizer: Tokenizer) -> dict[str
             if ids.keys() >= set(tokens):
                 spellings[word] = [ids[token] for token in tokens]
     if not spellings:
-        raise SpnerError(f"{arpa}: holds no word that this recogniser's tokens spell; estimate it with spner lm "
-                         "--unit word on the dump that the recogniser was trained on")
+        raise SpnerError(
+            f"{arpa}: holds no word that this recogniser's tokens spell; estimate it with spner lm "
+            "--unit word on the dump that the recogniser was trained on"
+        )
     return spellings
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from spner.core import paths
-from spner.core.datatypes import Annotated
+from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import locked, read_json, write_json
 from spner.data.datadir import read_entities, read_table
@@ -56,27 +56,31 @@ def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size
             scores = _score(refs, hyps, recogniser.token_list)
             grid.append({"lm_weight": one.lm_weight, "word_score": one.word_score, **scores})
         best = min(grid, key=lambda row: (-row["f1"], row["wer"]))
-        record = {"lm_weight": best["lm_weight"], "word_score": best["word_score"], "grid": grid,
-                  "tuned_for": tuned_for}  # fmt: skip
+        record = {
+            "lm_weight": best["lm_weight"],
+            "word_score": best["word_score"],
+            "grid": grid,
+            "tuned_for": tuned_for,
+        }
         write_json(result, record)
     return record
 
 
-def _read_refs(folder: Path) -> dict[str, Annotated]:
+def _read_refs(folder: Path) -> dict[str, Transcript]:
     if (folder / paths.ENTITIES).exists():
         refs = read_entities(folder / paths.ENTITIES, made_by="stage 2")
     else:
-        refs = {u: Annotated(tuple(t.split())) for u, t in read_table(folder / paths.TEXT, made_by="stage 1").items()}
+        refs = {u: Transcript(tuple(t.split())) for u, t in read_table(folder / paths.TEXT, made_by="stage 1").items()}
     if not refs:
         raise SpnerError(f"{folder}: holds no utterances (expected a dev set to tune on); rerun stages 1 and 2")
     return refs
 
 
 def _score(
-    refs: dict[str, Annotated], hyps: dict[str, list[Hypothesis]], token_list: tuple[str, ...]
+    refs: dict[str, Transcript], hyps: dict[str, list[Hypothesis]], token_list: tuple[str, ...]
 ) -> dict[str, float | None]:
-    def read(hyp: Hypothesis) -> Annotated:
-        return text_to_spans(tokens_to_words(token_list[i] for i in hyp.token_ids)).annotated
+    def read(hyp: Hypothesis) -> Transcript:
+        return text_to_spans(tokens_to_words(token_list[i] for i in hyp.token_ids)).transcript
 
     pairs = [Pair(ref=ref, hyp=read(hyps[utt_id][0])) for utt_id, ref in refs.items()]
     errors = sum((count_errors(ref=pair.ref.words, hyp=pair.hyp.words) for pair in pairs), ErrorCounts())
@@ -89,6 +93,8 @@ def format_tuned(record: dict[str, Any]) -> str:
     lines = []
     for row in record["grid"]:
         chosen = (row["lm_weight"], row["word_score"]) == (record["lm_weight"], record["word_score"])
-        lines.append(f"lm_weight {row['lm_weight']:<5} word_score {row['word_score']:<5} "
-                     f"F1 {100 * row['f1']:5.1f}  WER {100 * row['wer']:5.1f}{'  chosen' if chosen else ''}")
+        lines.append(
+            f"lm_weight {row['lm_weight']:<5} word_score {row['word_score']:<5} "
+            f"F1 {100 * row['f1']:5.1f}  WER {100 * row['wer']:5.1f}{'  chosen' if chosen else ''}"
+        )
     return "\n".join(lines)

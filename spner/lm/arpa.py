@@ -95,8 +95,10 @@ def read_counts(path: Path) -> list[int]:
     if not counts:
         raise SpnerError(f"{path}: is no ARPA file (expected \\data\\ and counts of n-grams); {AGAIN}")
     if len(counts) > MAX_ORDER:
-        raise SpnerError(f"{path}: is of order {len(counts)} (expected at most {MAX_ORDER}, which KenLM in "
-                         f"flashlight-text reads); make it again with spner lm --order {MAX_ORDER}")
+        raise SpnerError(
+            f"{path}: is of order {len(counts)} (expected at most {MAX_ORDER}, which KenLM in "
+            f"flashlight-text reads); make it again with spner lm --order {MAX_ORDER}"
+        )
     return counts
 
 

@@ -23,7 +23,7 @@ from spner.lm.kneser_ney import estimate
 from spner.lm.model import compute_perplexity
 from spner.tagger.conll import read_conll
 from spner.text.tags import spans_to_text
-from spner.text.textnorm import normalise, normalise_annotated
+from spner.text.textnorm import normalise, normalise_transcript
 
 WORD, TOKEN = UNITS = ("word", "token")
 TAGGED_RECORD = "tagged.json"
@@ -32,9 +32,18 @@ ORDERS = range(2, MAX_ORDER + 1)
 
 
 def make_lm(
-    dump: Path, out: Path, *, unit: str = WORD, order: int = 4, prune: Sequence[int] = (), texts: Sequence[Path] = (),
-    columns: Sequence[Path] = (), sentences: Sequence[Path] = (), tagger: str | None = None, lang: str | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    dump: Path,
+    out: Path,
+    *,
+    unit: str = WORD,
+    order: int = 4,
+    prune: Sequence[int] = (),
+    texts: Sequence[Path] = (),
+    columns: Sequence[Path] = (),
+    sentences: Sequence[Path] = (),
+    tagger: str | None = None,
+    lang: str | None = None,
+) -> dict[str, Any]:
     """Write ``<out>/lm.arpa`` and return its record, ``<out>/lm.json``. A finished model is not estimated again.
 
     Args:
@@ -67,9 +76,11 @@ def make_lm(
             texts = [*texts, _tag(sentences, out, symbols=symbols, tagger=tagger, lang=lang)]
         inputs = [dump / paths.TOKENS_CONFIG, *set_texts.values(), *texts]
         settings = {
-            "unit": unit, "order": order, "prune": list(prune),
+            "unit": unit,
+            "order": order,
+            "prune": list(prune),
             "inputs": {str(path): fingerprint([path]) for path in inputs},
-        }  # fmt: skip
+        }
         record_file, arpa = out / paths.LM_RECORD, out / paths.LM_ARPA
         if record_file.exists() and arpa.exists() and read_json(record_file)["settings"] == settings:
             return read_json(record_file)
@@ -100,8 +111,10 @@ def _validate(order: int, prune: Sequence[int], dump: Path, files: Sequence[Path
     if order not in ORDERS:
         raise SpnerError(f"--order {order}: expected {ORDERS[0]} to {ORDERS[-1]}, which decoders can read")
     if prune and (len(prune) != order or prune[0] != 0 or list(prune) != sorted(prune)):
-        raise SpnerError(f'--prune "{" ".join(map(str, prune))}": expected {order} counts, one an order, the first 0 '
-                         f'and none below the one before it, such as "{" ".join(map(str, range(order)))}"')
+        raise SpnerError(
+            f'--prune "{" ".join(map(str, prune))}": expected {order} counts, one an order, the first 0 '
+            f'and none below the one before it, such as "{" ".join(map(str, range(order)))}"'
+        )
     if not (dump / paths.TOKENS_CONFIG).exists():
         raise SpnerError(f"{dump}: holds no finished tokens; stage 3 makes them")
     for path in files:
@@ -137,16 +150,18 @@ def read_words(path: Path, symbols: Sequence[str], *, kaldi: bool = False) -> It
         words = text.split()
         for word in words if "<" in text else ():
             if "<" in word and word not in symbols:
-                raise SpnerError(f'{path}:{line_number}: "{word}" stands in the text (expected normalised words and '
-                                 f"the recipe's symbols: {' '.join(symbols) or 'none'}); mend the text")
+                raise SpnerError(
+                    f'{path}:{line_number}: "{word}" stands in the text (expected normalised words and '
+                    f"the recipe's symbols: {' '.join(symbols) or 'none'}); mend the text"
+                )
         yield words
 
 
 def _read_columns(files: Sequence[Path], out: Path, *, symbols: Sequence[str], lang: str) -> Path:
     """Normalise the sentences of column files, tagged where there are entity symbols; return the file they are in."""
     with atomic_text(out / paths.LM_COLUMNS) as file:
-        for annotated in chain.from_iterable(map(read_conll, files)):
-            normalised = normalise_annotated(annotated, lang)
+        for transcript in chain.from_iterable(map(read_conll, files)):
+            normalised = normalise_transcript(transcript, lang)
             file.write(f"{spans_to_text(normalised) if symbols else ' '.join(normalised.words)}\n")
     return out / paths.LM_COLUMNS
 
@@ -172,8 +187,8 @@ def _tag(files: Sequence[Path], out: Path, *, symbols: Sequence[str], tagger: st
             if loaded is None:
                 texts = [normalise(sentence, lang) for sentence in part]
             else:
-                annotated = tag_sentences(loaded, dict(enumerate(part)), lang=lang)
-                texts = [spans_to_text(utterance) for utterance in annotated.values()]
+                transcript = tag_sentences(loaded, dict(enumerate(part)), lang=lang)
+                texts = [spans_to_text(utterance) for utterance in transcript.values()]
             file.writelines(f"{text}\n" for text in texts)
     write_json(record_file, record)
     return tagged
@@ -185,6 +200,8 @@ def format_record(record: dict[str, Any]) -> str:
     ngrams = ", ".join(f"{count} {n}-grams" for n, count in enumerate(record["num_ngrams"], start=1))
     lines = [f"{unit}s of {record['num_sentences']} sentences: {ngrams}"]
     if dev := record[paths.DEV]:
-        lines.append(f"dev: perplexity {dev['with_unknown']:.2f}, {dev['without_unknown']:.2f} without its "
-                     f"{dev['num_unknown']} unknown of {dev['num_words']} {unit}s")
+        lines.append(
+            f"dev: perplexity {dev['with_unknown']:.2f}, {dev['without_unknown']:.2f} without its "
+            f"{dev['num_unknown']} unknown of {dev['num_words']} {unit}s"
+        )
     return "\n".join(lines)

@@ -69,6 +69,13 @@ def estimate_discounts(adjusted: np.ndarray, *, order: int) -> tuple[float, floa
         d1, d2, d3 = 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3
         if min(d1, d2, d3) > 0:
             return d1, d2, d3
-    log.info("%d-grams: counts of counts %d %d %d %d give no discounts; taking %s", order, n1, n2, n3, n4,
-             " ".join(map(str, FALLBACK_DISCOUNTS)))  # fmt: skip
+    log.info(
+        "%d-grams: counts of counts %d %d %d %d give no discounts; taking %s",
+        order,
+        n1,
+        n2,
+        n3,
+        n4,
+        " ".join(map(str, FALLBACK_DISCOUNTS)),
+    )
     return FALLBACK_DISCOUNTS

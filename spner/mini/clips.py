@@ -1,4 +1,4 @@
-"""The clips of the embedded corpus: spoken sentences as MP3, with pauses, level and noise."""
+"""The clips of the mini corpus: spoken sentences as MP3, with pauses, level and noise."""
 
 import hashlib
 import io
@@ -14,10 +14,19 @@ from spner.mini.espeak import Voice, speak
 from spner.mini.rows import CORRUPT, SILENT, Row
 
 VARIANTS = (
-    ("", 50, "male"), ("+f4", 55, "female"), ("+m3", 40, "male"), ("+f1", 60, "female"), ("+m7", 45, "male"),
-    ("+Annie", 45, "female"), ("+m1", 60, "male"), ("+linda", 50, "female"), ("+m5", 30, "male"),
-    ("+steph", 50, "female"), ("+m2", 55, "male"), ("+belinda", 50, "female"),
-)  # fmt: skip
+    ("", 50, "male"),
+    ("+f4", 55, "female"),
+    ("+m3", 40, "male"),
+    ("+f1", 60, "female"),
+    ("+m7", 45, "male"),
+    ("+Annie", 45, "female"),
+    ("+m1", 60, "male"),
+    ("+linda", 50, "female"),
+    ("+m5", 30, "male"),
+    ("+steph", 50, "female"),
+    ("+m2", 55, "male"),
+    ("+belinda", 50, "female"),
+)
 """eSpeak NG's voice variants with a pitch (0 to 99) and gender each; a corpus takes the first ones as speakers.
 
 None has breath noise (f2, f3, f5): it comes out different each time.

@@ -108,8 +108,10 @@ def _read_names(rows: Any, languages: Sequence[str], where: str) -> Iterator[dic
         elif isinstance(row, dict) and all(lang in languages and isinstance(row[lang], str) for lang in row):
             yield row
         else:
-            raise SpnerError(f"{where}: {quote(str(row))} is no name (expected text, or spellings by language: "
-                             f"{', '.join(languages)})")
+            raise SpnerError(
+                f"{where}: {quote(str(row))} is no name (expected text, or spellings by language: "
+                f"{', '.join(languages)})"
+            )
 
 
 def _refuse_repetitions(names: Sequence[dict[str, str]], languages: Sequence[str], where: str) -> None:

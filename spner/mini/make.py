@@ -1,4 +1,4 @@
-"""The embedded corpus: synthetic speech with gold entities, in Common Voice 12's own layout.
+"""The mini corpus: synthetic speech with gold entities, in Common Voice 12's own layout.
 
 ::
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from spner.core import paths
-from spner.core.datatypes import LABELS, Annotated
+from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_path, atomic_text, locked, read_json, remove, write_json
 from spner.core.parallel import map_processes
@@ -101,7 +101,7 @@ class _Utterance:
     speaker: Speaker
     path: str
     clip: Clip
-    gold: Annotated
+    gold: Transcript
 
     @property
     def utt_id(self) -> str:
@@ -123,7 +123,7 @@ def make_mini_corpus(
     num_workers: int = 2,
     templates: Traversable = TEMPLATES,
 ) -> MiniSummary:
-    """Make the embedded corpus in ``out``, or return at once when it lies there complete.
+    """Make the mini corpus in ``out``, or return at once when it lies there complete.
 
     A run that was stopped is taken up again. A mini corpus of other settings is replaced.
 
@@ -151,12 +151,23 @@ def make_mini_corpus(
     _validate(num_rows, unseen)
     phrasebook = read_phrasebook(lang, folder=templates)
     if not has_language(phrasebook.espeak):
-        raise SpnerError(f'{phrasebook.file}: eSpeak NG has no language "{phrasebook.espeak}" (expected one of its '
-                         "languages; a near one will do); correct the key espeak")
-    settings = _as_json({
-        "version": VERSION, "lang": lang, "seed": seed, "num_rows": num_rows, "pools": asdict(pools), "unseen": unseen,
-        "sound": asdict(sound), "templates": phrasebook.fingerprint, **_share_settings(shares),
-    })  # fmt: skip
+        raise SpnerError(
+            f'{phrasebook.file}: eSpeak NG has no language "{phrasebook.espeak}" (expected one of its '
+            "languages; a near one will do); correct the key espeak"
+        )
+    settings = _as_json(
+        {
+            "version": VERSION,
+            "lang": lang,
+            "seed": seed,
+            "num_rows": num_rows,
+            "pools": asdict(pools),
+            "unseen": unseen,
+            "sound": asdict(sound),
+            "templates": phrasebook.fingerprint,
+            **_share_settings(shares),
+        }
+    )
     _refuse_other_folder(out)
     with locked(out):
         if (out / SUMMARY).exists() and (done := read_json(out / SUMMARY))["settings"] == settings:
@@ -178,14 +189,13 @@ def make_mini_corpus(
 
 
 def read_settings(corpus: Path) -> dict[str, Any]:
-    """Read what an embedded corpus is made with; the keys are those that :func:`make_mini_corpus` writes.
+    """Read what an mini corpus is made with; the keys are those that :func:`make_mini_corpus` writes.
 
     Raises:
-        SpnerError: ``corpus`` is no embedded corpus, or one that another version made.
+        SpnerError: ``corpus`` is no mini corpus, or one that another version made.
     """
     if not (corpus / SETTINGS).exists():
-        raise SpnerError(f"{corpus}: holds no {SETTINGS} (expected an embedded corpus); run stage 1 "
-                         "(spner mini-corpus)")
+        raise SpnerError(f"{corpus}: holds no {SETTINGS} (expected an mini corpus); run stage 1 (spner mini-corpus)")
     settings = read_json(corpus / SETTINGS)
     if not isinstance(settings, dict) or settings.get("version") != VERSION:
         raise SpnerError(f"{corpus / SETTINGS}: is not of version {VERSION}; rerun stage 1 (spner mini-corpus)")
@@ -237,8 +247,10 @@ def _refuse_other_folder(out: Path) -> None:
     if out.is_dir() and not (out / SETTINGS).exists():
         found = sorted(file.name for file in out.iterdir() if not file.name.startswith("."))
         if found:
-            raise SpnerError(f"{out}: holds {found[0]} but no {SETTINGS} (expected an empty folder or a mini corpus); "
-                             "give another --out")
+            raise SpnerError(
+                f"{out}: holds {found[0]} but no {SETTINGS} (expected an empty folder or a mini corpus); "
+                "give another --out"
+            )
 
 
 def _start(out: Path, settings: dict[str, Any]) -> None:

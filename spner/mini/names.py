@@ -1,4 +1,4 @@
-"""Which names the embedded corpus mentions: pools from a phrasebook, Faker and CLDR, and shared names."""
+"""Which names the mini corpus mentions: pools from a phrasebook, Faker and CLDR, and shared names."""
 
 import random
 import unicodedata
@@ -70,8 +70,10 @@ def draw_pools(
     for label, names in known.items():
         num_unseen = round(unseen * len(names))
         if num_unseen == len(names):
-            raise SpnerError(f"templates for {phrasebook.lang}: no {label} names for training (found {len(names)}, of "
-                             f"which {unseen:.0%} are kept from it); add names or lower the share")
+            raise SpnerError(
+                f"templates for {phrasebook.lang}: no {label} names for training (found {len(names)}, of "
+                f"which {unseen:.0%} are kept from it); add names or lower the share"
+            )
         pools[label] = Pool(tuple(names[num_unseen:]), tuple(names[:num_unseen]))
     return pools
 
@@ -113,9 +115,11 @@ def _draw_names(
     own, others = _draw_own_names(_without_international(phrasebook, international), own_sizes, seed)
     for label, names in own.items():
         if len(names) < num_own[label]:
-            raise SpnerError(f"templates for {lang}: {len(names)} {label} names that other languages do not have, "
-                             f"besides {len(shared[label])} shared ones (expected {num_own[label]}); add names or "
-                             "raise the shares")
+            raise SpnerError(
+                f"templates for {lang}: {len(names)} {label} names that other languages do not have, "
+                f"besides {len(shared[label])} shared ones (expected {num_own[label]}); add names or "
+                "raise the shares"
+            )
     rng = random.Random(f"own and shared names {lang} {seed}")
     return {label: _shuffled(own[label] + shared[label], rng) for label in own}, others
 
@@ -170,9 +174,11 @@ def _faker_names(phrasebook: Phrasebook, sizes: PoolSizes, rng: random.Random) -
     from faker.config import AVAILABLE_LOCALES
 
     if phrasebook.faker not in AVAILABLE_LOCALES:
-        raise SpnerError(f'{phrasebook.file}: Faker has no locale "{phrasebook.faker}" (expected one of its '
-                         "locales; that of a near language will do); correct the key faker"
-                         f"{nearest(phrasebook.faker, AVAILABLE_LOCALES)}")
+        raise SpnerError(
+            f'{phrasebook.file}: Faker has no locale "{phrasebook.faker}" (expected one of its '
+            "locales; that of a near language will do); correct the key faker"
+            f"{nearest(phrasebook.faker, AVAILABLE_LOCALES)}"
+        )
     faker = Faker(phrasebook.faker)
     faker.seed_instance(rng.getrandbits(32))
     drawn = []
@@ -192,8 +198,10 @@ def _territory_names(phrasebook: Phrasebook) -> list[str]:
         raise SpnerError(f'--lang "{phrasebook.lang}": CLDR has no such language ({error})') from error
     for code in phrasebook.territories:
         if code not in names:
-            raise SpnerError(f'templates for {phrasebook.lang}: territory "{code}" is not in CLDR (expected ISO 3166 '
-                             "codes such as BE); correct the key territories")
+            raise SpnerError(
+                f'templates for {phrasebook.lang}: territory "{code}" is not in CLDR (expected ISO 3166 '
+                "codes such as BE); correct the key territories"
+            )
     return [unicodedata.normalize("NFC", names[code]) for code in phrasebook.territories]
 
 

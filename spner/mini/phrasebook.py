@@ -1,4 +1,4 @@
-"""The templates file of a language: what is said in the embedded corpus, who says it and about whom.
+"""The templates file of a language: what is said in the mini corpus, who says it and about whom.
 
 ``templates/<lang>.yaml`` is all that a further language needs. Its keys; lists are separated by commas::
 
@@ -59,8 +59,10 @@ def read_phrasebook(lang: str, *, folder: Traversable = TEMPLATES) -> Phrasebook
     """
     languages = sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".yaml"))
     if lang not in languages:
-        raise SpnerError(f'--lang "{lang}": the embedded corpus has no templates for it '
-                         f"(expected one of {', '.join(languages)}); add {folder / f'{lang}.yaml'}")
+        raise SpnerError(
+            f'--lang "{lang}": the mini corpus has no templates for it '
+            f"(expected one of {', '.join(languages)}); add {folder / f'{lang}.yaml'}"
+        )
     file = folder / f"{lang}.yaml"
     text = unicodedata.normalize("NFC", file.read_text(encoding="utf-8"))
     entries = _read_entries(text, str(file))
@@ -68,9 +70,15 @@ def read_phrasebook(lang: str, *, folder: Traversable = TEMPLATES) -> Phrasebook
     words = {slot: split_list(words) for slot, words in entries["words"].items()}
     _validate_slots(sentences, [*LABELS, *words], str(file))
     return Phrasebook(
-        file=str(file), lang=lang, espeak=entries["espeak"], faker=entries["faker"], words=words, sentences=sentences,
-        fingerprint=hashlib.sha256(text.encode()).hexdigest(), **{key: split_list(entries[key]) for key in LISTS},
-    )  # fmt: skip
+        file=str(file),
+        lang=lang,
+        espeak=entries["espeak"],
+        faker=entries["faker"],
+        words=words,
+        sentences=sentences,
+        fingerprint=hashlib.sha256(text.encode()).hexdigest(),
+        **{key: split_list(entries[key]) for key in LISTS},
+    )
 
 
 def slots(sentence: str) -> list[str]:
@@ -116,8 +124,10 @@ def _validate_slots(sentences: tuple[str, ...], known: list[str], file: str) -> 
     for sentence in sentences:
         for slot in slots(sentence):
             if slot not in known:
-                raise SpnerError(f'{file}: unknown slot {{{slot}}} in "{sentence}"{nearest(slot, known)} '
-                                 f"(expected {', '.join(known)})")
+                raise SpnerError(
+                    f'{file}: unknown slot {{{slot}}} in "{sentence}"{nearest(slot, known)} '
+                    f"(expected {', '.join(known)})"
+                )
     for kind, wanted in (("without an entity", False), ("with one", True)):
         if not any(bool(set(LABELS) & set(slots(sentence))) is wanted for sentence in sentences):
             raise SpnerError(f"{file}: no sentence {kind} (expected about a third without any entity); add some")

@@ -1,4 +1,4 @@
-"""The rows of the embedded corpus: which sentence stands in which set, planted defects included."""
+"""The rows of the mini corpus: which sentence stands in which set, planted defects included."""
 
 import itertools
 import random
@@ -15,15 +15,23 @@ from spner.mini.sentences import Sentence, choose_fillers, draw_sentences, fill
 from spner.text.textnorm import normalise
 
 DUPLICATE, SILENT, CORRUPT, EMPTY, FOREIGN = DEFECTS = (
-    "duplicate_sentence", "silent_clip", "corrupt_clip", "empty_sentence", "foreign_script",
-)  # fmt: skip
+    "duplicate_sentence",
+    "silent_clip",
+    "corrupt_clip",
+    "empty_sentence",
+    "foreign_script",
+)
 ROWS_PER_DUPLICATE = 200
 MAX_VAIN_DRAWS = 200  # then the templates count as exhausted
 
 FOREIGN_NAMES = (
-    ("PER", "Владимир Соколов"), ("LOC", "Москва"), ("PER", "Νίκος Παππάς"), ("LOC", "Αθήνα"), ("PER", "Ольга Петрова"),
+    ("PER", "Владимир Соколов"),
+    ("LOC", "Москва"),
+    ("PER", "Νίκος Παππάς"),
+    ("LOC", "Αθήνα"),
+    ("PER", "Ольга Петрова"),
     ("LOC", "Новосибирск"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -92,8 +100,10 @@ def _distinct(sentences: Iterator[Sentence], taken: set[str], lang: str) -> Iter
             num_vain = 0
             yield sentence
         elif (num_vain := num_vain + 1) == MAX_VAIN_DRAWS:
-            raise SpnerError(f"templates for {lang}: give hardly more than {len(taken)} different sentences; "
-                             "add sentences or words, or ask for fewer utterances")
+            raise SpnerError(
+                f"templates for {lang}: give hardly more than {len(taken)} different sentences; "
+                "add sentences or words, or ask for fewer utterances"
+            )
 
 
 def _plant(rows: list[Row], num_duplicates: int, rng: random.Random) -> list[Row]:

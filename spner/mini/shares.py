@@ -1,4 +1,4 @@
-"""Which share of their names the embedded corpora of a group of languages have in common, and which names those are.
+"""Which share of their names the mini corpora of a group of languages have in common, and which names those are.
 
 With ``{"de+nl": 0.2}`` the Dutch and the German corpus of one seed mention the same international names in a fifth of
 each of their pools, each in its own spelling. Groups have no name in common. All corpora are made with the same shares.
@@ -30,8 +30,10 @@ def parse_shares(options: Iterable[str], international: International) -> dict[s
         match = OPTION.fullmatch(option)
         languages = sorted(match[1].split("+")) if match else []
         if not match or len(set(languages)) < len(languages):
-            raise SpnerError(f"--share {quote(option)}: expected different languages and the share of their names that "
-                             "they have in common, such as nl+de=0.2")
+            raise SpnerError(
+                f"--share {quote(option)}: expected different languages and the share of their names that "
+                "they have in common, such as nl+de=0.2"
+            )
         for lang in languages:
             require_known(lang, international, option=f"--share {quote(option)}")
         group = "+".join(languages)
@@ -50,8 +52,10 @@ def parse_shares(options: Iterable[str], international: International) -> dict[s
 def require_known(lang: str, international: International, *, option: str) -> None:
     """Refuse a language that the file of international names lacks; ``option`` is what asked for it."""
     if lang not in international.languages:
-        raise SpnerError(f'{option}: no international names in "{lang}"{nearest(lang, international.languages)} '
-                         f"(expected one of {', '.join(international.languages)}); add them to {international.file}")
+        raise SpnerError(
+            f'{option}: no international names in "{lang}"{nearest(lang, international.languages)} '
+            f"(expected one of {', '.join(international.languages)}); add them to {international.file}"
+        )
 
 
 def draw_shared(
@@ -80,13 +84,17 @@ def draw_shared(
             candidates = [name for name in left if all(other in name for other in languages)]
             num = round(shares[group] * size)
             if num > len(candidates):
-                raise SpnerError(f"--share {group}={shares[group]:g}: asks for {num} {label} names (found "
-                                 f"{len(candidates)} left); lower the shares or add names to {international.file}")
+                raise SpnerError(
+                    f"--share {group}={shares[group]:g}: asks for {num} {label} names (found "
+                    f"{len(candidates)} left); lower the shares or add names to {international.file}"
+                )
             chosen = random.Random(f"shared {label} {group} {seed}").sample(candidates, num)
             left = [name for name in left if name not in chosen]
             if lang in languages:
                 drawn[label] += [name[lang] for name in chosen]
         if len(drawn[label]) > size:
-            raise SpnerError(f"--share: the shares of {lang}, rounded, are {len(drawn[label])} of {size} {label} "
-                             "names; lower one of them")
+            raise SpnerError(
+                f"--share: the shares of {lang}, rounded, are {len(drawn[label])} of {size} {label} "
+                "names; lower one of them"
+            )
     return drawn

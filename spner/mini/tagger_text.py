@@ -1,4 +1,4 @@
-"""Gold text for the small text tagger of the embedded corpus, in CoNLL column format.
+"""Gold text for the small text tagger of the mini corpus, in CoNLL column format.
 
 ::
 
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.core.files import atomic_text
 from spner.mini.make import read_settings
 from spner.mini.names import DEFAULT_POOLS, PoolSizes, draw_tagger_pools
@@ -57,15 +57,15 @@ def make_tagger_text(
     rng = random.Random(f"tagger text {lang} {seed}")
     drawn = draw_sentences(phrasebook, names, rng=rng, unseen=0)
     for _ in range(num_sentences):
-        annotated = _tokenise(next(drawn))
-        yield annotated.words, spans_to_bio(annotated)
+        transcript = _tokenise(next(drawn))
+        yield transcript.words, spans_to_bio(transcript)
 
 
 def write_tagger_text(corpus: Path, out: Path, *, num_sentences: int) -> None:
-    """Write sentences for a tagger of the embedded corpus in ``corpus`` as a CoNLL column file.
+    """Write sentences for a tagger of the mini corpus in ``corpus`` as a CoNLL column file.
 
     Raises:
-        SpnerError: ``corpus`` is no embedded corpus, or the language's templates are gone.
+        SpnerError: ``corpus`` is no mini corpus, or the language's templates are gone.
     """
     settings = read_settings(corpus)
     sentences = make_tagger_text(
@@ -81,7 +81,7 @@ def write_tagger_text(corpus: Path, out: Path, *, num_sentences: int) -> None:
             file.write("\n")
 
 
-def _tokenise(sentence: Sentence) -> Annotated:
+def _tokenise(sentence: Sentence) -> Transcript:
     """Return the tokens and the entities on them; a token never crosses an entity's border (``Curie`` ``'s``)."""
     tokens: list[str] = []
     entities: list[Entity] = []
@@ -92,4 +92,4 @@ def _tokenise(sentence: Sentence) -> Annotated:
         tokens += TOKEN.findall(sentence.text[start:end])
         entities.append(Entity(first, len(tokens), label))
         position = end
-    return Annotated((*tokens, *TOKEN.findall(sentence.text[position:])), tuple(entities))
+    return Transcript((*tokens, *TOKEN.findall(sentence.text[position:])), tuple(entities))

@@ -57,5 +57,11 @@ def _plot_series(
 
 def _mark_epochs(axes: "Axes", epochs: Collection[int]) -> None:
     for number, epoch in enumerate(sorted(epochs)):
-        axes.axvspan(epoch - 0.5, epoch + 0.5, color="0.88", zorder=0, linewidth=0,
-                     label="decoded epochs" if number == 0 else None)  # fmt: skip
+        axes.axvspan(
+            epoch - 0.5,
+            epoch + 0.5,
+            color="0.88",
+            zorder=0,
+            linewidth=0,
+            label="decoded epochs" if number == 0 else None,
+        )

@@ -53,10 +53,12 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str]) -> str:
                 continue
             seen = data / paths.TRAIN / ref.name if gold else data / paths.TRAIN
             scores = write_scores(
-                paths.score_file(exp, set_name, gold=gold), ref=ref, hyp=paths.decode_dir(exp, set_name),
+                paths.score_file(exp, set_name, gold=gold),
+                ref=ref,
+                hyp=paths.decode_dir(exp, set_name),
                 options=Options(Rules(run.lang), seen=seen if seen.exists() else None),
                 about={"experiment": asdict(run)},
-            )  # fmt: skip
+            )
             tables.append(f"{set_name}, {'gold entities' if gold else 'pseudo-labels'}\n{format_table(scores)}")
     write_results(exp, run)
     return "\n\n".join([*tables, f"{exp / paths.RESULTS}"])

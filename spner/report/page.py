@@ -58,9 +58,12 @@ def _render(
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
         lstrip_blocks=True,
-    )  # fmt: skip
+    )
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     colours = {experiment.name: number % NUM_COLOURS for number, experiment in enumerate(experiments)}
     return environment.get_template("page.html.j2").render(
@@ -71,15 +74,20 @@ def _render(
         experiments=[_Column(experiment.name, colours[experiment.name]) for experiment in experiments],
         sets=[_show_set(number, group, packed, colours) for number, group in enumerate(sets)],
         utterances=[
-            {"title": f"{one.experiment}: {_title(one)}", "set": number, "file": utterances_file(one.file),
-             "packed": packed[one.file]}
-            for number, group in enumerate(sets) for one in group
+            {
+                "title": f"{one.experiment}: {_title(one)}",
+                "set": number,
+                "file": utterances_file(one.file),
+                "packed": packed[one.file],
+            }
+            for number, group in enumerate(sets)
+            for one in group
         ],
         synthetic_note=SYNTHETIC_NOTE if any(one.synthetic for group in sets for one in group) else "",
         kinds=KINDS,
         made_with=[_show_made_with(experiment, colours) for experiment in experiments],
         curves=[(e.name, b64encode(e.curves.read_bytes()).decode()) for e in experiments if e.curves],
-    )  # fmt: skip
+    )
 
 
 NUM_COLOURS = 8
@@ -117,7 +125,8 @@ def _show_set(
         "labels": label_rows(group),
         "errors": [{"shares": error_bar(one), "number": listed.get(one.file)} for one in group],
         "confusions": [
-            {"column": column, "table": table} for column, one in zip(columns, group, strict=True)
+            {"column": column, "table": table}
+            for column, one in zip(columns, group, strict=True)
             if (table := confusion_table(one))
         ],
     }

@@ -135,8 +135,10 @@ def _short_name(path: Path) -> str:
 
 def _read_experiment(path: Path, name: str) -> Experiment:
     if not path.exists():
-        raise SpnerError(f"{path}: no such experiment (expected a folder with score/<set>.json, or a scores file); "
-                         "stage 6 makes the one, spner score --out the other")
+        raise SpnerError(
+            f"{path}: no such experiment (expected a folder with score/<set>.json, or a scores file); "
+            "stage 6 makes the one, spner score --out the other"
+        )
     if not path.is_dir():
         return Experiment(name, (_read_scored(path, name),), None)
     folder = score_file(path, TEST).parent
@@ -162,20 +164,22 @@ def _read_scored(file: Path, experiment: str, *, in_folder: bool = False) -> Sco
             labels={
                 label: LabelScore(
                     _rate(scores, Metric(label, ("f1", "labels", label, "f1"), f"f1.{label}")),
-                    score["precision"], score["recall"], score["tp"] + score["fn"],
+                    score["precision"],
+                    score["recall"],
+                    score["tp"] + score["fn"],
                 )
                 for label, score in scores["f1"]["labels"].items()
             },
             errors={kind: int(count) for kind, count in (scores["errors"] or {}).items()},
             confusion={
-                ref: {hyp: int(count) for hyp, count in row.items()}
-                for ref, row in (scores["confusion"] or {}).items()
+                ref: {hyp: int(count) for hyp, count in row.items()} for ref, row in (scores["confusion"] or {}).items()
             },
             made_with=made_with,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SpnerError(f"{file}: holds no scores ({type(error).__name__}: {error}; expected what spner score "
-                         "writes); score again") from error
+        raise SpnerError(
+            f"{file}: holds no scores ({type(error).__name__}: {error}; expected what spner score writes); score again"
+        ) from error
 
 
 def _rate(scores: dict[str, Any], metric: Metric) -> Rate:

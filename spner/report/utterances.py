@@ -45,8 +45,10 @@ def pack_utterances(file: Path) -> Packed:
             utts.append(_pack(record, labels))
             references.update(_to_json([record["utt_id"], record["ref"]]).encode())
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise SpnerError(f"{file}:{line_number}: is no scored utterance ({type(error).__name__}: {error}; "
-                             "expected utt_id, ref, hyp and errors); score again") from error
+            raise SpnerError(
+                f"{file}:{line_number}: is no scored utterance ({type(error).__name__}: {error}; "
+                "expected utt_id, ref, hyp and errors); score again"
+            ) from error
     packed = _to_json({"labels": list(labels), "utts": utts}).replace("<", r"\u003c")
     return Packed(len(utts), packed, references.hexdigest())
 

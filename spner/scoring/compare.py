@@ -15,11 +15,23 @@ from spner.scoring.significance import compare_systems, p_value, percentile_inte
 from spner.scoring.table import format_number
 
 TITLES = {
-    "wer": "WER", "cer": "CER", "wer_tagged": "tagged WER", "entity_wer": "entity WER", "eer": "EER",
-    "eer_substr": "EER, substring", "f1": "F1", "precision": "  P", "recall": "  R", "macro_f1": "macro F1",
-    "label_f1": "label-F1", "f1_span": "span F1", "f1_span_text": "span-text F1", "f1_aligned": "aligned F1",
-    "seen": "F1, seen", "unseen": "F1, unseen",
-}  # fmt: skip
+    "wer": "WER",
+    "cer": "CER",
+    "wer_tagged": "tagged WER",
+    "entity_wer": "entity WER",
+    "eer": "EER",
+    "eer_substr": "EER, substring",
+    "f1": "F1",
+    "precision": "  P",
+    "recall": "  R",
+    "macro_f1": "macro F1",
+    "label_f1": "label-F1",
+    "f1_span": "span F1",
+    "f1_span_text": "span-text F1",
+    "f1_aligned": "aligned F1",
+    "seen": "F1, seen",
+    "unseen": "F1, unseen",
+}
 NUM_EXAMPLES = 10
 
 
@@ -39,8 +51,10 @@ def group_systems(hyps: Sequence[str]) -> dict[str, list[Path]]:
             name, path = hyp, hyp
         systems.setdefault(name, []).append(Path(path))
     if len(systems) != 2:
-        raise SpnerError(f"--hyp: found {len(systems)} systems, {', '.join(systems) or 'none'} (expected two; give "
-                         "several seeds of one the same name: --hyp A=PATH --hyp A=PATH --hyp B=PATH)")
+        raise SpnerError(
+            f"--hyp: found {len(systems)} systems, {', '.join(systems) or 'none'} (expected two; give "
+            "several seeds of one the same name: --hyp A=PATH --hyp A=PATH --hyp B=PATH)"
+        )
     return systems
 
 
@@ -146,11 +160,15 @@ def format_comparison(comparison: dict[str, Any]) -> str:
         bounds = " to ".join(f"{bound:+.4f}" for bound in row["ci95"]) if row["ci95"] else ""
         title = TITLES.get(name, f"  {name.removeprefix('f1.')}")
         difference = "-" if row["difference"] is None else f"{row['difference']:+.4f}"
-        lines.append(f"{title:14}{format_number(row['a']):>9}{format_number(row['b']):>9}{difference:>9}"
-                     f"  {bounds:>18}{format_number(row['p']):>8}")  # fmt: skip
+        lines.append(
+            f"{title:14}{format_number(row['a']):>9}{format_number(row['b']):>9}{difference:>9}"
+            f"  {bounds:>18}{format_number(row['p']):>8}"
+        )
     for example in comparison["examples"]:
-        counts = (f"{key} errors {x:g} and {y:g}" for key, (x, y) in
-                  (("entity", example["errors"]), ("word", example["word_errors"])))  # fmt: skip
+        counts = (
+            f"{key} errors {x:g} and {y:g}"
+            for key, (x, y) in (("entity", example["errors"]), ("word", example["word_errors"]))
+        )
         lines += ["", f"{example['utt_id']}: {', '.join(counts)}", f"  ref  {example['ref']}"]
         lines += [f"  {side.upper()}    {text}" for side in ("a", "b") for text in example[side]]
     return "\n".join(lines)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spner.core.datatypes import Annotated
+from spner.core.datatypes import Transcript
 from spner.scoring.alignment import Alignment, align, project_spans
 from spner.scoring.errors import EntityError, find_errors, match_mentions
-from spner.scoring.inputs import Side, Transcript, mentions_of
+from spner.scoring.inputs import AnyTranscript, Side, mentions_of
 from spner.scoring.ner import (
     MATCHINGS,
     EntityErrors,
@@ -122,7 +122,7 @@ class UtteranceCounter:
         start = self._columns.start[(name,)]
         row[start : start + 4] = counts.num_sub, counts.num_del, counts.num_ins, counts.num_ref
 
-    def _add_mentions(self, row: list[int], *, ref: Transcript, hyp: Transcript) -> None:
+    def _add_mentions(self, row: list[int], *, ref: AnyTranscript, hyp: AnyTranscript) -> None:
         """Count what words and labels alone decide."""
         said, heard = mentions_of(ref), mentions_of(hyp)
         if not said and not heard:
@@ -132,7 +132,7 @@ class UtteranceCounter:
         found = match(ref=[mention[:1] for mention in said], hyp=[mention[:1] for mention in heard])
         self._add_matches(row, "label_f1", found.both, found.only_hyp, found.only_ref)
         phrases = [phrase.split() for _, phrase in said]
-        located = isinstance(ref, Annotated)
+        located = isinstance(ref, Transcript)
         starts = [entity.start for entity in ref.entities] if located else find_phrases(phrases, words=ref.words)
         mentions = zip(starts, phrases, strict=True)
         missed = count_missed(mentions, hyp=hyp.words), count_missed_substr((p for _, p in said), hyp=hyp.words)
@@ -140,7 +140,7 @@ class UtteranceCounter:
             start = self._columns.start[(name,)]
             row[start : start + 2] = num_missed, len(said)
 
-    def _add_positions(self, row: list[int], alignment: Alignment, *, ref: Annotated, hyp: Annotated) -> None:
+    def _add_positions(self, row: list[int], alignment: Alignment, *, ref: Transcript, hyp: Transcript) -> None:
         if not ref.entities and not hyp.entities:
             return
         for name in ("f1_span", "f1_span_text"):
@@ -152,7 +152,7 @@ class UtteranceCounter:
         found = match(ref=[(e.label, e.start, e.end) for e in ref.entities], hyp=heard)
         self._add_matches(row, "f1_aligned", found.both, found.only_hyp, found.only_ref)
 
-    def _add_seen(self, row: list[int], errors: list[EntityError], *, ref: Transcript, hyp: Transcript) -> None:
+    def _add_seen(self, row: list[int], errors: list[EntityError], *, ref: AnyTranscript, hyp: AnyTranscript) -> None:
         """Count the matches of ``f1`` apart: entities that occur in training, and those that do not.
 
         A wrong entity goes with its partner in the reference: a known name that is misspelt is an error on known names,

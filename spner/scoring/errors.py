@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
 
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.scoring.alignment import Alignment, project_spans
 
 KINDS = ("correct", "wrong_label", "wrong_boundary", "misspelt", "missed", "spurious")
@@ -83,7 +83,7 @@ PARTNERS: dict[str, tuple[Callable[[_Candidate], bool], Callable[[_Candidate], t
 }
 
 
-def find_errors(alignment: Alignment, *, ref: Annotated, hyp: Annotated) -> list[EntityError]:
+def find_errors(alignment: Alignment, *, ref: Transcript, hyp: Transcript) -> list[EntityError]:
     """Return the account of one utterance: partners, then missed, then spurious entities; each entity occurs once."""
     if ref == hyp:
         return [EntityError("correct", number, number) for number in range(len(ref.entities))]
@@ -94,8 +94,9 @@ def find_errors(alignment: Alignment, *, ref: Annotated, hyp: Annotated) -> list
         for kind, (fits, cost) in PARTNERS.items():
             pairs = (
                 (_Candidate(r, h, ref.phrase(r), hyp.phrase(h), spans[j]), i, j)
-                for i, r in refs.items() for j, h in hyps.items()
-            )  # fmt: skip
+                for i, r in refs.items()
+                for j, h in hyps.items()
+            )
             for *_, i, j in sorted((*cost(pair), i, j) for pair, i, j in pairs if fits(pair)):
                 if i in refs and j in hyps:
                     found.append(EntityError(kind, i, j))
@@ -116,7 +117,7 @@ def match_mentions(*, ref: Sequence[tuple[str, str]], hyp: Sequence[tuple[str, s
     return [*found, *(EntityError("spurious", None, j) for unmatched in free.values() for j in unmatched)]
 
 
-def label_pairs(errors: Iterable[EntityError], *, ref: Annotated, hyp: Annotated) -> Iterator[tuple[str, str]]:
+def label_pairs(errors: Iterable[EntityError], *, ref: Transcript, hyp: Transcript) -> Iterator[tuple[str, str]]:
     """Yield the cell ``(ref label, hyp label)`` of the confusion table for each; ``O`` stands for no entity."""
     for error in errors:
         yield (

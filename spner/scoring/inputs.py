@@ -20,12 +20,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from spner.core.datatypes import LABELS, Annotated
+from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_lines
 from spner.core.paths import ENTITIES, TEXT
 from spner.data.datadir import (
-    parse_annotated,
+    parse_transcript,
     read_entities,
     read_records,
     read_table,
@@ -35,7 +35,7 @@ from spner.data.datadir import (
 )
 from spner.scoring.errors import NO_LABEL
 from spner.text.tags import CLOSE, entity_symbols, open_symbol, spans_to_text, text_to_spans
-from spner.text.textnorm import normalise_annotated, normalise_word, require_language
+from spner.text.textnorm import normalise_transcript, normalise_word, require_language
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Phrases:
     mentions: tuple[tuple[str, str], ...] = ()
 
 
-Transcript = Annotated | Phrases
+AnyTranscript = Transcript | Phrases
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,22 @@ class Rules:
             require_language(self.lang)
         for label in self.labels:
             if self.labels.count(label) > 1 or label == NO_LABEL or re.search("[<>,]", label):
-                raise SpnerError(f'--labels: found "{label}" in "{" ".join(self.labels)}" (expected different labels '
-                                 f"with spaces between them, without < > or comma; {NO_LABEL} stands for no entity)")
+                raise SpnerError(
+                    f'--labels: found "{label}" in "{" ".join(self.labels)}" (expected different labels '
+                    f"with spaces between them, without < > or comma; {NO_LABEL} stands for no entity)"
+                )
         if not self.scored_labels:
-            raise SpnerError(f'--discard: no label is left to score of "{" ".join(self.labels)}" (expected at least '
-                             "one; see --labels)")
+            raise SpnerError(
+                f'--discard: no label is left to score of "{" ".join(self.labels)}" (expected at least '
+                "one; see --labels)"
+            )
 
     @property
     def scored_labels(self) -> tuple[str, ...]:
         """The configured labels that are not left out."""
         return tuple(label for label in self.labels if label not in self.discard)
 
-    def apply(self, transcript: Transcript) -> Transcript:
+    def apply(self, transcript: AnyTranscript) -> AnyTranscript:
         """Bring an utterance to canonical form."""
         if isinstance(transcript, Phrases):
             words = tuple(piece for word in transcript.words for piece in self.normalise(word))
@@ -103,12 +107,12 @@ class Rules:
             return Phrases(words, tuple(m for m in said if m[1] and m[0] not in self.discard))
         if transcript.entities and (self.mapping or self.discard):
             named = (replace(e, label=self.mapping.get(e.label, e.label)) for e in transcript.entities)
-            transcript = Annotated(transcript.words, tuple(e for e in named if e.label not in self.discard))
+            transcript = Transcript(transcript.words, tuple(e for e in named if e.label not in self.discard))
         if self.lang is not None:
-            return normalise_annotated(transcript, self.lang)
+            return normalise_transcript(transcript, self.lang)
         if all(map(str.isascii, transcript.words)):
             return transcript
-        return Annotated(tuple(unicodedata.normalize("NFC", word) for word in transcript.words), transcript.entities)
+        return Transcript(tuple(unicodedata.normalize("NFC", word) for word in transcript.words), transcript.entities)
 
     def normalise(self, word: str) -> tuple[str, ...]:
         """Return the words that one word becomes."""
@@ -127,7 +131,7 @@ class Side:
     """
 
     file: Path
-    utterances: dict[str, Transcript]
+    utterances: dict[str, AnyTranscript]
     tagged: dict[str, list[str]]
     illegal: Counter[str]
 
@@ -146,19 +150,19 @@ class _Read:
 
     utt_id: str
     where: str
-    transcript: Transcript
+    transcript: AnyTranscript
     tokens: list[str] | None = None
     illegal: Counter[str] | None = None
 
 
-def mentions_of(transcript: Transcript) -> list[tuple[str, str]]:
+def mentions_of(transcript: AnyTranscript) -> list[tuple[str, str]]:
     """Return ``(label, phrase)`` of each entity."""
     if isinstance(transcript, Phrases):
         return list(transcript.mentions)
     return [(entity.label, transcript.phrase(entity)) for entity in transcript.entities]
 
 
-def labels_of(transcript: Transcript) -> list[str]:
+def labels_of(transcript: AnyTranscript) -> list[str]:
     """Return the label of each entity."""
     if isinstance(transcript, Phrases):
         return [label for label, _ in transcript.mentions]
@@ -203,8 +207,13 @@ def read_side(path: Path, rules: Rules, *, role: str) -> Side:
         raise SpnerError(f"{file}: holds no utterance (expected at least one to score)")
     if unknown:
         found = ", ".join(f"{label} {count}" for label, count in sorted(unknown.items()))
-        log.warning("%s: the first of %d entities whose labels are not configured (%s; expected %s); each counts as "
-                    "an error", first_unknown, unknown.total(), found, ", ".join(rules.labels))  # fmt: skip
+        log.warning(
+            "%s: the first of %d entities whose labels are not configured (%s; expected %s); each counts as an error",
+            first_unknown,
+            unknown.total(),
+            found,
+            ", ".join(rules.labels),
+        )
     return side
 
 
@@ -217,7 +226,7 @@ def require_same_utterances(*, ref: Side, hyp: Side) -> None:
     _require_same_ids(ref.file, ref.utterances, hyp.file, hyp.utterances)
 
 
-def _labels_of(read: _Read, transcript: Transcript) -> list[str]:
+def _labels_of(read: _Read, transcript: AnyTranscript) -> list[str]:
     """Return the labels an utterance names: where its symbols are illegal, also those that make no entity."""
     if read.tokens is None:
         return labels_of(transcript)
@@ -225,8 +234,10 @@ def _labels_of(read: _Read, transcript: Transcript) -> list[str]:
 
 
 def _unknown_labels(where: str, label: str, rules: Rules) -> str:
-    return (f'{where}: label "{label}" is not configured (expected {", ".join(rules.labels)}); add it to --labels, '
-            f"rename it with --map {label}=NEW or leave it out with --discard {label}")  # fmt: skip
+    return (
+        f'{where}: label "{label}" is not configured (expected {", ".join(rules.labels)}); add it to --labels, '
+        f"rename it with --map {label}=NEW or leave it out with --discard {label}"
+    )
 
 
 def _open_side(path: Path, rules: Rules, role: str) -> tuple[Path, Iterator[_Read]]:
@@ -257,9 +268,11 @@ def _read_folder(folder: Path, rules: Rules, role: str) -> Iterator[_Read]:
         read = _read_text(utt_id, f"{text_file}:{number}", text, rules)
         annotated = entities[utt_id]
         if read.transcript.words != annotated.words:
-            raise SpnerError(f'{text_file}:{number}: the words of "{utt_id}" are not those of '
-                             f"{entities_file}:{lines[utt_id]} (expected the same words in both files); "
-                             f"rerun {MADE_BY[role][ENTITIES]}")
+            raise SpnerError(
+                f'{text_file}:{number}: the words of "{utt_id}" are not those of '
+                f"{entities_file}:{lines[utt_id]} (expected the same words in both files); "
+                f"rerun {MADE_BY[role][ENTITIES]}"
+            )
         tagged = read.tokens is not None or bool(read.transcript.entities)
         yield read if tagged else _Read(utt_id, f"{entities_file}:{lines[utt_id]}", annotated)
 
@@ -274,15 +287,15 @@ def _read_tagged(path: Path, rules: Rules) -> Iterator[_Read]:
 
 def _read_text(utt_id: str, where: str, text: str, rules: Rules) -> _Read:
     if "<" not in text:
-        return _Read(utt_id, where, Annotated(tuple(text.split())))
+        return _Read(utt_id, where, Transcript(tuple(text.split())))
     symbol = _symbols((*rules.labels, *rules.mapping, *rules.discard))
     # Symbols are split from the words first, so that no word index can drift.
     tokens = symbol.sub(r" \g<0> ", text).split()
     label_of = {token: token[1:-1] for token in tokens if token != CLOSE and symbol.fullmatch(token)}
     reading = text_to_spans(tokens, labels=list(label_of.values()), policy=rules.policy)
     if not reading.illegal:
-        return _Read(utt_id, where, reading.annotated)
-    return _Read(utt_id, where, reading.annotated, _canonical_tokens(tokens, label_of, rules), reading.illegal)
+        return _Read(utt_id, where, reading.transcript)
+    return _Read(utt_id, where, reading.transcript, _canonical_tokens(tokens, label_of, rules), reading.illegal)
 
 
 @functools.cache
@@ -311,9 +324,9 @@ def _read_json(path: Path) -> Iterator[_Read]:
     for number, record in read_records(path, made_by="stage 2"):
         where = f"{path}:{number}"
         if isinstance(record, dict) and "text" in record:
-            transcript: Transcript = _parse_phrases(record, where)
+            transcript: AnyTranscript = _parse_phrases(record, where)
         else:
-            transcript = parse_annotated(record, where)
+            transcript = parse_transcript(record, where)
         yield _Read(record["utt_id"], where, transcript)
 
 
@@ -333,5 +346,7 @@ def _require_same_ids(file: Path, ids: Collection[str], other_file: Path, other_
         if extra:
             number, utt_id = extra[0]
             others = f", nor are {len(extra) - 1} more" if extra[1:] else ""
-            raise SpnerError(f'{here}:{number}: utterance "{utt_id}" is not in {there}{others} (expected the same '
-                             "utterances in both, an empty line for an empty hypothesis)")
+            raise SpnerError(
+                f'{here}:{number}: utterance "{utt_id}" is not in {there}{others} (expected the same '
+                "utterances in both, an empty line for an empty hypothesis)"
+            )

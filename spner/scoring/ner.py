@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.scoring.ratio import Count, Ratio, divide
 
 Key = tuple[str | int, ...]
 
-MATCHINGS: dict[str, Callable[[Annotated, Entity], Key]] = {
+MATCHINGS: dict[str, Callable[[Transcript, Entity], Key]] = {
     "f1": lambda utterance, entity: (entity.label, utterance.phrase(entity)),
     "label_f1": lambda utterance, entity: (entity.label,),
     "f1_span": lambda utterance, entity: (entity.label, entity.start, entity.end),
@@ -27,8 +27,8 @@ MATCHINGS: dict[str, Callable[[Annotated, Entity], Key]] = {
 class Pair:
     """One utterance, as the reference and as the hypothesis have it, both in canonical form."""
 
-    ref: Annotated
-    hyp: Annotated
+    ref: Transcript
+    hyp: Transcript
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,16 @@ class MatchCounts:
         """Harmonic mean of precision and recall, 0 to 1; 0/0 is 0.0."""
         return divide(2 * self.tp, 2 * self.tp + self.fp + self.fn, empty=0.0)
 
-
     def describe(self) -> dict[str, Ratio | Count]:
         """Return the counts and what follows from them in the JSON form of scores."""
-        return {"precision": self.precision, "recall": self.recall, "f1": self.f1,
-                "tp": self.tp, "fp": self.fp, "fn": self.fn}  # fmt: skip
+        return {
+            "precision": self.precision,
+            "recall": self.recall,
+            "f1": self.f1,
+            "tp": self.tp,
+            "fp": self.fp,
+            "fn": self.fn,
+        }
 
 
 @dataclass(frozen=True)

@@ -42,11 +42,13 @@ def read_systems(ref: Side, systems: Mapping[str, Sequence[Path]], options: Opti
         require_same_utterances(ref=ref, hyp=side)
     labels, seen = find_labels(every, options.rules), read_seen(options)
     return [
-        System(name, sides, [
-            count_sides(ref=ref, hyp=side, options=options, labels=labels, seen=seen)[0] for side in sides
-        ])
+        System(
+            name,
+            sides,
+            [count_sides(ref=ref, hyp=side, options=options, labels=labels, seen=seen)[0] for side in sides],
+        )
         for name, sides in hyps.items()
-    ]  # fmt: skip
+    ]
 
 
 def pool(ref: Path, hyps: Sequence[Path], options: Options) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from spner.core.datatypes import Annotated
+from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, write_json
 from spner.core.paths import ANNOTATE_RECORD, ENTITIES, GOLD_ENTITIES, utterances_file
@@ -49,9 +49,9 @@ from spner.scoring.counts import (
 )
 from spner.scoring.errors import KINDS, NO_LABEL, EntityError, label_pairs
 from spner.scoring.inputs import (
+    AnyTranscript,
     Rules,
     Side,
-    Transcript,
     count_mentions,
     labels_of,
     read_side,
@@ -91,7 +91,7 @@ class Account:
     kinds: Counter[str]
     labels: Counter[tuple[str, str]]
 
-    def add(self, errors: Sequence[EntityError], *, ref: Annotated, hyp: Annotated) -> None:
+    def add(self, errors: Sequence[EntityError], *, ref: Transcript, hyp: Transcript) -> None:
         """Add one utterance."""
         self.kinds.update(error.kind for error in errors)
         self.labels.update(label_pairs(errors, ref=ref, hyp=hyp))
@@ -116,9 +116,13 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
     require_same_utterances(ref=ref_side, hyp=hyp_side)
     seen = read_seen(options)
     table, account = count_sides(
-        ref=ref_side, hyp=hyp_side, options=options, labels=find_labels([hyp_side], options.rules), seen=seen,
+        ref=ref_side,
+        hyp=hyp_side,
+        options=options,
+        labels=find_labels([hyp_side], options.rules),
+        seen=seen,
         details=details,
-    )  # fmt: skip
+    )
     speakers = read_speakers(options.utt2spk, ref_side) if options.utt2spk else None
     num_utts = len(ref_side.utterances)
     return {
@@ -205,8 +209,10 @@ def read_speakers(utt2spk: Path, ref: Side) -> list[str]:
     speakers = read_table(utt2spk, made_by="stage 1")
     for utt_id in ref.utterances:
         if utt_id not in speakers:
-            raise SpnerError(f'{utt2spk}: utterance "{utt_id}" of {ref.where(utt_id)} is missing (expected <utt_id> '
-                             "<spk_id> of every utterance)")
+            raise SpnerError(
+                f'{utt2spk}: utterance "{utt_id}" of {ref.where(utt_id)} is missing (expected <utt_id> '
+                "<spk_id> of every utterance)"
+            )
     return [speakers[utt_id] for utt_id in sorted(ref.utterances)]
 
 
@@ -239,7 +245,7 @@ def count_sides(
         the table, and the account of the entities, None where positions are not known.
     """
     transcripts = [*ref.utterances.values(), *hyp.utterances.values()]
-    positional = all(isinstance(transcript, Annotated) for transcript in transcripts)
+    positional = all(isinstance(transcript, Transcript) for transcript in transcripts)
     columns = Columns(labels)
     counter = UtteranceCounter(columns, positional=positional, seen=seen, drop_empty_hyp=options.drop_empty_hyp)
     rows = np.empty((len(ref.utterances), columns.width), dtype=np.int32)
@@ -267,8 +273,13 @@ def _format_counts(table: Table) -> dict[str, Any]:
 
 
 def _format_errors(name: str, counts: ErrorCounts) -> dict[str, Any]:
-    return {"rate": word_rate(counts, name), "sub": counts.num_sub, "del": counts.num_del, "ins": counts.num_ins,
-            "num_ref": counts.num_ref}  # fmt: skip
+    return {
+        "rate": word_rate(counts, name),
+        "sub": counts.num_sub,
+        "del": counts.num_del,
+        "ins": counts.num_ins,
+        "num_ref": counts.num_ref,
+    }
 
 
 def _format_missed(counts: EntityErrors) -> dict[str, Any]:
@@ -286,14 +297,12 @@ def _format_matches(counts: dict[str, MatchCounts]) -> dict[str, Any]:
 def _format_confusion(cells: Counter[tuple[str, str]], labels: Sequence[str]) -> dict[str, dict[str, int]]:
     """Return the table ``[ref][hyp]``; what no side has is no cell."""
     names = [*labels, NO_LABEL]
-    return {
-        ref: {hyp: cells[ref, hyp] for hyp in names if (ref, hyp) != (NO_LABEL, NO_LABEL)} for ref in names
-    }
+    return {ref: {hyp: cells[ref, hyp] for hyp in names if (ref, hyp) != (NO_LABEL, NO_LABEL)} for ref in names}
 
 
-def _format_utterance(utt_id: str, ref: Transcript, hyp: Transcript, errors: Sequence[EntityError]) -> str:
-    def side(transcript: Transcript) -> dict[str, Any]:
-        if isinstance(transcript, Annotated):
+def _format_utterance(utt_id: str, ref: AnyTranscript, hyp: AnyTranscript, errors: Sequence[EntityError]) -> str:
+    def side(transcript: AnyTranscript) -> dict[str, Any]:
+        if isinstance(transcript, Transcript):
             entities = [{"label": e.label, "start": e.start, "end": e.end} for e in transcript.entities]
         else:
             entities = [{"label": label, "phrase": phrase} for label, phrase in transcript.mentions]

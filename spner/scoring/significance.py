@@ -28,9 +28,7 @@ def sum_groups(rows: np.ndarray, groups: Sequence[str]) -> np.ndarray:
     return summed
 
 
-def draw_totals(
-    seeds: Sequence[np.ndarray], *, num_draws: int, seed: int = SEED, system: int = 0
-) -> np.ndarray:
+def draw_totals(seeds: Sequence[np.ndarray], *, num_draws: int, seed: int = SEED, system: int = 0) -> np.ndarray:
     """Return the totals of each draw, of one system.
 
     Args:

@@ -19,12 +19,13 @@ def format_table(scores: dict[str, Any]) -> str:
         format_columns(mentions, {"rate": "rate", "errors": "missed", "num_entities": "of"}, intervals),
         format_columns(
             _match_rows(scores),
-            {"precision": "P", "recall": "R", "f1": "F1", "tp": "TP", "fp": "FP", "fn": "FN"}, intervals,
+            {"precision": "P", "recall": "R", "f1": "F1", "tp": "TP", "fp": "FP", "fn": "FN"},
+            intervals,
         ),
         _format_kinds(scores["errors"]),
         _format_illegal(scores["illegal_symbols"]),
         [format_times(scores["times"])] if scores["times"] else [],
-    ]  # fmt: skip
+    ]
     return "\n\n".join(["\n".join(_format_head(scores)), *("\n".join(block) for block in blocks if block)])
 
 
@@ -80,5 +81,8 @@ def _format_kinds(errors: dict[str, int] | None) -> list[str]:
 
 def _format_illegal(illegal: dict[str, dict[str, float]]) -> list[str]:
     rates = {"hypotheses": illegal["hyp"]["per_100_utts"], "references": illegal["ref"]["per_100_utts"]}
-    return [f"illegal entity symbols per 100 {role}: {rate:.1f}"
-            for role, rate in rates.items() if rate or role == "hypotheses"]  # fmt: skip
+    return [
+        f"illegal entity symbols per 100 {role}: {rate:.1f}"
+        for role, rate in rates.items()
+        if rate or role == "hypotheses"
+    ]

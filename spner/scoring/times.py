@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from spner.core import paths
-from spner.core.datatypes import Annotated, Timing, WordTimes
+from spner.core.datatypes import Timing, Transcript, WordTimes
 from spner.core.errors import SpnerError
 from spner.data.datadir import read_entities, read_timings, read_word_times
 from spner.scoring.calibration import compute_ece, judge_entities, judge_words
@@ -45,8 +45,10 @@ class TimedPair:
     hyp_times: WordTimes
 
     def __post_init__(self) -> None:
-        for side, words, times in (("ref", self.pair.ref.words, self.ref_times),
-                                   ("hyp", self.pair.hyp.words, self.hyp_times)):  # fmt: skip
+        for side, words, times in (
+            ("ref", self.pair.ref.words, self.ref_times),
+            ("hyp", self.pair.hyp.words, self.hyp_times),
+        ):
             if len(words) != len(times):
                 raise ValueError(f"{side} has {len(words)} words and times of {len(times)}")
 
@@ -107,14 +109,16 @@ def score_folder_times(*, ref: Path, hyp: Path, ref_entities: str = paths.ENTITI
     refs, hyps = read_entities(ref / ref_entities, made_by="stage 2"), read_entities(hyp / paths.ENTITIES, made_by="")
     pairs: list[TimedPair] = []
     judged: dict[str, list[tuple[float, bool]]] = {"words": [], "entities": []}
-    for utt_id, annotated in refs.items():
+    for utt_id, transcript in refs.items():
         timing = timings.get(utt_id, Timing((), (), ()))
-        pair = Pair(ref=annotated, hyp=hyps[utt_id] if utt_id in timings else Annotated(()))
+        pair = Pair(ref=transcript, hyp=hyps[utt_id] if utt_id in timings else Transcript(()))
         try:
             pairs.append(TimedPair(pair, times[utt_id], timing.word_times))
         except (KeyError, ValueError) as error:
-            raise SpnerError(f'{ref / paths.WORD_TIMES}: utterance "{utt_id}" does not fit {ref / ref_entities} or '
-                             f"{hyp / paths.ENTITIES} ({error}); rerun stages 1 to 5") from error
+            raise SpnerError(
+                f'{ref / paths.WORD_TIMES}: utterance "{utt_id}" does not fit {ref / ref_entities} or '
+                f"{hyp / paths.ENTITIES} ({error}); rerun stages 1 to 5"
+            ) from error
         judged["words"] += zip(timing.word_confidences, judge_words(pair), strict=True)
         judged["entities"] += zip(timing.entity_confidences, judge_entities(pair), strict=True)
     ece = {kind: compute_ece([c for c, _ in ones], [right for _, right in ones]) for kind, ones in judged.items()}
@@ -126,14 +130,16 @@ def format_times(scores: dict[str, Any]) -> str:
     mae, ece = scores["boundary_mae_s"], scores["ece"]
     errors = [f"{1000 * mae[side]:.0f} ms" if mae["num_entities"] else "-" for side in ("start", "end")]
     calibration = ", ".join(f"{kind} {'-' if value is None else f'{value:.4f}'}" for kind, value in ece.items())
-    return (f"times: frame F1 {scores['frame_f1']['f1']:.4f}, word F1 at overlap 0.9 "
-            f"{scores['word_f1']['0.9']['f1']:.4f}, mean error of start {errors[0]}, of end {errors[1]}\n"
-            f"expected calibration error: {calibration}")
+    return (
+        f"times: frame F1 {scores['frame_f1']['f1']:.4f}, word F1 at overlap 0.9 "
+        f"{scores['word_f1']['0.9']['f1']:.4f}, mean error of start {errors[0]}, of end {errors[1]}\n"
+        f"expected calibration error: {calibration}"
+    )
 
 
-def entity_intervals(annotated: Annotated, times: WordTimes) -> list[Interval]:
+def entity_intervals(transcript: Transcript, times: WordTimes) -> list[Interval]:
     """Return when each entity is said: from the start of its first word to the end of its last."""
-    return [(times[entity.start][0], times[entity.end - 1][1]) for entity in annotated.entities]
+    return [(times[entity.start][0], times[entity.end - 1][1]) for entity in transcript.entities]
 
 
 def count_frames(*, ref: Iterable[Interval], hyp: Iterable[Interval]) -> MatchCounts:

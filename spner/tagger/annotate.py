@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from spner.core import paths
-from spner.core.datatypes import LABELS, Annotated
+from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, locked, read_json, write_json
 from spner.data import datadir
@@ -45,8 +45,10 @@ def default_tagger(lang: str) -> str:
         SpnerError: the language has none.
     """
     if lang not in DEFAULT_TAGGERS:
-        raise SpnerError(f'lang "{lang}" has no default tagger (only {", ".join(DEFAULT_TAGGERS)} have one); '
-                         "give --tagger, or train one with spner train-tagger")
+        raise SpnerError(
+            f'lang "{lang}" has no default tagger (only {", ".join(DEFAULT_TAGGERS)} have one); '
+            "give --tagger, or train one with spner train-tagger"
+        )
     return DEFAULT_TAGGERS[lang]
 
 
@@ -72,7 +74,7 @@ def split_words(sentence: str, lang: str) -> Iterator[tuple[int, int]]:
 
 def annotate(
     sentences: dict[str, str], *, tagger: str, lang: str, batch_tokens: int = BATCH_TOKENS, device: str = "auto"
-) -> dict[str, Annotated]:
+) -> dict[str, Transcript]:
     """Return each utterance's normalised words and the entities that the tagger finds in its sentence.
 
     Args:
@@ -90,21 +92,21 @@ def annotate(
 
 def tag_sentences(
     tagger: Tagger, sentences: dict[str, str], *, lang: str, batch_tokens: int = BATCH_TOKENS
-) -> dict[str, Annotated]:
+) -> dict[str, Transcript]:
     """Do :func:`annotate` with a tagger that is loaded already."""
     offsets = [list(split_words(sentence, lang)) for sentence in sentences.values()]
     words = [[s[a:b] for a, b in spans] for s, spans in zip(sentences.values(), offsets, strict=True)]
     bio = tagger.predict(words, batch_tokens=batch_tokens)
-    annotated: dict[str, Annotated] = {}
+    transcript: dict[str, Transcript] = {}
     dropped: Counter[str] = Counter()
     for (utt_id, sentence), spans, tags in zip(sentences.items(), offsets, bio, strict=True):
         entities = bio_to_spans(tags)
         dropped.update(entity.label for entity in entities if entity.label not in LABELS)
         kept = [(spans[e.start][0], spans[e.end - 1][1], e.label) for e in entities if e.label in LABELS]
-        annotated[utt_id] = project(sentence, kept, lang)
+        transcript[utt_id] = project(sentence, kept, lang)
     if dropped:
         log.info("dropped entities of other labels: %s", dict(sorted(dropped.items())))
-    return annotated
+    return transcript
 
 
 def annotate_data_dir(
@@ -129,8 +131,9 @@ def annotate_data_dir(
     """
     folders = sorted(path.parent for path in data.glob(f"*/{paths.SENTENCES}"))
     if not folders:
-        raise SpnerError(f"{data}: no set with {paths.SENTENCES} in it (expected {', '.join(paths.SETS)}); "
-                         "run stage 1 (spner data)")
+        raise SpnerError(
+            f"{data}: no set with {paths.SENTENCES} in it (expected {', '.join(paths.SETS)}); run stage 1 (spner data)"
+        )
     if tagger is None and all((folder / paths.CORPUS_ENTITIES).is_file() for folder in folders):
         with locked(data):
             return {folder.name: _take_corpus_entities(folder) for folder in folders}
@@ -152,25 +155,28 @@ def annotate_data_dir(
 def _annotate_set(folder: Path, tagger: Tagger, record: dict[str, Any], *, lang: str, batch_tokens: int) -> None:
     """Label a set's sentences."""
     sentences = datadir.read_sentences(folder / paths.SENTENCES, made_by="stage 1 (spner data)")
-    annotated = tag_sentences(tagger, sentences, lang=lang, batch_tokens=batch_tokens)
-    _write_labels(folder, annotated, record)
+    transcript = tag_sentences(tagger, sentences, lang=lang, batch_tokens=batch_tokens)
+    _write_labels(folder, transcript, record)
 
 
-def _write_labels(folder: Path, annotated: dict[str, Annotated], record: dict[str, Any]) -> None:
+def _write_labels(folder: Path, transcript: dict[str, Transcript], record: dict[str, Any]) -> None:
     """Write a set's entities, then the record that says where they come from."""
     # A record of an earlier tagger must not vouch for the new entities if we are killed between the two writes.
     (folder / paths.ANNOTATE_RECORD).unlink(missing_ok=True)
-    datadir.write_entities(folder / paths.ENTITIES, annotated)
+    datadir.write_entities(folder / paths.ENTITIES, transcript)
     write_json(folder / paths.ANNOTATE_RECORD, record)
-    found = Counter(entity.label for utterance in annotated.values() for entity in utterance.entities)
-    log.info("%s: %d utterances, %s", folder, len(annotated), ", ".join(f"{found[label]} {label}" for label in LABELS))
+    found = Counter(entity.label for utterance in transcript.values() for entity in utterance.entities)
+    log.info("%s: %d utterances, %s", folder, len(transcript), ", ".join(f"{found[label]} {label}" for label in LABELS))
 
 
 def _take_corpus_entities(folder: Path) -> dict[str, Any] | None:
     """Make the labels that came with the corpus a set's entities, and say so in the record; return their scores."""
     source = folder / paths.CORPUS_ENTITIES
-    record = {"tagger": None, "corpus": read_json(folder.parent / paths.REPORT)["settings"]["corpus"],
-              "entities": fingerprint([source])}  # fmt: skip
+    record = {
+        "tagger": None,
+        "corpus": read_json(folder.parent / paths.REPORT)["settings"]["corpus"],
+        "entities": fingerprint([source]),
+    }
     if not _is_annotated(folder, record):
         log.info("%s: takes the labels that came with %s; --tagger would make others", folder, record["corpus"])
         _write_labels(folder, datadir.read_entities(source, made_by="stage 1 (spner data)"), record)
@@ -189,6 +195,8 @@ def _score_against_gold(folder: Path) -> dict[str, Any] | None:
     hyp = datadir.read_entities(folder / paths.ENTITIES, made_by="stage 2 (spner annotate)")
     ref = datadir.read_entities(folder / paths.GOLD_ENTITIES, made_by="stage 1 (spner data)")
     if {u: a.words for u, a in ref.items()} != {u: a.words for u, a in hyp.items()}:
-        raise SpnerError(f"{folder / paths.GOLD_ENTITIES}: its words are not those of {paths.ENTITIES} (expected the "
-                         "same utterances, normalised alike); rerun stage 1 (spner data)")
+        raise SpnerError(
+            f"{folder / paths.GOLD_ENTITIES}: its words are not those of {paths.ENTITIES} (expected the "
+            "same utterances, normalised alike); rerun stage 1 (spner data)"
+        )
     return score(ref=[ref[utt_id] for utt_id in hyp], hyp=list(hyp.values()))

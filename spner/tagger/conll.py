@@ -9,14 +9,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from spner.core.datatypes import LABELS, Annotated
+from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
 from spner.text.tags import BIO_TAG, bio_to_spans
 
 
-def read_conll(
-    path: Path, *, encoding: str = "utf-8", token_column: int = 0, tag_column: int = -1
-) -> list[Annotated]:
+def read_conll(path: Path, *, encoding: str = "utf-8", token_column: int = 0, tag_column: int = -1) -> list[Transcript]:
     """Read the sentences of a column file; words are its tokens, entities those of ``LABELS``.
 
     Args:
@@ -29,7 +27,7 @@ def read_conll(
     Raises:
         SpnerError: the file is missing, empty or not in ``encoding``, a line has too few columns, or a tag is not BIO.
     """
-    sentences: list[Annotated] = []
+    sentences: list[Transcript] = []
     words: list[str] = []
     bio: list[str] = []
     for line_number, line in enumerate([*_lines(path, encoding), ""], start=1):
@@ -41,7 +39,7 @@ def read_conll(
             bio.append(tag)
         elif words:
             entities = tuple(entity for entity in bio_to_spans(bio) if entity.label in LABELS)
-            sentences.append(Annotated(tuple(words), entities))
+            sentences.append(Transcript(tuple(words), entities))
             words, bio = [], []
     if not sentences:
         raise SpnerError(f"{path}: holds no sentence (expected one token and its tag a line)")
@@ -60,8 +58,10 @@ def _lines(path: Path, encoding: str) -> Iterator[str]:
         raise SpnerError(f'encoding "{encoding}" is unknown; try utf-8 or latin-1') from error
     except UnicodeDecodeError as error:
         line_number = data.count(b"\n", 0, error.start) + 1
-        raise SpnerError(f"{path}:{line_number}: is not valid {encoding} ({error.reason}); "
-                         "name the file's encoding, for example --encoding latin-1") from error
+        raise SpnerError(
+            f"{path}:{line_number}: is not valid {encoding} ({error.reason}); "
+            "name the file's encoding, for example --encoding latin-1"
+        ) from error
     yield from text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
 
 
@@ -70,10 +70,14 @@ def _columns(line: str, token_column: int, tag_column: int, where: str) -> tuple
     columns = line.split("\t") if "\t" in line else re.split(" +", line.strip(" "))
     num_columns = len(columns)
     if token_column >= num_columns or not -num_columns <= tag_column < num_columns or num_columns < 2:
-        raise SpnerError(f"{where}: {num_columns} column(s) (expected a token in column {token_column} and a tag "
-                         f"in column {tag_column}, counted from 0); correct the line or name the columns")
+        raise SpnerError(
+            f"{where}: {num_columns} column(s) (expected a token in column {token_column} and a tag "
+            f"in column {tag_column}, counted from 0); correct the line or name the columns"
+        )
     word, tag = columns[token_column].strip(" "), columns[tag_column].strip(" ")
     if not word or not BIO_TAG.fullmatch(tag):
-        raise SpnerError(f'{where}: token "{word}", tag "{tag}" (expected a token and O, B-<label> or I-<label>); '
-                         "correct the line or name the columns")
+        raise SpnerError(
+            f'{where}: token "{word}", tag "{tag}" (expected a token and O, B-<label> or I-<label>); '
+            "correct the line or name the columns"
+        )
     return word, tag

@@ -201,8 +201,10 @@ def load_tagger(name: str, *, device: str = "auto") -> Tagger:
     tokenizer = load_tokenizer(name)
     model, info = from_pretrained(AutoModelForTokenClassification, name, output_loading_info=True)
     if info["missing_keys"]:
-        raise SpnerError(f"{name}: has no weights for {sorted(info['missing_keys'])} (expected a trained token "
-                         "classifier); train one with spner train-tagger")
+        raise SpnerError(
+            f"{name}: has no weights for {sorted(info['missing_keys'])} (expected a trained token "
+            "classifier); train one with spner train-tagger"
+        )
     tags = tuple(model.config.id2label[index] for index in range(model.config.num_labels))
     _require_conll_tags(name, tags)
     return Tagger(model.to(choose_device(device)).eval(), make_encoder(tokenizer, model.config), tags)
@@ -219,8 +221,10 @@ def load_tokenizer(name: str) -> Any:
     folder = Path(name)
     # AutoTokenizer makes an empty tokenizer of such a folder, which tags every word by its absence.
     if folder.is_dir() and not any((folder / file).is_file() for file in TOKENIZER_FILES):
-        raise SpnerError(f"{name}: has no tokenizer (expected one of {', '.join(TOKENIZER_FILES)}); "
-                         "save the model's tokenizer into the folder")
+        raise SpnerError(
+            f"{name}: has no tokenizer (expected one of {', '.join(TOKENIZER_FILES)}); "
+            "save the model's tokenizer into the folder"
+        )
     tokenizer = from_pretrained(AutoTokenizer, name, add_prefix_space=True)
     if not tokenizer.is_fast:
         raise SpnerError(f"{name}: its tokenizer has no fast form (expected tokenizer.json); convert it first")
@@ -251,8 +255,10 @@ def from_pretrained(auto_class: Any, name: str, **options: Any) -> Any:
         reason = str(error).strip().partition("\n")[0]
         if is_local:
             raise SpnerError(f"{name}: transformers cannot load it ({reason}); give a token classifier") from error
-        raise SpnerError(f"{name}: no such folder, and not to be had from the Hugging Face hub ({reason}); download it "
-                         "on a connected machine and set HF_HOME, or give a local folder") from error
+        raise SpnerError(
+            f"{name}: no such folder, and not to be had from the Hugging Face hub ({reason}); download it "
+            "on a connected machine and set HF_HOME, or give a local folder"
+        ) from error
 
 
 def _is_local(name: str) -> bool:
@@ -266,8 +272,10 @@ def _is_local(name: str) -> bool:
         return True
     parts = path.parts
     if path.is_absolute() or name.startswith(".") or len(parts) > 2 or (len(parts) == 2 and path.parent.is_dir()):
-        raise SpnerError(f"{name}: no such folder (expected a tagger); train it with spner train-tagger, "
-                         "or give the name of a model on the Hugging Face hub")
+        raise SpnerError(
+            f"{name}: no such folder (expected a tagger); train it with spner train-tagger, "
+            "or give the name of a model on the Hugging Face hub"
+        )
     return False
 
 
@@ -288,5 +296,7 @@ def quiet_transformers() -> None:
 def _require_conll_tags(name: str, tags: Sequence[str]) -> None:
     known = all(tag == "O" or re.fullmatch(r"[BI]-\S+", tag) for tag in tags)
     if not known or not set(BIO_TAGS[1:]) & set(tags):
-        raise SpnerError(f"{name}: labels {', '.join(tags)} (expected O and B-/I- with some of {', '.join(LABELS)}); "
-                         "give a tagger trained on CoNLL-style labels")
+        raise SpnerError(
+            f"{name}: labels {', '.join(tags)} (expected O and B-/I- with some of {', '.join(LABELS)}); "
+            "give a tagger trained on CoNLL-style labels"
+        )

@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Sequence
 
-from spner.core.datatypes import Annotated
+from spner.core.datatypes import Transcript
 from spner.text.tags import bio_to_spans, spans_to_bio
 from spner.text.textnorm import project
 
@@ -18,7 +18,7 @@ CLITIC = re.compile(r"(['’](s|S|re|ve|ll|d|m)|n['’]t)")
 """What CoNLL's English files cut off a word, and every language's files a name: ``Merkel`` ``'s``."""
 
 
-def match_speech(sentences: Sequence[Annotated], lang: str, *, noise: float = 0.0, seed: int = 0) -> list[Annotated]:
+def match_speech(sentences: Sequence[Transcript], lang: str, *, noise: float = 0.0, seed: int = 0) -> list[Transcript]:
     """Return the sentences as a recogniser would write them; those without any word are left out.
 
     Args:
@@ -36,7 +36,7 @@ def match_speech(sentences: Sequence[Annotated], lang: str, *, noise: float = 0.
     return [one for one in noisy if one.words]
 
 
-def _normalise(sentence: Annotated, lang: str) -> Annotated:
+def _normalise(sentence: Transcript, lang: str) -> Transcript:
     ends = {entity.end for entity in sentence.entities}
     text = ""
     places: list[tuple[int, int]] = []
@@ -49,7 +49,7 @@ def _normalise(sentence: Annotated, lang: str) -> Annotated:
     return project(text, spans, lang)
 
 
-def _add_errors(sentence: Annotated, noise: float, rng: random.Random, words: Sequence[str]) -> Annotated:
+def _add_errors(sentence: Transcript, noise: float, rng: random.Random, words: Sequence[str]) -> Transcript:
     """Return the sentence with errors; a word that comes in after one of an entity's, but its last, is the entity's."""
     bio = spans_to_bio(sentence)
     found: list[tuple[str, str]] = []
@@ -73,7 +73,7 @@ def _add_errors(sentence: Annotated, noise: float, rng: random.Random, words: Se
         if not word and tag.startswith("B-") and following_tag.startswith("I-"):
             found[position + 1] = following, tag  # else it would go on with an entity before it
     left = [(word, tag) for word, tag in found if word]
-    return Annotated(tuple(word for word, _ in left), bio_to_spans([tag for _, tag in left]))
+    return Transcript(tuple(word for word, _ in left), bio_to_spans([tag for _, tag in left]))
 
 
 def _hit_letter(word: str, kind: str, letter: str, rng: random.Random) -> str:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from spner.core.datatypes import LABELS, Annotated
+from spner.core.datatypes import LABELS, Transcript
 from spner.core.devices import choose_device
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_path, fingerprint, read_json, remove, write_json
@@ -30,15 +30,15 @@ from spner.tagger.model import (
 )
 from spner.tagger.small import coarser_encoders, small_config, train_tokenizer
 from spner.tagger.speech_form import match_speech
-from spner.tagger.trainer import Recipe, Trainer
+from spner.tagger.trainer import Trainer, TrainingOptions
 from spner.text.tags import bio_to_spans, spans_to_bio
 
 SCORES = "scores.json"
 TRAIN_RECORD = "train.json"
 log = logging.getLogger(__name__)
 
-FROM_NOTHING = Recipe(15, 1.5e-3, 0.05, label_smoothing=0.05, swap=0.3, coarse=0.15, mask=0.1, average=0.998)
-FINE_TUNING = Recipe(3, 3e-5)
+FROM_NOTHING = TrainingOptions(15, 1.5e-3, 0.05, label_smoothing=0.05, swap=0.3, coarse=0.15, mask=0.1, average=0.998)
+FINE_TUNING = TrainingOptions(3, 3e-5)
 
 
 def train_tagger(
@@ -87,7 +87,7 @@ def train_tagger(
         SpnerError: a file or the model cannot be used, or ``out`` holds something else.
     """
     default = FINE_TUNING if model else FROM_NOTHING
-    recipe = Recipe(**asdict(default) | _given(epochs=epochs, learning_rate=learning_rate))
+    recipe = TrainingOptions(**asdict(default) | _given(epochs=epochs, learning_rate=learning_rate))
     record = {
         "model": model,
         "weights": fingerprint_model(model) if model else None,
@@ -104,8 +104,10 @@ def train_tagger(
         log.info("%s: already trained on these files", out)
         return read_json(out / SCORES)
     if speech_lang:
-        sets = {name: match_speech(sentences, speech_lang, noise=noise if name == "train" else 0.0, seed=seed)
-                for name, sentences in sets.items()}  # fmt: skip
+        sets = {
+            name: match_speech(sentences, speech_lang, noise=noise if name == "train" else 0.0, seed=seed)
+            for name, sentences in sets.items()
+        }
     _set_up(num_threads, seed)
     tagger, coarse = _make_tagger(model, sets["train"], choose_device(device))
     rng = random.Random(seed)
@@ -119,7 +121,7 @@ def train_tagger(
     return scores
 
 
-def score(*, ref: Sequence[Annotated], hyp: Sequence[Annotated]) -> dict[str, Any]:
+def score(*, ref: Sequence[Transcript], hyp: Sequence[Transcript]) -> dict[str, Any]:
     """Return seqeval's strict IOB2 precision, recall, F1 and support: ``micro``, and each label that occurs.
 
     Where there is no entity at all, ``micro`` is 0 with support 0.
@@ -158,7 +160,7 @@ def format_scores(scores: dict[str, Any]) -> str:
     return f"{line}; {labels}" if labels else line
 
 
-def _train(trainer: Trainer, epochs: int, dev: list[Annotated], out: Path) -> dict[str, Any]:
+def _train(trainer: Trainer, epochs: int, dev: list[Transcript], out: Path) -> dict[str, Any]:
     """Run the epochs, leave the best one's tagger in ``out`` and return which it was and its scores."""
     best: dict[str, Any] = {}
     for epoch in range(1, epochs + 1):
@@ -178,13 +180,13 @@ def _f1(scores: dict[str, Any]) -> float:
     return scores["micro"]["f1"]
 
 
-def _score(tagger: Tagger, sentences: list[Annotated]) -> dict[str, Any]:
+def _score(tagger: Tagger, sentences: list[Transcript]) -> dict[str, Any]:
     bio = tagger.predict([s.words for s in sentences], batch_tokens=BATCH_TOKENS)
-    hyp = [Annotated(s.words, bio_to_spans(tags)) for s, tags in zip(sentences, bio, strict=True)]
+    hyp = [Transcript(s.words, bio_to_spans(tags)) for s, tags in zip(sentences, bio, strict=True)]
     return score(ref=sentences, hyp=hyp)
 
 
-def _make_tagger(name: str | None, sentences: list[Annotated], device: str) -> tuple[Tagger, list[Encoder]]:
+def _make_tagger(name: str | None, sentences: list[Transcript], device: str) -> tuple[Tagger, list[Encoder]]:
     """Return the classifier to train, and the coarser encoders of one from nothing."""
     from transformers import AutoModelForTokenClassification
 
@@ -213,7 +215,7 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _read(paths: Sequence[Path], encoding: str, token_column: int) -> list[Annotated]:
+def _read(paths: Sequence[Path], encoding: str, token_column: int) -> list[Transcript]:
     return [s for path in paths for s in read_conll(path, encoding=encoding, token_column=token_column)]
 
 

@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from spner.core.datatypes import Annotated
+from spner.core.datatypes import Transcript
 from spner.core.devices import has_bfloat16
 from spner.core.progress import Progress
 from spner.tagger.model import Encoder, Tagger, Window, batches
@@ -24,7 +24,7 @@ BUCKET = 64
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingOptions:
     """How to train.
 
     Attributes:
@@ -58,8 +58,8 @@ class Trainer:
     def __init__(
         self,
         tagger: Tagger,
-        sentences: Sequence[Annotated],
-        recipe: Recipe,
+        sentences: Sequence[Transcript],
+        recipe: TrainingOptions,
         *,
         coarse: Sequence[Encoder],
         batch_tokens: int,
@@ -104,7 +104,7 @@ class Trainer:
                 progress.update()
         return total / len(shuffled)
 
-    def _shuffled_batches(self, sentences: list[Annotated]) -> list[list[Window]]:
+    def _shuffled_batches(self, sentences: list[Transcript]) -> list[list[Window]]:
         """Return the epoch's batches: of sentences of like length, in random order."""
         windows = [w for i, s in enumerate(sentences) for w in self._tagger.encoder.windows(i, self._pieces(s.words))]
         self._rng.shuffle(windows)
@@ -165,7 +165,7 @@ class Trainer:
                 averaged.lerp_(parameter, 1 - decay)
 
 
-def _distinct_mentions(sentences: Sequence[Annotated]) -> dict[str, list[tuple[str, ...]]]:
+def _distinct_mentions(sentences: Sequence[Transcript]) -> dict[str, list[tuple[str, ...]]]:
     """Return each label's mentions, in order of appearance."""
     mentions: dict[str, dict[tuple[str, ...], None]] = defaultdict(dict)
     for sentence in sentences:
@@ -175,8 +175,8 @@ def _distinct_mentions(sentences: Sequence[Annotated]) -> dict[str, list[tuple[s
 
 
 def swap_mentions(
-    sentence: Annotated, mentions: dict[str, list[tuple[str, ...]]], share: float, rng: random.Random
-) -> Annotated:
+    sentence: Transcript, mentions: dict[str, list[tuple[str, ...]]], share: float, rng: random.Random
+) -> Transcript:
     """Replace about ``share`` of the mentions by others of their label, so that names must be told by their place."""
     words: list[str] = []
     bio: list[str] = []
@@ -191,12 +191,14 @@ def swap_mentions(
         position = entity.end
     words += sentence.words[position:]
     bio += ["O"] * (len(sentence.words) - position)
-    return Annotated(tuple(words), bio_to_spans(bio))
+    return Transcript(tuple(words), bio_to_spans(bio))
 
 
 def _schedule(progress: float) -> float:
     """Return the learning rate's share of its peak after a share of the training."""
     warm_up = 0.1
-    return progress / warm_up if progress < warm_up else 0.5 + 0.5 * math.cos(
-        math.pi * (progress - warm_up) / (1 - warm_up)
+    return (
+        progress / warm_up
+        if progress < warm_up
+        else 0.5 + 0.5 * math.cos(math.pi * (progress - warm_up) / (1 - warm_up))
     )

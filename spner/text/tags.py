@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from spner.core.datatypes import LABELS, Annotated, Entity
+from spner.core.datatypes import LABELS, Entity, Transcript
 
 CLOSE = "</NE>"
 POLICIES = ("discard", "repair")
@@ -26,22 +26,22 @@ def entity_symbols(labels: Sequence[str] = LABELS) -> list[str]:
     return [*map(open_symbol, labels), CLOSE]
 
 
-def spans_to_text(annotated: Annotated) -> str:
-    """Return the tagged text. ``text_to_spans(spans_to_text(x).split()).annotated == x``."""
+def spans_to_text(transcript: Transcript) -> str:
+    """Return the tagged text. ``text_to_spans(spans_to_text(x).split()).transcript == x``."""
     tokens: list[str] = []
     position = 0
-    for entity in annotated.entities:
-        tokens += annotated.words[position : entity.start]
-        tokens += [open_symbol(entity.label), *annotated.words[entity.start : entity.end], CLOSE]
+    for entity in transcript.entities:
+        tokens += transcript.words[position : entity.start]
+        tokens += [open_symbol(entity.label), *transcript.words[entity.start : entity.end], CLOSE]
         position = entity.end
-    return " ".join([*tokens, *annotated.words[position:]])
+    return " ".join([*tokens, *transcript.words[position:]])
 
 
 @dataclass(frozen=True)
 class Reading:
     """What a token sequence says, and how many illegal events (by kind) it took to say so."""
 
-    annotated: Annotated
+    transcript: Transcript
     illegal: Counter[str]
 
 
@@ -84,13 +84,13 @@ def text_to_spans(tokens: Iterable[str], *, labels: Sequence[str] = LABELS, poli
             label = None
     if label is not None:
         finish("unclosed")
-    return Reading(Annotated(tuple(words), tuple(entities)), illegal)
+    return Reading(Transcript(tuple(words), tuple(entities)), illegal)
 
 
-def spans_to_bio(annotated: Annotated) -> list[str]:
+def spans_to_bio(transcript: Transcript) -> list[str]:
     """Return one IOB2 tag a word."""
-    bio = ["O"] * len(annotated.words)
-    for entity in annotated.entities:
+    bio = ["O"] * len(transcript.words)
+    for entity in transcript.entities:
         bio[entity.start : entity.end] = [f"I-{entity.label}"] * (entity.end - entity.start)
         bio[entity.start] = f"B-{entity.label}"
     return bio

@@ -16,18 +16,31 @@ from itertools import accumulate, chain
 from anyascii import anyascii
 from babel.core import get_global
 
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 
 KEEPS_APOSTROPHE = frozenset({"en"})
 APOSTROPHES = frozenset("'’ʼ‘`´")
 # ISO 15924 script -> first words of its letters' Unicode names. Scripts not listed count as Latin.
 SCRIPT_NAMES = {
-    "Latn": ("LATIN",), "Cyrl": ("CYRILLIC",), "Grek": ("GREEK",), "Arab": ("ARABIC",), "Hebr": ("HEBREW",),
-    "Armn": ("ARMENIAN",), "Geor": ("GEORGIAN",), "Deva": ("DEVANAGARI",), "Beng": ("BENGALI",),
-    "Taml": ("TAMIL",), "Telu": ("TELUGU",), "Thai": ("THAI",), "Kore": ("HANGUL",), "Ethi": ("ETHIOPIC",),
-    "Jpan": ("CJK", "HIRAGANA", "KATAKANA"), "Hans": ("CJK",), "Hant": ("CJK",),
-}  # fmt: skip
+    "Latn": ("LATIN",),
+    "Cyrl": ("CYRILLIC",),
+    "Grek": ("GREEK",),
+    "Arab": ("ARABIC",),
+    "Hebr": ("HEBREW",),
+    "Armn": ("ARMENIAN",),
+    "Geor": ("GEORGIAN",),
+    "Deva": ("DEVANAGARI",),
+    "Beng": ("BENGALI",),
+    "Taml": ("TAMIL",),
+    "Telu": ("TELUGU",),
+    "Thai": ("THAI",),
+    "Kore": ("HANGUL",),
+    "Ethi": ("ETHIOPIC",),
+    "Jpan": ("CJK", "HIRAGANA", "KATAKANA"),
+    "Hans": ("CJK",),
+    "Hant": ("CJK",),
+}
 
 
 @dataclass(frozen=True)
@@ -129,21 +142,21 @@ def normalise_word(word: str, lang: str) -> tuple[str, ...]:
     return tuple(map(sys.intern, normalise(word, lang).split()))
 
 
-def normalise_annotated(annotated: Annotated, lang: str) -> Annotated:
+def normalise_transcript(transcript: Transcript, lang: str) -> Transcript:
     """Bring words and entities to the canonical form of METRICS section 1.
 
     A word may vanish or become several; entities follow their words, and one left without any vanishes.
     """
-    pieces = [normalise_word(word, lang) for word in annotated.words]
+    pieces = [normalise_word(word, lang) for word in transcript.words]
     words = tuple(chain.from_iterable(pieces))
     if len(words) == len(pieces) and all(pieces):  # one word for each, as most often: no span moves
-        return Annotated(words, annotated.entities)
+        return Transcript(words, transcript.entities)
     first_word = [0, *accumulate(map(len, pieces))]
-    spans = ((first_word[e.start], first_word[e.end], e.label) for e in annotated.entities)
-    return Annotated(words, tuple(Entity(*span) for span in spans if span[0] < span[1]))
+    spans = ((first_word[e.start], first_word[e.end], e.label) for e in transcript.entities)
+    return Transcript(words, tuple(Entity(*span) for span in spans if span[0] < span[1]))
 
 
-def project(sentence: str, spans: Iterable[tuple[int, int, str]], lang: str) -> Annotated:
+def project(sentence: str, spans: Iterable[tuple[int, int, str]], lang: str) -> Transcript:
     """Return the normalised words of a sentence and the entities on them, from labelled character spans.
 
     A word belongs to an entity when at least half of the word's letters and digits are the entity's
@@ -165,7 +178,7 @@ def project(sentence: str, spans: Iterable[tuple[int, int, str]], lang: str) -> 
         if own:
             position = own[-1] + 1
             entities.append(Entity(own[0], position, label))
-    return Annotated(tuple(word.text for word in words), tuple(entities))
+    return Transcript(tuple(word.text for word in words), tuple(entities))
 
 
 def _mostly_inside(word: Word, sentence: str, start: int, end: int) -> bool:

@@ -1,4 +1,4 @@
-"""Tiny data for the tests that train and decode: the embedded corpus through stages 1 to 3, gold entities as labels."""
+"""Tiny data for the tests that train and decode: the mini corpus through stages 1 to 3, gold entities as labels."""
 
 import shutil
 from dataclasses import dataclass

@@ -67,9 +67,7 @@ def test_frames_lie_where_the_grid_says(prepared: Prepared, repo_root: Path, inp
         ("conv2d6", 0.06, 0.0625),  # three features, five of those two apart: features 0 to 10
     ],
 )
-def test_the_grid_by_hand(
-    prepared: Prepared, repo_root: Path, input_layer: str, hop_s: float, first_s: float
-) -> None:
+def test_the_grid_by_hand(prepared: Prepared, repo_root: Path, input_layer: str, hop_s: float, first_s: float) -> None:
     from spner.asr.padding import locate_frames
 
     grid = locate_frames(build_model(prepared, repo_root, f"encoder_conf.input_layer={input_layer}"))

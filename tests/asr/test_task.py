@@ -26,9 +26,11 @@ def test_bfloat16_on_a_cpu_sees_the_weights_of_each_step(prepared: Prepared, rep
 
     model = build_model(prepared, repo_root, "use_amp=true")
     batch = {
-        "speech": torch.randn(1, 16000), "speech_lengths": torch.tensor([16000]),
-        "text": torch.tensor([[7, 8]]), "text_lengths": torch.tensor([2]),
-    }  # fmt: skip
+        "speech": torch.randn(1, 16000),
+        "speech_lengths": torch.tensor([16000]),
+        "text": torch.tensor([[7, 8]]),
+        "text_lengths": torch.tensor([2]),
+    }
     losses = []
     for scale in (1.0, 0.0):
         with torch.no_grad():

@@ -32,9 +32,7 @@ def test_a_later_file_and_a_setting_override_single_keys(tmp_path: Path) -> None
     (tmp_path / "shared.yaml").write_text("optim: adamw\noptim_conf: {lr: 0.1, weight_decay: 0.2}\nmax_epoch: 3\n")
     (tmp_path / "own.yaml").write_text("optim_conf: {lr: 0.5}\n")
     merged = merge_configs([tmp_path / "shared.yaml", tmp_path / "own.yaml"], ["max_epoch=7", "optim_conf.fused=true"])
-    assert merged == {
-        "optim": "adamw", "optim_conf": {"lr": 0.5, "weight_decay": 0.2, "fused": True}, "max_epoch": 7
-    }  # fmt: skip
+    assert merged == {"optim": "adamw", "optim_conf": {"lr": 0.5, "weight_decay": 0.2, "fused": True}, "max_epoch": 7}
 
 
 def test_every_configuration_resolves(prepared: Prepared, repo_root: Path) -> None:
@@ -109,9 +107,7 @@ def test_a_corpus_without_dev_is_refused(prepared: Prepared, dump: Path, tmp_pat
         train(prepared, dump, tmp_path / "exp", repo_root)
 
 
-def test_another_training_in_the_folder_is_not_overwritten(
-    prepared: Prepared, tmp_path: Path, repo_root: Path
-) -> None:
+def test_another_training_in_the_folder_is_not_overwritten(prepared: Prepared, tmp_path: Path, repo_root: Path) -> None:
     from spner.asr.train import MERGED_CONFIG
 
     exp = tmp_path / "exp"

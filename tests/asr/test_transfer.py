@@ -93,9 +93,11 @@ def test_the_mean_is_of_characters_alone() -> None:
 def test_pieces_start_from_the_piece_without_accents() -> None:
     source = [*RESERVED, "▁een", "▁de", "<sos/eos>"]
     assert rows_of(source, ["▁één", "▁de", "▁dé", "▁la"]) == {
-        "▁één": (BASE, ("▁een",)), "▁de": (SAME, ("▁de",)), "▁dé": (BASE, ("▁de",)),
+        "▁één": (BASE, ("▁een",)),
+        "▁de": (SAME, ("▁de",)),
+        "▁dé": (BASE, ("▁de",)),
         "▁la": (MEAN, ("▁een", "▁de")),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(("there", "here"), [("bpe", "char"), ("char", "bpe")])
@@ -131,8 +133,14 @@ def network(num_tokens: int, *, layers: int = 3, width: int = 2, fill: float = 0
 
 def test_rows_are_carried_over_as_mapped() -> None:
     source_tokens = ["<blank>", "a", "b", "c", "<sos/eos>"]
-    of = {"<sos/eos>": ["<sos/eos>"], "b": ["b"], "á": ["a"], "x": ["a", "b", "c"], "<blank>": ["<blank>"],
-          "y": ["a", "b"]}  # fmt: skip
+    of = {
+        "<sos/eos>": ["<sos/eos>"],
+        "b": ["b"],
+        "á": ["a"],
+        "x": ["a", "b", "c"],
+        "<blank>": ["<blank>"],
+        "y": ["a", "b"],
+    }
     rows = [Row(token, SAME, tuple(tokens)) for token, tokens in of.items()]
     weights, states = carry_over(network(6), network(5, fill=10.0), rows, source_tokens)
     assert weights["ctc.ctc_lo.bias"].tolist() == [40, 20, 10, 20, 0, 15]
@@ -194,8 +202,13 @@ def test_another_architecture_is_refused_with_what_does_not_fit(source: dict, fo
 
 def test_the_report_tells_every_token() -> None:
     tokens = [vars(SimpleNamespace(token=r.token, row=r.row, of=r.of)) for r in map_tokens(GERMAN, ["<PER>", "ë", "k"])]
-    report = {"init": "../cv_de/exp/x", "tokens": tokens, "left_out": ["ß"], "freeze_steps": 5,
-              "parameters": {"a": LOADED, "b": LOADED, "c": FRESH, "ctc.ctc_lo.bias": ROW_BY_ROW}}  # fmt: skip
+    report = {
+        "init": "../cv_de/exp/x",
+        "tokens": tokens,
+        "left_out": ["ß"],
+        "freeze_steps": 5,
+        "parameters": {"a": LOADED, "b": LOADED, "c": FRESH, "ctc.ctc_lo.bias": ROW_BY_ROW},
+    }
     assert format_report(report) == [
         "parameters from ../cv_de/exp/x: 2 loaded, 1 row by row, 1 re-initialised",
         "rows of the same token: 1, entity symbols among them: <PER>",

@@ -15,8 +15,14 @@ from tests.asr.conftest import Prepared
 
 pytestmark = [pytest.mark.espnet, pytest.mark.timeout(600)]
 
-SMALL = ["encoder_conf.num_blocks=2", "encoder_conf.output_size=32", "encoder_conf.linear_units=32",
-         "keep_nbest_models=1", "use_amp=false", "batch_bins=400000"]  # fmt: skip
+SMALL = [
+    "encoder_conf.num_blocks=2",
+    "encoder_conf.output_size=32",
+    "encoder_conf.linear_units=32",
+    "keep_nbest_models=1",
+    "use_amp=false",
+    "batch_bins=400000",
+]
 STILL = ["optim_conf.lr=0.0", "scheduler_conf.max_lr=0.0"]
 OUTPUT_LAYER = ("ctc.ctc_lo.weight", "ctc.ctc_lo.bias")
 
@@ -114,9 +120,14 @@ def moved(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
     """Return the first parts of the names of the weights that differ."""
     import torch
 
-    return {name.split(".")[0] for name in before if before[name].shape == after[name].shape
-            and "running" not in name and "num_batches" not in name
-            and not torch.allclose(before[name], after[name], atol=1e-6)}  # fmt: skip
+    return {
+        name.split(".")[0]
+        for name in before
+        if before[name].shape == after[name].shape
+        and "running" not in name
+        and "num_batches" not in name
+        and not torch.allclose(before[name], after[name], atol=1e-6)
+    }
 
 
 def test_frozen_steps_freeze_all_but_the_output_layer(

@@ -33,9 +33,12 @@ def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     upstream = UPSTREAMS[request.param](tmp_path_factory.mktemp("upstream") / "tiny")
     return [
         f"frontend_conf={json.dumps({'frontend_conf': upstream, 'multilayer_feature': False})}",
-        f"max_epoch={EPOCHS}", "batch_bins=160000", "num_workers=0",
-        "optim_conf.lr=0.001", "scheduler_conf.max_lr=0.001",
-    ]  # fmt: skip
+        f"max_epoch={EPOCHS}",
+        "batch_bins=160000",
+        "num_workers=0",
+        "optim_conf.lr=0.001",
+        "scheduler_conf.max_lr=0.001",
+    ]
 
 
 def train_command(prepared: Prepared, exp: Path, repo_root: Path, settings: list[str]) -> list[str]:
@@ -190,9 +193,7 @@ def test_decoded_words_and_entities_have_times_and_calibrated_confidences(prepar
         assert len(lines) == {"dev": 8, "test": 20}[set_name]
 
 
-def test_changed_references_of_dev_calibrate_every_set_anew(
-    prepared: Prepared, trained: Path, tmp_path: Path
-) -> None:
+def test_changed_references_of_dev_calibrate_every_set_anew(prepared: Prepared, trained: Path, tmp_path: Path) -> None:
     import shutil
 
     from spner.decode.infer import decode_sets

@@ -15,7 +15,7 @@ import yaml
 from spner.benchmark.plan import DATA, E2E, NEW_OUTPUT, PIPELINE, TRANSFER, ZERO_SHOT, Cell, Group
 from spner.benchmark.results import collect
 from spner.core import paths
-from spner.core.datatypes import Annotated
+from spner.core.datatypes import Transcript
 from spner.core.files import write_json
 from spner.data.datadir import write_entities, write_table
 from spner.report.experiment import score_experiment
@@ -42,9 +42,9 @@ HYPS: dict[Group, dict[int, Sequence[str]]] = {
 LANGS = ("nl", "de")
 
 
-def read_texts(texts: Sequence[str]) -> dict[str, Annotated]:
+def read_texts(texts: Sequence[str]) -> dict[str, Transcript]:
     """Return utterances u1, u2 … of tagged texts."""
-    return {f"u{number}": text_to_spans(text.split()).annotated for number, text in enumerate(texts, start=1)}
+    return {f"u{number}": text_to_spans(text.split()).transcript for number, text in enumerate(texts, start=1)}
 
 
 def write_data(data: Path, lang: str, *, gold: bool) -> None:
@@ -55,7 +55,7 @@ def write_data(data: Path, lang: str, *, gold: bool) -> None:
         write_json(folder / paths.ANNOTATE_RECORD, {})
         if gold:
             write_entities(folder / paths.GOLD_ENTITIES, utterances)
-            utterances = {utt_id: Annotated(one.words) for utt_id, one in utterances.items()}
+            utterances = {utt_id: Transcript(one.words) for utt_id, one in utterances.items()}
         write_entities(folder / paths.ENTITIES, utterances)
     write_json(data / paths.REPORT, {"settings": {"lang": lang, "corpus": "downloads/mini"}, "synthetic": gold})
 
@@ -67,8 +67,12 @@ def write_training(exp: Path, group: Group, seed: int) -> None:
     history = [{"epoch": 1, "dev_wer": 0.5}]
     record = {"commit": "abc1234", "versions": {"espnet": "1.2"}, "configs": ["train_mini.yaml"], "history": history}
     write_json(exp / paths.TRAINING, record | {"train": counts})
-    config = {"best_model_criterion": [["valid", "wer", "min"]], "keep_nbest_models": 1, "seed": seed,
-              "token_list": ["</NE>"]}  # fmt: skip
+    config = {
+        "best_model_criterion": [["valid", "wer", "min"]],
+        "keep_nbest_models": 1,
+        "seed": seed,
+        "token_list": ["</NE>"],
+    }
     (exp / paths.CONFIG).write_text(yaml.safe_dump(config))
 
 

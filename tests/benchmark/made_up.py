@@ -7,8 +7,9 @@ from spner.benchmark.plan import CASED, E2E, NEW_OUTPUT, PIPELINE, TRANSFER, ZER
 from spner.benchmark.preset import Preset
 from spner.benchmark.results import ABLATION, BY_FRACTION, BY_LANGUAGE, BY_TAGGER, OVER_PIPELINE
 
-PRESET = Preset("quick", "mini", "--num_train 900", "", "train_mini.yaml", "", {20: 3, 100: 2}, {}, (1, 2, 3), (1,), 2,
-                1, None)  # fmt: skip
+PRESET = Preset(
+    "quick", "mini", "--num_train 900", "", "train_mini.yaml", "", {20: 3, 100: 2}, {}, (1, 2, 3), (1,), 2, 1, None
+)
 
 
 def entry(group: Group, f1: float, *seeds: int) -> dict[str, Any]:
@@ -19,14 +20,25 @@ def entry(group: Group, f1: float, *seeds: int) -> dict[str, Any]:
         for name, value in values.items()
     }
     size = {"utterances": 9 * group.fraction, "hours": group.fraction / 100}
-    return {"group": asdict(group), "seeds": list(seeds), "num_utts": 150, "gold": group.lang == "nl", "scores": scores,
-            "trained_on": [{"data": "data/mini", "chosen": size, "whole": size}]}  # fmt: skip
+    return {
+        "group": asdict(group),
+        "seeds": list(seeds),
+        "num_utts": 150,
+        "gold": group.lang == "nl",
+        "scores": scores,
+        "trained_on": [{"data": "data/mini", "chosen": size, "whole": size}],
+    }
 
 
 def contrast(kind: str, a: Group, b: Group, difference: float, p: float | None, *seeds: int) -> dict[str, Any]:
     """Return a contrast; errors fall as F1 rises."""
-    row = {"a": 0.5, "b": 0.5 + difference, "difference": difference, "ci95": [difference - 0.05, difference + 0.05],
-           "p": p}  # fmt: skip
+    row = {
+        "a": 0.5,
+        "b": 0.5 + difference,
+        "difference": difference,
+        "ci95": [difference - 0.05, difference + 0.05],
+        "p": p,
+    }
     errors = row | {"difference": -difference, "ci95": [-difference - 0.05, -difference + 0.05]}
     scores = {"f1": row, "label_f1": row, "wer": errors, "eer": errors}
     return {"kind": kind, "a": asdict(a), "b": asdict(b), "seeds": list(seeds), "scores": scores}
@@ -59,16 +71,57 @@ def make_results() -> dict[str, Any]:
             contrast(OVER_PIPELINE, pipeline, whole, -0.05, None, 1),
             contrast(ABLATION, new, part, 0.1, 0.049, 1, 2),
         ],
-        "missing": [{"kind": BY_LANGUAGE, "a": asdict(Group("de", PIPELINE)), "b": asdict(Group("de", E2E)),
-                     "why": "no scores of de pipeline"}],
-        "overlaps": {"gold": False, "targets": [{"target": "nl", "sources": [
-            {"source": ["de"], "all": {"target": shares, "source": shares}, "labels": {}, "shared": [], "unshared": []}
-        ]}]},
-        "paper": [{"against": E2E, "paper_percent": 7, "group": asdict(whole), "points": 5.0, "ci95": [-1.0, 11.0],
-                   "p": 0.3, "relative_percent": 7.142, "seeds": [1, 2, 3]}],
+        "missing": [
+            {
+                "kind": BY_LANGUAGE,
+                "a": asdict(Group("de", PIPELINE)),
+                "b": asdict(Group("de", E2E)),
+                "why": "no scores of de pipeline",
+            }
+        ],
+        "overlaps": {
+            "gold": False,
+            "targets": [
+                {
+                    "target": "nl",
+                    "sources": [
+                        {
+                            "source": ["de"],
+                            "all": {"target": shares, "source": shares},
+                            "labels": {},
+                            "shared": [],
+                            "unshared": [],
+                        }
+                    ],
+                }
+            ],
+        },
+        "paper": [
+            {
+                "against": E2E,
+                "paper_percent": 7,
+                "group": asdict(whole),
+                "points": 5.0,
+                "ci95": [-1.0, 11.0],
+                "p": 0.3,
+                "relative_percent": 7.142,
+                "seeds": [1, 2, 3],
+            }
+        ],
         "best": {"fraction": 20} | gain["scores"]["f1"],
-        "made_with": {"commits": ["abc1234"], "versions": [{"espnet": "1.2", "torch": "2.11"}], "synthetic": True,
-                      "corpora": {"nl": "mini", "de": "mini"}, "taggers": {"nl": ["exp/tagger", "exp/tagger_speech"]}},
-        "preset": {"name": "quick", "epochs": [[20, 3], [100, 2]], "mini_opts": "--num_train 900", "recipe_opts": "",
-                   "train_config": "train_mini.yaml", "train_opts": ""},
-    }  # fmt: skip
+        "made_with": {
+            "commits": ["abc1234"],
+            "versions": [{"espnet": "1.2", "torch": "2.11"}],
+            "synthetic": True,
+            "corpora": {"nl": "mini", "de": "mini"},
+            "taggers": {"nl": ["exp/tagger", "exp/tagger_speech"]},
+        },
+        "preset": {
+            "name": "quick",
+            "epochs": [[20, 3], [100, 2]],
+            "mini_opts": "--num_train 900",
+            "recipe_opts": "",
+            "train_config": "train_mini.yaml",
+            "train_opts": "",
+        },
+    }

@@ -35,16 +35,22 @@ def test_every_system_of_the_comparison_is_there(plan: dict[str, Cell]) -> None:
     groups = Counter(cell.group for cell in plan.values())
     expected = {
         **{Group(lang, DATA): 1 for lang in ("nl", "de", "en")},
-        Group("nl", E2E): 3, Group("de", E2E): 3, Group("en", E2E): 1,
-        Group("nl", PIPELINE): 3, Group("nl", CASED): 3, Group("de", PIPELINE): 1, Group("en", PIPELINE): 1,
-        Group("nl", ZERO_SHOT, "de", 0): 3, Group("nl", ZERO_SHOT, "en", 0): 1,
+        Group("nl", E2E): 3,
+        Group("de", E2E): 3,
+        Group("en", E2E): 1,
+        Group("nl", PIPELINE): 3,
+        Group("nl", CASED): 3,
+        Group("de", PIPELINE): 1,
+        Group("en", PIPELINE): 1,
+        Group("nl", ZERO_SHOT, "de", 0): 3,
+        Group("nl", ZERO_SHOT, "en", 0): 1,
         **{Group(a, ZERO_SHOT, b, 0): 1 for a in ("de", "en") for b in ("nl", "de", "en") if a != b},
         **{Group("nl", E2E, "", fraction): 3 for fraction in (10, 20)},
         **{Group("nl", TRANSFER, "de", fraction): 3 for fraction in (10, 20, 100)},
         **{Group("nl", TRANSFER, "en", fraction): 1 for fraction in (10, 20, 100)},
         **{Group("nl", NEW_OUTPUT, "de", fraction): 3 for fraction in (10, 20)},
         Group("nl", JOINT, "de en"): 1,
-    }  # fmt: skip
+    }
     assert groups == expected
 
 
@@ -73,10 +79,16 @@ def options(cell: Cell) -> dict[str, str]:
 def test_a_cell_is_one_run_of_a_recipe(plan: dict[str, Cell]) -> None:
     assert plan["nl_20_from_de_s2"].command[0] == str(ROOT / "egs/cv_nl/run.sh")
     assert options(plan["nl_20_from_de_s2"]) == {
-        "--stage": "3", "--corpus": "mini_quick", "--nj": "1", "--fraction": "20", "--train_config": QUICK.train_config,
-        "--train_opts": f"max_epoch=30 {QUICK.train_opts}".strip(), "--init": "../cv_de/exp/quick_e2e_s2",
-        "--seed": "2", "--tag": "quick_20_from_de_s2",
-    }  # fmt: skip
+        "--stage": "3",
+        "--corpus": "mini_quick",
+        "--nj": "1",
+        "--fraction": "20",
+        "--train_config": QUICK.train_config,
+        "--train_opts": f"max_epoch=30 {QUICK.train_opts}".strip(),
+        "--init": "../cv_de/exp/quick_e2e_s2",
+        "--seed": "2",
+        "--tag": "quick_20_from_de_s2",
+    }
     assert plan["nl_20_from_de_s2"].exp == ROOT / "egs/cv_nl/exp/quick_20_from_de_s2"
     assert plan["de_e2e_s2"].exp == ROOT / "egs/cv_de/exp/quick_e2e_s2"
     assert options(plan["de_by_nl_s1"])["--model"] == "../cv_nl/exp/quick_e2e_s1"
@@ -100,8 +112,12 @@ def test_a_release_has_a_folder_for_each_language() -> None:
     preset = replace(QUICK, corpus="/data/cv-corpus-12.0/", mini_opts="")
     plan = {cell.name: cell for cell in make_plan(preset, ["nl", "de"], ROOT / "egs")}
     assert options(plan["de_data"]) == {
-        "--stage": "1", "--stop_stage": "2", "--system": "pipeline", "--corpus": "/data/cv-corpus-12.0/de", "--nj": "1",
-    }  # fmt: skip
+        "--stage": "1",
+        "--stop_stage": "2",
+        "--system": "pipeline",
+        "--corpus": "/data/cv-corpus-12.0/de",
+        "--nj": "1",
+    }
     assert options(plan["nl_joint_s1"])["--join"] == "../cv_de/data/cv-corpus-12.0_de"
     assert CASED not in {cell.group.system for cell in plan.values()}
 
@@ -124,10 +140,13 @@ def test_what_is_trained_depends_on_both_configurations(plan: dict[str, Cell]) -
     [
         (["nl"], '--langs "nl": expected the target and at least one source, each once, such as "nl de en"'),
         (["nl", "nl"], '--langs "nl nl": expected the target and at least one source, each once, such as "nl de en"'),
-        (["nl", "xx"], "--langs: egs/cv_xx/run.sh is missing (expected a recipe for each language); "
-                       "tools/new_recipe.sh cv_xx xx makes it"),
+        (
+            ["nl", "xx"],
+            "--langs: egs/cv_xx/run.sh is missing (expected a recipe for each language); "
+            "tools/new_recipe.sh cv_xx xx makes it",
+        ),
     ],
-)  # fmt: skip
+)
 def test_languages_that_cannot_be_compared_are_refused(
     langs: list[str], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,8 +24,9 @@ def test_every_preset_is_read(path: Path) -> None:
 
 
 def test_settings_override_single_keys() -> None:
-    preset = read_preset(QUICK, ["seeds=[7]", "side_seeds=[7]", "threads=null", "corpus=/data/cv",
-                                 "epochs=[[5, 9], [100, 2]]"])  # fmt: skip
+    preset = read_preset(
+        QUICK, ["seeds=[7]", "side_seeds=[7]", "threads=null", "corpus=/data/cv", "epochs=[[5, 9], [100, 2]]"]
+    )
     assert (preset.seeds, preset.threads, preset.corpus) == ((7,), None, "/data/cv")
     assert preset.epochs == {5: 9, 100: 2}
     assert preset.train_config == read_preset(QUICK).train_config

@@ -141,18 +141,23 @@ def test_each_language_is_compared_with_those_after_it(tmp_path: Path) -> None:
     cells += [finish(tmp_path, Group(lang, E2E), 1, GERMAN) for lang in langs[1:]]
     targets = collect(cells, langs, PRESET)["overlaps"]["targets"]
     assert [(one["target"], [source["source"] for source in one["sources"]]) for one in targets] == [
-        ("nl", [["de"], ["en"], ["de", "en"]]), ("de", [["en"]]),
-    ]  # fmt: skip
+        ("nl", [["de"], ["en"], ["de", "en"]]),
+        ("de", [["en"]]),
+    ]
     assert targets[1]["sources"][0]["all"]["target"]["entities"]["share"] == 1
 
 
 def test_what_is_undefined_is_no_claim_and_not_the_best_fraction(tmp_path: Path) -> None:
     contrasts = [
-        {"kind": BY_FRACTION, "a": asdict(Group("nl", E2E, "", fraction)),
-         "b": asdict(Group("nl", TRANSFER, "de", fraction)), "seeds": [1],
-         "scores": {"f1": {"a": 0.5, "b": 0.5, "difference": difference, "ci95": None, "p": None}}}
+        {
+            "kind": BY_FRACTION,
+            "a": asdict(Group("nl", E2E, "", fraction)),
+            "b": asdict(Group("nl", TRANSFER, "de", fraction)),
+            "seeds": [1],
+            "scores": {"f1": {"a": 0.5, "b": 0.5, "difference": difference, "ci95": None, "p": None}},
+        }
         for fraction, difference in ((100, None), (20, -0.1))
-    ]  # fmt: skip
+    ]
     assert find_best(contrasts, "de")["fraction"] == 20
     assert list(beside_paper(contrasts, "de")) == []
 
@@ -172,9 +177,12 @@ def test_the_results_are_json_and_tell_no_folder_of_the_machine(finished: list[C
     assert json.loads(json.dumps(results)) == results
     assert str(finished[0].recipe.parent) not in json.dumps(results)
     assert results["made_with"] == {
-        "commits": ["abc1234"], "versions": [{"espnet": "1.2"}], "synthetic": True,
-        "corpora": {"nl": "mini", "de": "mini"}, "taggers": {"nl": ["exp/tagger"]},
-    }  # fmt: skip
+        "commits": ["abc1234"],
+        "versions": [{"espnet": "1.2"}],
+        "synthetic": True,
+        "corpora": {"nl": "mini", "de": "mini"},
+        "taggers": {"nl": ["exp/tagger"]},
+    }
     assert results["preset"]["epochs"] == [[20, 3], [100, 2]]
 
 

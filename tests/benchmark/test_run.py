@@ -16,8 +16,9 @@ from spner.benchmark.preset import Preset, read_preset
 from spner.benchmark.run import estimate_s, find_finished, format_plan, run_plan
 
 ROOT = Path(__file__).resolve().parents[2]
-PRESET = replace(read_preset(ROOT / "conf/benchmark_quick.yaml"), jobs=2, threads=3,
-                 seconds={"data": 100, "start": 10, "whole": 20})  # fmt: skip
+PRESET = replace(
+    read_preset(ROOT / "conf/benchmark_quick.yaml"), jobs=2, threads=3, seconds={"data": 100, "start": 10, "whole": 20}
+)
 RECIPE = """\
 #!/usr/bin/env bash
 cd "$(dirname "$0")"

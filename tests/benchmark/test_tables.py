@@ -23,10 +23,17 @@ def test_sections_and_what_is_said_before_them() -> None:
     head, *titles = [part.partition("\n")[0] for part in format_page(make_results()).split("\n## ")]
     assert head == "# Comparison, preset quick"
     assert titles == [
-        "In short", "Systems by language", "Zero-shot", "Fractions of the nl train set", "Contrasts",
-        "Output layer: carried over row by row, against new", "Entities that the corpora share", "Beside the paper",
-        "Cells without scores", "Made with",
-    ]  # fmt: skip
+        "In short",
+        "Systems by language",
+        "Zero-shot",
+        "Fractions of the nl train set",
+        "Contrasts",
+        "Output layer: carried over row by row, against new",
+        "Entities that the corpora share",
+        "Beside the paper",
+        "Cells without scores",
+        "Made with",
+    ]
     notes = format_page(make_results()).split("\n\n")[1:4]
     assert notes == [
         f"**{SYNTHETIC_NOTE}**",
@@ -59,8 +66,12 @@ def test_systems_target_first() -> None:
     head, _, *rows = section(make_results(), "Systems by language").splitlines()
     assert head == "|  | WER | EER | F1 | label-F1 | F1, unseen | F1 of each seed |"
     assert [row.split(" | ")[0] for row in rows] == [
-        "| nl pipeline", "| nl pipeline, cased tagger", "| nl e2e", "| nl transfer from de", "| de e2e",
-    ]  # fmt: skip
+        "| nl pipeline",
+        "| nl pipeline, cased tagger",
+        "| nl e2e",
+        "| nl transfer from de",
+        "| de e2e",
+    ]
     assert rows[2] == (
         "| nl e2e | 0.300 [0.200, 0.400] (3) | 0.300 [0.200, 0.400] (3) | 0.700 [0.600, 0.800] (3) | "
         "0.700 [0.600, 0.800] (3) | - | 0.700, 0.700, 0.700 |"
@@ -69,11 +80,14 @@ def test_systems_target_first() -> None:
 
 def test_zero_shot_matrix() -> None:
     f1, label_f1, _eer, wer = section(make_results(), "Zero-shot").split("\n\n")
-    assert f1 == """\
+    assert (
+        f1
+        == """\
 | F1 | nl test | de test |
 |---|---|---|
 | nl model | 0.700 [0.600, 0.800] (3) | - |
 | de model | 0.100 [0.000, 0.200] (1) | 0.750 [0.650, 0.850] (1) |"""
+    )
     assert label_f1.startswith("| label-F1 |")
     assert wer.splitlines()[3] == "| de model | 0.900 [0.800, 1.000] (1) | 0.250 [0.150, 0.350] (1) |"
 
@@ -81,12 +95,15 @@ def test_zero_shot_matrix() -> None:
 def test_fractions() -> None:
     plot, f1, _label_f1, _eer, wer, cer = section(make_results(), "Fractions of the nl train set").split("\n\n")
     assert plot == "![F1 by fraction](f1.png)"
-    assert f1 == """\
+    assert (
+        f1
+        == """\
 | F1 | utterances | hours | epochs | from none | from de |
 |---|---|---|---|---|---|
 | 0 % | - | - | - | - | 0.100 [0.000, 0.200] (1) |
 | 20 % | 180 | 0.20 | 3 | 0.300 [0.200, 0.400] (3) | 0.500 [0.400, 0.600] (3) |
 | 100 % | 900 | 1.00 | 2 | 0.700 [0.600, 0.800] (3) | 0.750 [0.650, 0.850] (3) |"""
+    )
     assert wer.splitlines()[3] == "| 20 % | 180 | 0.20 | 3 | 0.700 [0.600, 0.800] (3) | 0.500 [0.400, 0.600] (3) |"
     assert cer.splitlines()[3] == "| 20 % | 180 | 0.20 | 3 | 0.175 [0.075, 0.275] (3) | 0.125 [0.025, 0.225] (3) |"
 
@@ -100,8 +117,12 @@ def test_contrasts_without_the_ablation() -> None:
         "worse | +0.100 [+0.050, +0.150], p 0.020, worse | -0.100 [-0.150, -0.050], p 0.020, worse |"
     )
     assert [row.split(" | ")[1] for row in rows] == [
-        "nl pipeline", "nl pipeline, cased tagger", "nl e2e, 20 %", "nl e2e", "nl pipeline",
-    ]  # fmt: skip
+        "nl pipeline",
+        "nl pipeline, cased tagger",
+        "nl e2e, 20 %",
+        "nl e2e",
+        "nl pipeline",
+    ]
     assert missing == "Not compared:\n\n- de e2e against de pipeline: no scores of de pipeline"
 
 
@@ -128,7 +149,9 @@ def test_ablation() -> None:
 
 
 def test_overlap() -> None:
-    assert section(make_results(), "Entities that the corpora share") == """\
+    assert (
+        section(make_results(), "Entities that the corpora share")
+        == """\
 Whole corpora, pseudo-labels; an entity is a label and its words; shares with counts. Names count as shared where both \
 languages spell them alike.
 
@@ -136,6 +159,7 @@ languages spell them alike.
 source's mentions in the target | source's distinct entities in the target |
 |---|---|---|---|---|---|---|
 | nl | de | all | 0.250 (1 of 4) | - (0 of 0) | 0.250 (1 of 4) | - (0 of 0) |"""
+    )
 
 
 def test_the_paper_and_ours() -> None:
@@ -149,7 +173,9 @@ def test_the_paper_and_ours() -> None:
 
 def test_made_with() -> None:
     made_with = section(make_results(), "Made with").replace("nl pipeline, cased tagger; ", "")
-    assert made_with == """\
+    assert (
+        made_with
+        == """\
 | made with |  |
 |---|---|
 | preset | `quick` |
@@ -161,6 +187,7 @@ def test_made_with() -> None:
 | seeds 1 2 3 | nl pipeline; nl e2e; nl e2e, 20 %; nl transfer from de; nl transfer from de, 20 % |
 | machine | AMD EPYC, 2 cores |
 | versions | espnet 1.2, torch 2.11 |"""
+    )
 
 
 def test_cells_without_scores_are_listed() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spner.core.datatypes import LABELS, Annotated, Entity, Timing
+from spner.core.datatypes import LABELS, Entity, Timing, Transcript
 
 
 @pytest.mark.parametrize(("start", "end"), [(-1, 1), (1, 1), (2, 1)])
@@ -17,23 +17,23 @@ def test_entity_refuses_an_empty_label() -> None:
 
 
 def test_entities_may_touch_and_cover_every_word() -> None:
-    annotated = Annotated(("new", "york", "rom"), (Entity(0, 2, "LOC"), Entity(2, 3, "LOC")))
-    assert [annotated.phrase(entity) for entity in annotated.entities] == ["new york", "rom"]
+    transcript = Transcript(("new", "york", "rom"), (Entity(0, 2, "LOC"), Entity(2, 3, "LOC")))
+    assert [transcript.phrase(entity) for entity in transcript.entities] == ["new york", "rom"]
 
 
 def test_annotated_refuses_overlap() -> None:
     with pytest.raises(ValueError, match=r"start=1, end=3, label='LOC'\) overlaps the entity before it"):
-        Annotated(("a", "b", "c"), (Entity(0, 2, "PER"), Entity(1, 3, "LOC")))
+        Transcript(("a", "b", "c"), (Entity(0, 2, "PER"), Entity(1, 3, "LOC")))
 
 
 def test_annotated_refuses_disorder() -> None:
     with pytest.raises(ValueError, match="out of order"):
-        Annotated(("a", "b"), (Entity(1, 2, "PER"), Entity(0, 1, "PER")))
+        Transcript(("a", "b"), (Entity(1, 2, "PER"), Entity(0, 1, "PER")))
 
 
 def test_annotated_refuses_an_entity_outside_the_words() -> None:
     with pytest.raises(ValueError, match=r"start=1, end=3, label='PER'\) ends after the last of 2 words"):
-        Annotated(("a", "b"), (Entity(1, 3, "PER"),))
+        Transcript(("a", "b"), (Entity(1, 3, "PER"),))
 
 
 @pytest.mark.parametrize(

@@ -69,10 +69,7 @@ def test_a_reader_that_stops_early_leaves_no_worker() -> None:
 
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     (tmp_path / "naps.py").write_text(
-        "import os, time\n"
-        "def nap(folder):\n"
-        "    open(f'{folder}/{os.getpid()}', 'w').close()\n"
-        "    time.sleep(60)\n"
+        "import os, time\ndef nap(folder):\n    open(f'{folder}/{os.getpid()}', 'w').close()\n    time.sleep(60)\n"
     )
     (tmp_path / "pids").mkdir()
     code = (

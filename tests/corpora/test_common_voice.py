@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from spner.core.errors import SpnerError
-from spner.corpora.common_voice import Table, list_sets, make_spk_id, make_utt_id, read_table
+from spner.corpora.common_voice import Table, list_sets, make_spk_id, make_utt_id, read_tsv
 
 V6 = "client_id path sentence up_votes down_votes age gender accent locale segment"
 V12 = "client_id path sentence up_votes down_votes age gender accents locale segment"
@@ -42,7 +42,7 @@ def sentences(table: Table) -> list[str]:
 
 def message(corpus: Path) -> str:
     with pytest.raises(SpnerError) as error:
-        read_table(corpus, "train")
+        read_tsv(corpus, "train")
     return str(error.value)
 
 
@@ -53,7 +53,7 @@ def test_every_layout(tmp_path: Path, columns: str, end: str, bom: bytes) -> Non
     rows = [(ANNA, "x_1.mp3", "Één zin."), (BEN, "x_2.mp3", "Nog een.")]
     corpus = write_corpus(tmp_path, rows, columns=columns, end=end)
     (corpus / "train.tsv").write_bytes(bom + (corpus / "train.tsv").read_bytes())
-    table = read_table(corpus, "train")
+    table = read_tsv(corpus, "train")
     found = [(u.utt_id, u.spk_id, u.clip, u.sentence) for u in table.utterances]
     assert found == [
         (f"{'a' * 16}-x_1", "a" * 16, "x_1.mp3", "Één zin."),
@@ -66,23 +66,23 @@ def test_last_line_needs_no_line_end(tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path, [(ANNA, "1.mp3", "Een."), (ANNA, "2.mp3", "Twee.")])
     table = corpus / "train.tsv"
     table.write_bytes(table.read_bytes().rstrip(b"\n"))
-    assert sentences(read_table(corpus, "train")) == ["Een.", "Twee."]
+    assert sentences(read_tsv(corpus, "train")) == ["Een.", "Twee."]
 
 
 def test_quotes_are_letters_like_others(tmp_path: Path) -> None:
     quoted = ['"Begin.', 'Midden " hier.', 'Einde."', '"Alles."', '""', "'"]
     rows = [(ANNA, f"{number}.mp3", sentence) for number, sentence in enumerate(quoted)]
-    assert sentences(read_table(write_corpus(tmp_path, rows), "train")) == quoted
+    assert sentences(read_tsv(write_corpus(tmp_path, rows), "train")) == quoted
 
 
 def test_line_ends_of_unicode_do_not_end_a_row(tmp_path: Path) -> None:
     rows = [(ANNA, "1.mp3", "Een\u2028twee\x85drie\x0cvier.")]
-    table = read_table(write_corpus(tmp_path, rows), "train")
+    table = read_tsv(write_corpus(tmp_path, rows), "train")
     assert len(table.utterances) == 1 and table.ragged_lines == ()
 
 
 def test_sentences_are_composed_and_trimmed(tmp_path: Path) -> None:
-    table = read_table(write_corpus(tmp_path, [(ANNA, "1.mp3", "  E\u0301e\u0301n zin. ")]), "train")
+    table = read_tsv(write_corpus(tmp_path, [(ANNA, "1.mp3", "  E\u0301e\u0301n zin. ")]), "train")
     assert sentences(table) == ["\u00c9\u00e9n zin."]
 
 
@@ -92,20 +92,20 @@ def test_ragged_rows_are_counted_with_their_lines(tmp_path: Path) -> None:
     append(corpus, "\n")
     append(corpus, "\t".join([ANNA, "3.mp3", "Drie.", *["x"] * 7]) + "\n")
     append(corpus, "\t".join([ANNA, "4.mp3", "Te veel.", *["x"] * 8]) + "\n")
-    table = read_table(corpus, "train")
+    table = read_tsv(corpus, "train")
     assert sentences(table) == ["Een.", "Twee.", "Drie."]
     assert table.ragged_lines == (4, 5, 7)
 
 
 def test_empty_sentences_are_kept_apart(tmp_path: Path) -> None:
     rows = [(ANNA, "1.mp3", ""), (ANNA, "2.mp3", "Twee."), (BEN, "3.mp3", "  ")]
-    table = read_table(write_corpus(tmp_path, rows), "train")
+    table = read_tsv(write_corpus(tmp_path, rows), "train")
     assert sentences(table) == ["Twee."]
     assert [utterance.clip for utterance in table.empty] == ["1.mp3", "3.mp3"]
 
 
 def test_header_alone_is_an_empty_table(tmp_path: Path) -> None:
-    assert read_table(write_corpus(tmp_path, []), "train") == Table((), (), ())
+    assert read_tsv(write_corpus(tmp_path, []), "train") == Table((), (), ())
 
 
 def test_missing_column(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_folder_without_tables(tmp_path: Path) -> None:
 def test_stray_quotes_of_a_real_release_lose_no_row(shared_data: Path, set_name: str) -> None:
     corpus = shared_data / "cv_tsv" / "en"
     lines = (corpus / f"{set_name}.tsv").read_bytes().decode().split("\n")
-    table = read_table(corpus, set_name)
+    table = read_tsv(corpus, set_name)
     assert len(table.utterances) == 16354
     assert table.empty == () and table.ragged_lines == ()
     assert [u.clip for u in table.utterances] == [line.split("\t")[1] for line in lines[1:] if line]
@@ -218,7 +218,7 @@ def test_stray_quotes_of_a_real_release_lose_no_row(shared_data: Path, set_name:
 def test_release_6_1(shared_data: Path, lang: str, num_speakers: int) -> None:
     corpus = shared_data / "cv61_sample" / lang
     assert list_sets(corpus) == ["validated"]
-    table = read_table(corpus, "validated")
+    table = read_tsv(corpus, "validated")
     assert len(table.utterances) == 100
     assert len({utterance.spk_id for utterance in table.utterances}) == num_speakers
     assert all((corpus / "clips" / utterance.clip).is_file() for utterance in table.utterances)

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from spner.core import paths
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import write_json
 from spner.corpora.export import export
@@ -38,10 +38,10 @@ def data(tmp_path: Path) -> Path:
     for set_name, sentences in SENTENCES.items():
         home = folder / set_name
         home.mkdir(parents=True)
-        annotated = {u: project(sentence, spans, "nl") for u, (sentence, spans) in sentences.items()}
-        write_entities(home / paths.ENTITIES, annotated)
+        transcript = {u: project(sentence, spans, "nl") for u, (sentence, spans) in sentences.items()}
+        write_entities(home / paths.ENTITIES, transcript)
         write_json(home / paths.ANNOTATE_RECORD, {})
-        write_table(home / paths.TEXT, {u: " ".join(a.words) for u, a in annotated.items()})
+        write_table(home / paths.TEXT, {u: " ".join(a.words) for u, a in transcript.items()})
         write_sentences(home / paths.SENTENCES, {u: sentence for u, (sentence, _) in sentences.items()})
         write_table(home / paths.UTT2SPK, dict.fromkeys(sentences, "spk"))
         write_table(home / paths.UTT2DUR, dict.fromkeys(sentences, "0.0500000"))
@@ -52,8 +52,8 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def mentions(annotated: Annotated) -> list[tuple[str, str]]:
-    return [(entity.label, annotated.phrase(entity)) for entity in annotated.entities]
+def mentions(transcript: Transcript) -> list[tuple[str, str]]:
+    return [(entity.label, transcript.phrase(entity)) for entity in transcript.entities]
 
 
 def refusal(data: Path, out: Path, format_name: str, **options: str) -> str:
@@ -89,12 +89,14 @@ def test_slue_offsets_cut_the_entities_out_of_both_texts(data: Path, tmp_path: P
         for utt_id, row in rows.items()
     }
     assert cut == {
-        "a": [[("LOC", "Noord-Hollandse"), ("PER", "Angela Merkel's")],
-              [("LOC", "noord hollandse"), ("PER", "angela merkels")]],
+        "a": [
+            [("LOC", "Noord-Hollandse"), ("PER", "Angela Merkel's")],
+            [("LOC", "noord hollandse"), ("PER", "angela merkels")],
+        ],
         "b": [[], []],
         "c": [[("ORG", "Ajax"), ("LOC", "Москва")], [("ORG", "ajax"), ("LOC", "moskva")]],
         "d": [[("PER", "Jan"), ("PER", "Piet")], [("PER", "jan"), ("PER", "piet")]],
-    }  # fmt: skip
+    }
     assert rows["a"]["raw_ner"] == "[['LOC', 3, 15], ['PER', 19, 15]]" and rows["b"]["raw_ner"] == "None"
     assert (rows["c"]["speaker_id"], rows["c"]["split"]) == ("spk", "dev")
 
@@ -122,7 +124,7 @@ def test_paper_json_is_the_authors_format(data: Path, tmp_path: Path) -> None:
 
 
 def test_paper_json_comes_back_as_the_same_sets(tmp_path: Path) -> None:
-    """The embedded corpus through stage 1, out with its gold entities, and through stages 1 and 2 again."""
+    """The mini corpus through stage 1, out with its gold entities, and through stages 1 and 2 again."""
     data, back = tmp_path / "data", tmp_path / "back"
     make_mini_corpus(tmp_path / "mini", lang="nl", num_train=30, num_dev=5, num_test=5, num_workers=1)
     settings = {"lang": "nl", "max_broken": 0.1, "num_workers": 1}
@@ -192,11 +194,11 @@ def test_files_that_do_not_fit_each_other(data: Path, tmp_path: Path) -> None:
         f'{dev}/entities.jsonl: utterance "c" has other words than in {dev}/text; rerun stage 2'
     )
     write_table(dev / paths.TEXT, {"c": " ".join(words)})
-    write_entities(dev / paths.ENTITIES, {"c": Annotated(words, (Entity(0, 1, "GPE"),))})
+    write_entities(dev / paths.ENTITIES, {"c": Transcript(words, (Entity(0, 1, "GPE"),))})
     assert refusal(data, out, "conll") == (
         f'{dev}/entities.jsonl: utterance "c" has an entity "GPE" (expected PER, ORG, LOC)'
     )
-    write_entities(dev / paths.ENTITIES, {"c": Annotated(words)})
+    write_entities(dev / paths.ENTITIES, {"c": Transcript(words)})
     write_sentences(dev / paths.SENTENCES, {"c": "Iets anders."})
     assert refusal(data, out, "slue") == (
         f'{dev}: utterance "c": its sentence has other words than its transcript (expected the same once normalised); '
@@ -206,8 +208,11 @@ def test_files_that_do_not_fit_each_other(data: Path, tmp_path: Path) -> None:
     assert "its sentence holds a tab or a line end" in refusal(data, out, "slue")
     write_sentences(dev / paths.SENTENCES, {"c": SENTENCES["dev"]["c"][0]})
     for utt2dur, message in (
-        ({}, "/utt2dur: holds other utterances than {dev}/entities.jsonl (expected the same in both); rerun stages 1 "
-             "and 2"),
+        (
+            {},
+            "/utt2dur: holds other utterances than {dev}/entities.jsonl (expected the same in both); rerun stages 1 "
+            "and 2",
+        ),
         ({"c": "long"}, ': utterance "c": the duration is "long" (expected seconds, 0 or more); rerun stage 1'),
     ):
         write_table(dev / paths.UTT2DUR, utt2dur)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spner.core import paths
-from spner.core.datatypes import Annotated, Entity, Utterance
+from spner.core.datatypes import Entity, Transcript, Utterance
 from spner.core.errors import SpnerError
 from spner.corpora.paper_json import NOTES, LabelledSet, make_record, read_paper_json, write_paper_json
 from spner.corpora.prepare import format_report, prepare_data
@@ -57,7 +57,7 @@ def refusal(path: Path) -> str:
     return str(error.value).removeprefix(f"{path}: ")
 
 
-def mentions(annotated: Annotated) -> list[tuple[str, str]]:
+def mentions(annotated: Transcript) -> list[tuple[str, str]]:
     return [(entity.label, annotated.phrase(entity)) for entity in annotated.entities]
 
 
@@ -68,7 +68,7 @@ def test_an_utterance(tmp_path: Path) -> None:
     one = read_one(tmp_path, MERKEL)
     utt_id = "common_voice_nl_1"
     assert one.utterances == (Utterance(utt_id, utt_id, "common_voice_nl_1.mp3", MERKEL[2]),)
-    assert one.annotated == {utt_id: Annotated(tuple(MERKEL[0]), (Entity(0, 2, "PER"), Entity(4, 5, "LOC")))}
+    assert one.transcript == {utt_id: Transcript(tuple(MERKEL[0]), (Entity(0, 2, "PER"), Entity(4, 5, "LOC")))}
     assert one.empty == () and one.notes == dict.fromkeys(NOTES, 0)
 
 
@@ -76,30 +76,57 @@ def test_valid_is_dev_and_the_sets_are_in_our_order(tmp_path: Path) -> None:
     sets = {"test": [record(clip="3.mp3")], "valid": [record(clip="2.mp3")], "train": [record(clip="1.mp3")]}
     corpus = read_paper_json(write(tmp_path / "cv.json", **sets), lang="nl")
     assert {name: [u.utt_id for u in one.utterances] for name, one in corpus.sets.items()} == {
-        "train": ["1"], "dev": ["2"], "test": ["3"],
-    }  # fmt: skip
+        "train": ["1"],
+        "dev": ["2"],
+        "test": ["3"],
+    }
     assert list(corpus.sets) == list(paths.SETS)
 
 
 @pytest.mark.parametrize(
     ("name", "lang", "changes", "text", "found"),
     [
-        ("cased, punctuated tokens", "nl", {"tokens": ["Angela", "Merkel", ",", "in", "Amsterdam."]},
-         "angela merkel in amsterdam", [("PER", "angela merkel"), ("LOC", "amsterdam")]),
-        ("a token of two words", "nl", {"tokens": ["Angela", "Merkel", "reist", "naar", "Noord-Holland"]},
-         "angela merkel reist naar noord holland", [("PER", "angela merkel"), ("LOC", "noord holland")]),
-        ("apostrophe", "en", {"tokens": ["angela", "merkel", "doesn't", "leave", "rome"]},
-         "angela merkel doesn't leave rome", [("PER", "angela merkel"), ("LOC", "rome")]),
-        ("I- that begins an entity", "nl", {"labels": ["I-PER", "I-PER", "O", "O", "I-LOC"]},
-         "angela merkel reist naar amsterdam", [("PER", "angela merkel"), ("LOC", "amsterdam")]),
-        ("two entities side by side", "nl", {"labels": ["B-PER", "B-PER", "O", "O", "O"]},
-         "angela merkel reist naar amsterdam", [("PER", "angela"), ("PER", "merkel")]),
+        (
+            "cased, punctuated tokens",
+            "nl",
+            {"tokens": ["Angela", "Merkel", ",", "in", "Amsterdam."]},
+            "angela merkel in amsterdam",
+            [("PER", "angela merkel"), ("LOC", "amsterdam")],
+        ),
+        (
+            "a token of two words",
+            "nl",
+            {"tokens": ["Angela", "Merkel", "reist", "naar", "Noord-Holland"]},
+            "angela merkel reist naar noord holland",
+            [("PER", "angela merkel"), ("LOC", "noord holland")],
+        ),
+        (
+            "apostrophe",
+            "en",
+            {"tokens": ["angela", "merkel", "doesn't", "leave", "rome"]},
+            "angela merkel doesn't leave rome",
+            [("PER", "angela merkel"), ("LOC", "rome")],
+        ),
+        (
+            "I- that begins an entity",
+            "nl",
+            {"labels": ["I-PER", "I-PER", "O", "O", "I-LOC"]},
+            "angela merkel reist naar amsterdam",
+            [("PER", "angela merkel"), ("LOC", "amsterdam")],
+        ),
+        (
+            "two entities side by side",
+            "nl",
+            {"labels": ["B-PER", "B-PER", "O", "O", "O"]},
+            "angela merkel reist naar amsterdam",
+            [("PER", "angela"), ("PER", "merkel")],
+        ),
     ],
-)  # fmt: skip
+)
 def test_labels_follow_the_tokens(
     tmp_path: Path, name: str, lang: str, changes: dict[str, Any], text: str, found: list[tuple[str, str]]
 ) -> None:
-    (annotated,) = read_one(tmp_path, record(**changes), lang=lang).annotated.values()
+    (annotated,) = read_one(tmp_path, record(**changes), lang=lang).transcript.values()
     assert (" ".join(annotated.words), mentions(annotated)) == (text, found), name
 
 
@@ -115,8 +142,8 @@ def test_what_is_not_taken_as_it_stands_is_counted(tmp_path: Path) -> None:
     )
     assert one.notes == dict(zip(NOTES, (1, 2, 4), strict=True))
     assert [u.utt_id for u in one.empty] == ["e", "f"]
-    assert mentions(one.annotated["a"]) == [("PER", "angela merkel"), ("LOC", "amsterdam")]
-    assert mentions(one.annotated["b"]) == [("PER", "angela merkel")]
+    assert mentions(one.transcript["a"]) == [("PER", "angela merkel"), ("LOC", "amsterdam")]
+    assert mentions(one.transcript["b"]) == [("PER", "angela merkel")]
 
 
 def test_a_sentence_has_the_words_of_its_transcript(tmp_path: Path) -> None:
@@ -128,13 +155,17 @@ def test_a_sentence_has_the_words_of_its_transcript(tmp_path: Path) -> None:
     ]
     one = read_one(tmp_path, *records)
     assert [u.sentence for u in one.utterances] == [
-        "Angela Merkel reist naar Amsterdam !", "angela merkel reist naar amsterdam", "Één!",
-    ]  # fmt: skip
-    assert all(normalise(u.sentence, "nl").split() == list(one.annotated[u.utt_id].words) for u in one.utterances)
+        "Angela Merkel reist naar Amsterdam !",
+        "angela merkel reist naar amsterdam",
+        "Één!",
+    ]
+    assert all(normalise(u.sentence, "nl").split() == list(one.transcript[u.utt_id].words) for u in one.utterances)
 
 
-@pytest.mark.parametrize(("meta", "synthetic"), [({"synthetic": True}, True), ({"synthetic": "no"}, False), ({}, False),
-                                                 (None, False), ("of theirs", False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("meta", "synthetic"),
+    [({"synthetic": True}, True), ({"synthetic": "no"}, False), ({}, False), (None, False), ("of theirs", False)],
+)
 def test_synthetic_speech_stays_so(tmp_path: Path, meta: Any, synthetic: bool) -> None:
     path = tmp_path / "cv.json"
     path.write_text(json.dumps({"meta": meta, "data": {"train": [MERKEL]}}))
@@ -150,26 +181,53 @@ def test_synthetic_speech_stays_so(tmp_path: Path, meta: Any, synthetic: bool) -
         ("an object", {}, " is no list of six (expected [tokens, labels, transcription, file, rate, seconds])"),
         ("five", MERKEL[:5], " is no list of six (expected [tokens, labels, transcription, file, rate, seconds])"),
         ("no file", record(clip=None), " the fourth is no text (expected the clip's file name)"),
-        ("a label too few", record(labels=["O"] * 4),
-         ' "common_voice_nl_1.mp3": 4 labels for 5 tokens (expected a label for each token)'),
-        ("no BIO", record(labels=["O", "O", "O", "O", "LOC"]),
-         ' "common_voice_nl_1.mp3": label "LOC" is not BIO (expected O, B-<label> or I-<label>)'),
-        ("begins with O", record(labels=["O", "O", "O", "O", "ORG"]),
-         ' "common_voice_nl_1.mp3": label "ORG" is not BIO (expected O, B-<label> or I-<label>)'),
-        ("BIOES", record(labels=["O", "O", "O", "O", "S-LOC"]),
-         ' "common_voice_nl_1.mp3": label "S-LOC" is not BIO (expected O, B-<label> or I-<label>)'),
-        ("a line end in a label", record(labels=["O", "O", "O", "O", "B-\nLOC"]),
-         ' "common_voice_nl_1.mp3": label "B-\\nLOC" is not BIO (expected O, B-<label> or I-<label>)'),
-        ("tokens in one text", record(tokens="angela"),
-         ' "common_voice_nl_1.mp3": tokens are no list of texts (expected one text a token)'),
-        ("labels of numbers", record(labels=[0, 0, 0, 0, 0]),
-         ' "common_voice_nl_1.mp3": labels are no list of texts (expected one text a token)'),
-        ("no transcription", record(transcription=None),
-         ' "common_voice_nl_1.mp3": the third is no text (expected the original transcription)'),
-        ("half of a character", record(transcription="\ud800"),
-         ' "common_voice_nl_1.mp3": its transcription holds half of a character (surrogates not allowed)'),
+        (
+            "a label too few",
+            record(labels=["O"] * 4),
+            ' "common_voice_nl_1.mp3": 4 labels for 5 tokens (expected a label for each token)',
+        ),
+        (
+            "no BIO",
+            record(labels=["O", "O", "O", "O", "LOC"]),
+            ' "common_voice_nl_1.mp3": label "LOC" is not BIO (expected O, B-<label> or I-<label>)',
+        ),
+        (
+            "begins with O",
+            record(labels=["O", "O", "O", "O", "ORG"]),
+            ' "common_voice_nl_1.mp3": label "ORG" is not BIO (expected O, B-<label> or I-<label>)',
+        ),
+        (
+            "BIOES",
+            record(labels=["O", "O", "O", "O", "S-LOC"]),
+            ' "common_voice_nl_1.mp3": label "S-LOC" is not BIO (expected O, B-<label> or I-<label>)',
+        ),
+        (
+            "a line end in a label",
+            record(labels=["O", "O", "O", "O", "B-\nLOC"]),
+            ' "common_voice_nl_1.mp3": label "B-\\nLOC" is not BIO (expected O, B-<label> or I-<label>)',
+        ),
+        (
+            "tokens in one text",
+            record(tokens="angela"),
+            ' "common_voice_nl_1.mp3": tokens are no list of texts (expected one text a token)',
+        ),
+        (
+            "labels of numbers",
+            record(labels=[0, 0, 0, 0, 0]),
+            ' "common_voice_nl_1.mp3": labels are no list of texts (expected one text a token)',
+        ),
+        (
+            "no transcription",
+            record(transcription=None),
+            ' "common_voice_nl_1.mp3": the third is no text (expected the original transcription)',
+        ),
+        (
+            "half of a character",
+            record(transcription="\ud800"),
+            ' "common_voice_nl_1.mp3": its transcription holds half of a character (surrogates not allowed)',
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_utterance_is_named(tmp_path: Path, name: str, changed: Any, message: str) -> None:
     path = write(tmp_path / "cv.json", train=[], valid=[record(clip="fine.mp3"), changed])
     assert refusal(path) == f"data.valid[1]{'' if message[1] == chr(34) else ':'}{message}", name
@@ -223,7 +281,7 @@ def test_a_file_that_is_no_utf_8(tmp_path: Path) -> None:
 
 
 LABELLED = st.builds(
-    lambda words, cuts: Annotated(
+    lambda words, cuts: Transcript(
         tuple(words),
         tuple(Entity(a, b, label) for a, b, label in cuts if b <= len(words)),
     ),
@@ -233,14 +291,14 @@ LABELLED = st.builds(
 
 
 @given(st.lists(LABELLED, max_size=4))
-def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, utterances: list[Annotated]) -> None:
+def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, utterances: list[Transcript]) -> None:
     path = tmp_path_factory.mktemp("written") / "cv.json"
     records = [make_record(a, f"{' '.join(a.words)} ?", f"{n}.mp3", 16000, 0.5) for n, a in enumerate(utterances)]
     write_paper_json(path, {"dev": records, "test": []}, meta={"synthetic": True})
     assert list(json.loads(path.read_text(encoding="utf-8"))) == ["meta", "data"]
     corpus = read_paper_json(path, lang="nl")
     assert corpus.synthetic and corpus.sets["test"].utterances == ()
-    assert list(corpus.sets["dev"].annotated.values()) == utterances
+    assert list(corpus.sets["dev"].transcript.values()) == utterances
     assert [u.sentence for u in corpus.sets["dev"].utterances] == [record[2] for record in records]
 
 
@@ -264,12 +322,13 @@ def published(tmp_path: Path) -> Path:
         train=[
             record(clip="b.mp3"),
             record(clip="a.mp3", tokens=["ook", "in", "test"], labels=["O", "O", "B-A"], transcription="Ook in test"),
-            record(clip="gone.mp3"), record(clip="silent.mp3"),
+            record(clip="gone.mp3"),
+            record(clip="silent.mp3"),
             record(clip="empty.mp3", tokens=["?"], labels=["O"], transcription="?"),
         ],
         valid=[record(clip="c.mp3", tokens=["naar", "rome"], labels=["O", "B-LOC"], transcription="Naar Rome")],
         test=[record(clip="test.mp3", tokens=["ook", "in", "test"], labels=["O"] * 3, transcription="Ook in test.")],
-    )  # fmt: skip
+    )
 
 
 def prepare(published: Path, **options: Any) -> dict[str, Any]:
@@ -332,8 +391,9 @@ def test_stage_2_takes_the_labels_of_the_file_and_calls_them_pseudo_labels(
     assert f"{data}/dev: takes the labels that came with {published}; --tagger would make others" in caplog.text
     found = read_entities(data / "train" / paths.ENTITIES, made_by="")
     assert {utt_id: mentions(one) for utt_id, one in found.items()} == {
-        "a": [], "b": [("PER", "angela merkel"), ("LOC", "amsterdam")],
-    }  # fmt: skip
+        "a": [],
+        "b": [("PER", "angela merkel"), ("LOC", "amsterdam")],
+    }
     assert json.loads((data / "train" / paths.ANNOTATE_RECORD).read_text())["corpus"] == str(published)
     assert not is_gold(data / "train")
     make_tokens(data, published.parent / "dump")
@@ -352,8 +412,10 @@ def test_a_tagger_that_is_asked_for_labels_anew_and_the_labels_of_the_file_come_
     data = published.parent / "data"
     ours = data / "dev" / paths.ENTITIES
     for tagger, expected in (
-        (None, [("LOC", "rome")]), ("a", [("ORG", "naar"), ("ORG", "rome")]), (None, [("LOC", "rome")])
-    ):  # fmt: skip
+        (None, [("LOC", "rome")]),
+        ("a", [("ORG", "naar"), ("ORG", "rome")]),
+        (None, [("LOC", "rome")]),
+    ):
         annotate_data_dir(data, tagger=tagger, lang="nl")
         assert mentions(read_entities(ours, made_by="")["c"]) == expected
         record = json.loads((data / "dev" / paths.ANNOTATE_RECORD).read_text())
@@ -362,9 +424,7 @@ def test_a_tagger_that_is_asked_for_labels_anew_and_the_labels_of_the_file_come_
 
 
 @pytest.mark.parametrize("call", ["write_entities", "write_json"])
-def test_labels_of_the_file_that_are_interrupted(
-    published: Path, monkeypatch: pytest.MonkeyPatch, call: str
-) -> None:
+def test_labels_of_the_file_that_are_interrupted(published: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     prepare(published)
     data = published.parent / "data"
     holder = tagger_room.datadir if call == "write_entities" else tagger_room

@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from spner.core import paths
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.corpora.prepare import RULES, format_report, prepare_data
 from spner.data.audio import read_stored
@@ -168,9 +168,9 @@ def test_sentence_of_test_is_removed_from_dev_and_train(corpus: Path, tmp_path: 
 
 def test_gold_entities_of_kept_utterances_are_handed_on(corpus: Path, tmp_path: Path) -> None:
     gold = {
-        "bert-a": Annotated(("angela", "merkels", "reis"), (Entity(0, 2, "PER"),)),
-        "bert-h": Annotated(("deze", "is", "stil")),
-        "Dora-n": Annotated(("naar", "den", "haag"), (Entity(1, 3, "LOC"),)),
+        "bert-a": Transcript(("angela", "merkels", "reis"), (Entity(0, 2, "PER"),)),
+        "bert-h": Transcript(("deze", "is", "stil")),
+        "Dora-n": Transcript(("naar", "den", "haag"), (Entity(1, 3, "LOC"),)),
     }
     write_entities(corpus / paths.GOLD_ENTITIES, gold)
     prepare(corpus, tmp_path / "data")
@@ -196,10 +196,10 @@ def test_corpus_without_gold_gives_none(corpus: Path, tmp_path: Path) -> None:
 def test_changed_gold_is_handed_on_anew(corpus: Path, tmp_path: Path) -> None:
     words = ("angela", "merkels", "reis")
     for entities in ((), (Entity(0, 2, "PER"),)):
-        write_entities(corpus / paths.GOLD_ENTITIES, {"bert-a": Annotated(words, entities)})
+        write_entities(corpus / paths.GOLD_ENTITIES, {"bert-a": Transcript(words, entities)})
         prepare(corpus, tmp_path / "data")
         found = read_entities(tmp_path / "data" / "train" / paths.GOLD_ENTITIES, made_by="stage 1")
-        assert found == {"bert-a": Annotated(words, entities)}
+        assert found == {"bert-a": Transcript(words, entities)}
 
 
 @pytest.mark.parametrize("synthetic", [True, False])

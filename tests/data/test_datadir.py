@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spner.core.datatypes import Annotated, Entity, Timing
+from spner.core.datatypes import Entity, Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.data.datadir import (
     find_sets,
@@ -21,8 +21,8 @@ from spner.data.datadir import (
 )
 
 ANNOTATED = {
-    "u2": Annotated(("ië", "straße"), (Entity(0, 1, "LOC"), Entity(1, 2, "PER"))),
-    "u10": Annotated((), ()),
+    "u2": Transcript(("ië", "straße"), (Entity(0, 1, "LOC"), Entity(1, 2, "PER"))),
+    "u10": Transcript((), ()),
 }
 
 
@@ -34,8 +34,14 @@ def _error(path: Path, text: str, read: object = read_entities) -> str:
 
 
 def test_sets_are_found_in_their_order(tmp_path: Path) -> None:
-    for name, file in {"test": "text", "audio": "0.ark", "dev": "entities.jsonl", "zz": "text", "train": "text",
-                       "aa": "gold_entities.jsonl"}.items():  # fmt: skip
+    for name, file in {
+        "test": "text",
+        "audio": "0.ark",
+        "dev": "entities.jsonl",
+        "zz": "text",
+        "train": "text",
+        "aa": "gold_entities.jsonl",
+    }.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / file).touch()
     assert [path.name for path in find_sets(tmp_path)] == ["train", "dev", "test", "aa", "zz"]
@@ -56,7 +62,7 @@ def test_streams_yield_a_line_before_they_read_the_next(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("u1 a\nu1 b\n")
     (tmp_path / "e.jsonl").write_text('{"utt_id": "u1", "words": ["a"], "entities": []}\n{\n')
     assert next(stream_table(tmp_path / "text", made_by="stage 1")) == ("u1", "a")
-    assert next(stream_entities(tmp_path / "e.jsonl", made_by="stage 2")) == ("u1", Annotated(("a",)))
+    assert next(stream_entities(tmp_path / "e.jsonl", made_by="stage 2")) == ("u1", Transcript(("a",)))
 
 
 def test_table_is_written_in_c_order_and_read_again(tmp_path: Path) -> None:
@@ -125,21 +131,21 @@ def test_decoded_entities_may_carry_more_keys_and_any_order(tmp_path: Path) -> N
         '{"utt_id": "u", "words": ["a", "b"], "entities": [{"label": "PER", "start": 1, "end": 2, "start_s": 0.5},'
         ' {"label": "LOC", "start": 0, "end": 1, "confidence": 0.9}]}\n'
     )
-    expected = {"u": Annotated(("a", "b"), (Entity(0, 1, "LOC"), Entity(1, 2, "PER")))}
+    expected = {"u": Transcript(("a", "b"), (Entity(0, 1, "LOC"), Entity(1, 2, "PER")))}
     assert read_entities(tmp_path / "e.jsonl", made_by="stage 5") == expected
 
 
 def test_times_and_confidences_are_written_beside_words_and_entities(tmp_path: Path) -> None:
-    annotated = {"u": Annotated(("in", "den", "haag"), (Entity(1, 3, "LOC"),)), "v": Annotated(("ja",))}
+    transcript = {"u": Transcript(("in", "den", "haag"), (Entity(1, 3, "LOC"),)), "v": Transcript(("ja",))}
     timing = Timing(((0.1, 0.25), (0.25, 0.3333333), (0.4, 1.0)), (1.0, 0.123456, 0.5), (0.25,))
-    write_entities(tmp_path / "e.jsonl", annotated, {"u": timing})
+    write_entities(tmp_path / "e.jsonl", transcript, {"u": timing})
     assert (tmp_path / "e.jsonl").read_text(encoding="utf-8") == (
         '{"utt_id": "u", "words": ["in", "den", "haag"], "entities": [{"label": "LOC", "start": 1, "end": 3, '
         '"start_s": 0.25, "end_s": 1.0, "confidence": 0.25}], "word_times": [[0.1, 0.25], [0.25, 0.333], [0.4, 1.0]], '
         '"word_confidences": [1.0, 0.1235, 0.5]}\n'
         '{"utt_id": "v", "words": ["ja"], "entities": []}\n'
     )
-    assert read_entities(tmp_path / "e.jsonl", made_by="stage 5") == annotated
+    assert read_entities(tmp_path / "e.jsonl", made_by="stage 5") == transcript
 
 
 def _line(words: str = '["a", "b"]', *entities: str) -> str:
@@ -154,7 +160,8 @@ MALFORMED = {
     "blank line": (_line() + "\n", ":2: is not JSON (Expecting value"),
     "not an object": ("[]\n", ":1: no str under \"utt_id\" (expected ['entities', 'utt_id', 'words'])"),
     "no words": (
-        '{"utt_id": "u", "entities": []}\n', ":1: no list under \"words\" (expected ['entities', 'utt_id', 'words'])",
+        '{"utt_id": "u", "entities": []}\n',
+        ":1: no list under \"words\" (expected ['entities', 'utt_id', 'words'])",
     ),
     "twice": (_line() * 2, ':2: utterance "u" occurs twice; utterance ids must be unique'),
     "word with a space": (_line('["a b"]'), f':1: words are ["a b"] {STRINGS}'),
@@ -163,7 +170,8 @@ MALFORMED = {
     "entity that is no object": (_line('["a"]', "1"), f':1: no str under "label" {KEYS}'),
     "no label": (_line('["a"]', '{"start": 0, "end": 1}'), f':1: no str under "label" {KEYS}'),
     "start is a fraction": (
-        _line('["a"]', '{"label": "PER", "start": 0.0, "end": 1}'), f':1: no int under "start" {KEYS}',
+        _line('["a"]', '{"label": "PER", "start": 0.0, "end": 1}'),
+        f':1: no int under "start" {KEYS}',
     ),
     "empty label": (_line('["a"]', '{"label": "", "start": 0, "end": 1}'), f":1: entity label is empty {INSIDE}"),
     "empty span": (
@@ -178,7 +186,7 @@ MALFORMED = {
         _line('["a", "b"]', '{"label": "PER", "start": 0, "end": 2}', '{"label": "LOC", "start": 1, "end": 2}'),
         f":1: Entity(start=1, end=2, label='LOC') overlaps the entity before it, or is out of order {INSIDE}",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", MALFORMED)
@@ -208,5 +216,6 @@ def test_malformed_word_times(tmp_path: Path, pair: str) -> None:
     (tmp_path / "t.jsonl").write_text(f'{{"utt_id": "u", "times_s": [[0, 1], {pair}]}}\n')
     with pytest.raises(SpnerError) as raised:
         read_word_times(tmp_path / "t.jsonl", made_by="stage 1")
-    assert str(raised.value) == (f"{tmp_path / 't.jsonl'}:1: {pair} is no [start, end] in seconds "
-                                 "(expected 0 <= start <= end); rerun stage 1")
+    assert str(raised.value) == (
+        f"{tmp_path / 't.jsonl'}:1: {pair} is no [start, end] in seconds (expected 0 <= start <= end); rerun stage 1"
+    )

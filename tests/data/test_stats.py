@@ -34,7 +34,7 @@ TEST = {"c1": "<MISC> duits </NE> in <LOC> york </NE>", "c2": "koud"}
 
 def write_set(folder: Path, tagged: dict[str, str], *, name: str = ENTITIES) -> None:
     """Write a set whose speakers are the first letters of the ids, each utterance lasting as many seconds as words."""
-    readings = {u: text_to_spans(text.split(), labels=[*LABELS, "MISC"]).annotated for u, text in tagged.items()}
+    readings = {u: text_to_spans(text.split(), labels=[*LABELS, "MISC"]).transcript for u, text in tagged.items()}
     write_entities(folder / name, readings)
     write_table(folder / TEXT, {u: " ".join(one.words) for u, one in readings.items()})
     write_table(folder / UTT2DUR, {u: f"{len(one.words)}.0" for u, one in readings.items()})
@@ -55,43 +55,68 @@ def test_counts_by_hand(data: Path) -> None:
         "missing": [],
         "sets": {
             "train": {
-                "num_utts": 3, "hours": 13 / 3600, "num_words": 13, "num_distinct_words": 10, "num_speakers": 2,
+                "num_utts": 3,
+                "hours": 13 / 3600,
+                "num_words": 13,
+                "num_distinct_words": 10,
+                "num_speakers": 2,
                 "entities": {
-                    "num": {"all": 5, "PER": 1, "LOC": 4}, "num_distinct": {"all": 3, "PER": 1, "LOC": 2},
-                    "per_utt": 5 / 3, "num_utts": 2, "num_words": 6,
+                    "num": {"all": 5, "PER": 1, "LOC": 4},
+                    "num_distinct": {"all": 3, "PER": 1, "LOC": 2},
+                    "per_utt": 5 / 3,
+                    "num_utts": 2,
+                    "num_words": 6,
                     "most_frequent": {
-                        "PER": [{"phrase": "angela merkel", "count": 1}], "LOC": [{"phrase": "york", "count": 3}],
+                        "PER": [{"phrase": "angela merkel", "count": 1}],
+                        "LOC": [{"phrase": "york", "count": 3}],
                     },
                 },
             },
             "test": {
-                "num_utts": 2, "hours": 4 / 3600, "num_words": 4, "num_distinct_words": 4, "num_speakers": 1,
+                "num_utts": 2,
+                "hours": 4 / 3600,
+                "num_words": 4,
+                "num_distinct_words": 4,
+                "num_speakers": 1,
                 "entities": {
-                    "num": {"all": 2, "LOC": 1, "MISC": 1}, "num_distinct": {"all": 2, "LOC": 1, "MISC": 1},
-                    "per_utt": 1.0, "num_utts": 1, "num_words": 2,
+                    "num": {"all": 2, "LOC": 1, "MISC": 1},
+                    "num_distinct": {"all": 2, "LOC": 1, "MISC": 1},
+                    "per_utt": 1.0,
+                    "num_utts": 1,
+                    "num_words": 2,
                     "most_frequent": {
-                        "LOC": [{"phrase": "york", "count": 1}], "MISC": [{"phrase": "duits", "count": 1}],
+                        "LOC": [{"phrase": "york", "count": 1}],
+                        "MISC": [{"phrase": "duits", "count": 1}],
                     },
                 },
             },
         },
         "all": {
-            "num_utts": 5, "hours": 17 / 3600, "num_words": 17, "num_distinct_words": 12, "num_speakers": 3,
+            "num_utts": 5,
+            "hours": 17 / 3600,
+            "num_words": 17,
+            "num_distinct_words": 12,
+            "num_speakers": 3,
             "entities": {
                 "num": {"all": 7, "PER": 1, "LOC": 5, "MISC": 1},
                 "num_distinct": {"all": 4, "PER": 1, "LOC": 2, "MISC": 1},
-                "per_utt": 7 / 5, "num_utts": 3, "num_words": 8,
+                "per_utt": 7 / 5,
+                "num_utts": 3,
+                "num_words": 8,
                 "most_frequent": {
-                    "PER": [{"phrase": "angela merkel", "count": 1}], "LOC": [{"phrase": "york", "count": 4}],
+                    "PER": [{"phrase": "angela merkel", "count": 1}],
+                    "LOC": [{"phrase": "york", "count": 4}],
                     "MISC": [{"phrase": "duits", "count": 1}],
                 },
             },
         },
-    }  # fmt: skip
+    }
 
 
 def test_printed_table(data: Path) -> None:
-    assert format_stats(compute_stats(data)) == f"""\
+    assert (
+        format_stats(compute_stats(data))
+        == f"""\
 {data}, entities: entities.jsonl
 
                                train      test       all
@@ -116,6 +141,7 @@ most frequent, with their mentions
   PER: angela merkel 1
   LOC: york 4, parijs 1
   MISC: duits 1"""
+    )
 
 
 def test_a_set_alone_has_one_column_and_what_is_missing_is_said(data: Path) -> None:
@@ -124,7 +150,9 @@ def test_a_set_alone_has_one_column_and_what_is_missing_is_said(data: Path) -> N
         (folder / name).unlink()
     stats = compute_stats(folder)
     assert stats["sets"] == {"test": stats["all"]}
-    assert format_stats(stats) == f"""\
+    assert (
+        format_stats(stats)
+        == f"""\
 {folder}, entities: entities.jsonl
 
                                 test
@@ -142,11 +170,10 @@ words inside entities              -
 without entities.jsonl (stage 2 has not run): {folder}
 without utt2dur (the hours are unknown): {folder}
 without utt2spk (the speakers are unknown): {folder}"""
+    )
 
 
-@pytest.mark.parametrize(
-    ("name", "key"), [(ENTITIES, "entities"), (UTT2DUR, "hours"), (UTT2SPK, "num_speakers")]
-)
+@pytest.mark.parametrize(("name", "key"), [(ENTITIES, "entities"), (UTT2DUR, "hours"), (UTT2SPK, "num_speakers")])
 def test_what_is_unknown_of_one_set_is_unknown_of_all(data: Path, name: str, key: str) -> None:
     (data / "test" / name).unlink()
     stats = compute_stats(data)
@@ -183,12 +210,20 @@ def test_set_without_an_utterance(tmp_path: Path) -> None:
     write_set(tmp_path / "empty", {})
     (one,) = compute_stats(tmp_path)["sets"].values()
     assert one == {
-        "num_utts": 0, "hours": 0.0, "num_words": 0, "num_distinct_words": 0, "num_speakers": 0,
+        "num_utts": 0,
+        "hours": 0.0,
+        "num_words": 0,
+        "num_distinct_words": 0,
+        "num_speakers": 0,
         "entities": {
-            "num": {"all": 0}, "num_distinct": {"all": 0}, "per_utt": None, "num_utts": 0, "num_words": 0,
+            "num": {"all": 0},
+            "num_distinct": {"all": 0},
+            "per_utt": None,
+            "num_utts": 0,
+            "num_words": 0,
             "most_frequent": {},
         },
-    }  # fmt: skip
+    }
     assert "entities per utterance             -" in format_stats(compute_stats(tmp_path))
 
 
@@ -197,13 +232,15 @@ WRONG_TABLES = {
     "another utterance": (UTT2SPK, "c1 c\nc3 c\n", ':2: utterance "c3" is not in {entities} ' + EXPECTED),
     "an utterance less": (UTT2DUR, "c1 3.0\n", ": holds 1 of the 2 utterances of {entities} " + EXPECTED),
     "no number": (
-        UTT2DUR, "c1 3.0\nc2 long\n", ':2: the duration is "long" (expected seconds, 0 or more); rerun stage 1',
+        UTT2DUR,
+        "c1 3.0\nc2 long\n",
+        ':2: the duration is "long" (expected seconds, 0 or more); rerun stage 1',
     ),
     "no value": (UTT2DUR, "c1\nc2 1\n", ':1: the duration is "" (expected seconds, 0 or more); rerun stage 1'),
     "negative": (UTT2DUR, "c1 -1\nc2 1\n", ':1: the duration is "-1" (expected seconds, 0 or more); rerun stage 1'),
     "not finite": (UTT2DUR, "c1 inf\nc2 1\n", ':1: the duration is "inf" (expected seconds, 0 or more); rerun stage 1'),
     "an utterance twice": (UTT2SPK, "c1 c\nc1 c\n", ':2: utterance "c1" occurs twice; utterance ids must be unique'),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", WRONG_TABLES)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spner.core import paths
-from spner.core.datatypes import LABELS, Annotated, Entity
+from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import write_json
 from spner.data.datadir import read_table, write_entities, write_table
@@ -40,25 +40,27 @@ from spner.text.textnorm import normalise
 
 SYMBOLS = entity_symbols()
 TRAIN = {
-    "a-1": Annotated(("anna", "reist", "naar", "den", "haag"), (Entity(0, 1, "PER"), Entity(3, 5, "LOC"))),
-    "a-2": Annotated(("één", "ĳs", "½"),),
-    "b-1": Annotated((), ()),
-    "b-2": Annotated(("philips", "anna"), (Entity(0, 1, "ORG"), Entity(1, 2, "PER"))),
-}  # fmt: skip
-TEST = {"t-1": Annotated(("onbekend", "xyz"), (Entity(1, 2, "PER"),))}
+    "a-1": Transcript(("anna", "reist", "naar", "den", "haag"), (Entity(0, 1, "PER"), Entity(3, 5, "LOC"))),
+    "a-2": Transcript(
+        ("één", "ĳs", "½"),
+    ),
+    "b-1": Transcript((), ()),
+    "b-2": Transcript(("philips", "anna"), (Entity(0, 1, "ORG"), Entity(1, 2, "PER"))),
+}
+TEST = {"t-1": Transcript(("onbekend", "xyz"), (Entity(1, 2, "PER"),))}
 WORDS = "de een het stad reist naar anna piet den haag utrecht philips werkt vandaag morgen niet gezien".split()
 
 
-def many_words(num_utts: int, *, seed: int = 1) -> dict[str, Annotated]:
+def many_words(num_utts: int, *, seed: int = 1) -> dict[str, Transcript]:
     rng = random.Random(seed)
     utterances = {}
     for number in range(num_utts):
         words = tuple(rng.choices(WORDS, k=rng.randint(3, 8)))
-        utterances[f"u-{number:04d}"] = Annotated(words, (Entity(1, 3, rng.choice(LABELS)),))
+        utterances[f"u-{number:04d}"] = Transcript(words, (Entity(1, 3, rng.choice(LABELS)),))
     return utterances
 
 
-def write_data(folder: Path, sets: dict[str, dict[str, Annotated]]) -> Path:
+def write_data(folder: Path, sets: dict[str, dict[str, Transcript]]) -> Path:
     for name, utterances in sets.items():
         write_table(folder / name / paths.TEXT, {u: " ".join(a.words) for u, a in utterances.items()})
         write_table(folder / name / paths.UTT2DUR, {u: f"{n / 2 + 0.25:.7f}" for n, u in enumerate(utterances)})
@@ -212,7 +214,7 @@ def test_tokens_inside_an_entity_are_marked(tokens: str, marked: str) -> None:
 
 def test_character_list(tmp_path: Path) -> None:
     """Reserved tokens first, then the most frequent ones of train; of equally frequent ones the lower code point."""
-    train = {"u-1": Annotated(("zzb", "bz", "é"), (Entity(0, 1, "PER"),)), "u-2": Annotated(("c",))}
+    train = {"u-1": Transcript(("zzb", "bz", "é"), (Entity(0, 1, "PER"),)), "u-2": Transcript(("c",))}
     make_tokens(write_data(tmp_path / "data", {"train": train, "test": TEST}), tmp_path / "dump")
     token_list = read_token_list(tmp_path / "dump" / paths.TOKEN_LIST)
     reserved = [BLANK, UNKNOWN, "<PER>", "<ORG>", "<LOC>", "</NE>"]
@@ -220,7 +222,7 @@ def test_character_list(tmp_path: Path) -> None:
 
 
 def test_symbols_of_labels_that_never_occur_are_reserved(tmp_path: Path) -> None:
-    make_tokens(write_data(tmp_path / "data", {"train": {"u": Annotated(("a",))}}), tmp_path / "dump")
+    make_tokens(write_data(tmp_path / "data", {"train": {"u": Transcript(("a",))}}), tmp_path / "dump")
     assert read_token_list(tmp_path / "dump" / paths.TOKEN_LIST) == [BLANK, UNKNOWN, *SYMBOLS, "a", SOS_EOS]
 
 
@@ -230,10 +232,7 @@ def test_texts_and_shapes(data: Path, tmp_path: Path) -> None:
     num_tokens = len(read_token_list(tmp_path / "dump" / paths.TOKEN_LIST))
     assert (settings["system"], settings["token_type"], settings["sets"]) == ("e2e", "char", ["train", "test"])
     assert (dump / "text").read_text() == (
-        "a-1 <PER>anna</NE> reist naar <LOC>den haag</NE>\n"
-        "a-2 één ĳs ½\n"
-        "b-1\n"
-        "b-2 <ORG>philips</NE> <PER>anna</NE>\n"
+        "a-1 <PER>anna</NE> reist naar <LOC>den haag</NE>\na-2 één ĳs ½\nb-1\nb-2 <ORG>philips</NE> <PER>anna</NE>\n"
     )
     lengths = {"a-1": 4 + 20 + 4, "a-2": 3 + 2 + 1 + 2, "b-1": 0, "b-2": 4 + 11 + 1}
     assert read_table(dump / "text_shape", made_by="") == {u: f"{n},{num_tokens}" for u, n in lengths.items()}
@@ -311,8 +310,8 @@ def test_missing_file_names_its_stage(data: Path, tmp_path: Path, name: str, num
     assert not (tmp_path / "dump").exists()
 
 
-@pytest.mark.parametrize("change", [{"t-1": Annotated(("onbekend", "xy"))}, {}], ids=["other words", "no utterance"])
-def test_entities_of_other_words(data: Path, tmp_path: Path, change: dict[str, Annotated]) -> None:
+@pytest.mark.parametrize("change", [{"t-1": Transcript(("onbekend", "xy"))}, {}], ids=["other words", "no utterance"])
+def test_entities_of_other_words(data: Path, tmp_path: Path, change: dict[str, Transcript]) -> None:
     write_entities(data / "test" / paths.ENTITIES, change)
     assert refusal(data, tmp_path / "dump") == (
         f'{data}/test/entities.jsonl: words of utterance "t-1" are not those of {data}/test/text; rerun stage 2'
@@ -350,8 +349,8 @@ def test_changed_input_is_made_anew(data: Path, tmp_path: Path, name: str) -> No
     if name == paths.UTT2DUR:
         write_table(data / "test" / name, {"t-1": "9.0000000"})
     else:
-        other = {"t-1": Annotated(("onbekend", "xyz"), (Entity(0, 1, "LOC"),))}
-        other = other if name == paths.ENTITIES else {"t-1": Annotated(("geheel", "anders"))}
+        other = {"t-1": Transcript(("onbekend", "xyz"), (Entity(0, 1, "LOC"),))}
+        other = other if name == paths.ENTITIES else {"t-1": Transcript(("geheel", "anders"))}
         write_data(data, {"train": TRAIN, "test": other})
     make_tokens(data, tmp_path / "dump")
     after = files_of(tmp_path / "dump")

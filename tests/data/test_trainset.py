@@ -8,20 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spner.core import paths
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_json, write_json
 from spner.data.datadir import read_table, write_entities, write_table
 from spner.data.tokens import make_tokens, read_token_list
 from spner.data.trainset import choose_fraction, format_counts
 
-DUTCH = {f"nl-{n}": Annotated(("anna", "één"), (Entity(0, 1, "PER"),)) for n in range(10)}
-GERMAN = {"de-1": Annotated(("köln",), (Entity(0, 1, "LOC"),)), "de-2": Annotated(("straße",))}
+DUTCH = {f"nl-{n}": Transcript(("anna", "één"), (Entity(0, 1, "PER"),)) for n in range(10)}
+GERMAN = {"de-1": Transcript(("köln",), (Entity(0, 1, "LOC"),)), "de-2": Transcript(("straße",))}
 
 
-def write_data(folder: Path, train: dict[str, Annotated], *, store: str | None = None) -> Path:
+def write_data(folder: Path, train: dict[str, Transcript], *, store: str | None = None) -> Path:
     """Write a data folder whose clips last 0.5 s, 1 s, 1.5 s, …; dev is one utterance."""
-    for name, utterances in {"train": train, "dev": {"dev-1": Annotated(("dag",))}}.items():
+    for name, utterances in {"train": train, "dev": {"dev-1": Transcript(("dag",))}}.items():
         write_table(folder / name / paths.TEXT, {u: " ".join(a.words) for u, a in utterances.items()})
         write_table(folder / name / paths.UTT2DUR, {u: f"{(n + 1) / 2:.7f}" for n, u in enumerate(utterances)})
         wav_scp = {u: f"{store or folder / 'audio'}/{name}/00000.ark:{n}" for n, u in enumerate(utterances)}
@@ -117,7 +117,9 @@ def test_joined_audio_is_found_from_this_recipe(nl: Path, de: Path, tmp_path: Pa
 
 
 def test_ids_that_collide_are_refused(nl: Path, tmp_path: Path) -> None:
-    other = write_data(tmp_path / "cv_fy" / "data" / "mini", {"fy-1": Annotated(("dei",)), "nl-4": Annotated(("dei",))})
+    other = write_data(
+        tmp_path / "cv_fy" / "data" / "mini", {"fy-1": Transcript(("dei",)), "nl-4": Transcript(("dei",))}
+    )
     assert refusal(nl, tmp_path / "dump", joined=[other]) == (
         f'{other}/train/text: utterance "nl-4" is in {nl}, too (expected ids that no joined folder shares); rename the '
         "clips of one corpus"
@@ -126,7 +128,7 @@ def test_ids_that_collide_are_refused(nl: Path, tmp_path: Path) -> None:
 
 
 def test_a_recipe_stands_for_its_data_folder(nl: Path, de: Path, tmp_path: Path) -> None:
-    write_data(de.parent / "cv-corpus_de", {"de-9": Annotated(("nein",))})
+    write_data(de.parent / "cv-corpus_de", {"de-9": Transcript(("nein",))})
     record = make_tokens(nl, tmp_path / "dump", joined=[de.parents[1]])
     assert record["joined"] == [str(de)]  # the one with the name of the recipe's own
     message = refusal(nl.rename(nl.with_name("cv-corpus_nl")), tmp_path / "other", joined=[de.parents[1]])

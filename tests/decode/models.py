@@ -15,13 +15,22 @@ from spner.text.tags import entity_symbols
 TOKENS = (BLANK, UNKNOWN, *entity_symbols(), SPACE, *"abdeghijlnorstuw", SOS_EOS)
 TOKENIZER = Tokenizer(CHAR, symbols=entity_symbols())
 SETTINGS = {
-    "search": "open", "beam_size": 10, "beam_size_token": 30, "beam_threshold": 50.0, "lm_weight": 2.0,
-    "word_score": 0.0, "tune_lm_weight": [1.0], "tune_word_score": [0.0],
-}  # fmt: skip
+    "search": "open",
+    "beam_size": 10,
+    "beam_size_token": 30,
+    "beam_threshold": 50.0,
+    "lm_weight": 2.0,
+    "word_score": 0.0,
+    "tune_lm_weight": [1.0],
+    "tune_word_score": [0.0],
+}
 TEXT = (
-    "wij reist naar <LOC> den haag </NE>", "<PER> anna </NE> reist naar <LOC> den haag </NE>",
-    "<PER> anna </NE> eet", "naar <LOC> gouda </NE>", "<PER> ada </NE> is in <LOC> gouda </NE>",
-)  # fmt: skip
+    "wij reist naar <LOC> den haag </NE>",
+    "<PER> anna </NE> reist naar <LOC> den haag </NE>",
+    "<PER> anna </NE> eet",
+    "naar <LOC> gouda </NE>",
+    "<PER> ada </NE> is in <LOC> gouda </NE>",
+)
 
 
 def make_config(**settings: object) -> DecodeConfig:

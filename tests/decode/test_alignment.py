@@ -99,8 +99,10 @@ def test_words_meet_halfway_and_reach_no_further_than_they_may() -> None:
     # Middles of the frames: 0.05, 0.15, …; a in 1, b in 2 to 3, c in 8.
     log_probs = path("_", "a", "b", "b", "_", "<space>", "_", "_", "c", "_")
     timing = time_hypothesis(log_probs, ids("a", "b", "<space>", "c"), TOKENS, grid=GRID, duration_s=1.0)
-    assert timing.word_times == (pytest.approx((0.15 - REACH_S, 0.35 + REACH_S)),
-                                 pytest.approx((0.85 - REACH_S, 0.85 + REACH_S)))  # fmt: skip
+    assert timing.word_times == (
+        pytest.approx((0.15 - REACH_S, 0.35 + REACH_S)),
+        pytest.approx((0.85 - REACH_S, 0.85 + REACH_S)),
+    )
     close = FrameGrid(hop_s=0.02, first_s=0.05)
     timing = time_hypothesis(log_probs, ids("a", "b", "<space>", "c"), TOKENS, grid=close, duration_s=1.0)
     (_, end_s), (start_s, _) = timing.word_times
@@ -108,8 +110,9 @@ def test_words_meet_halfway_and_reach_no_further_than_they_may() -> None:
 
 
 def test_no_time_lies_outside_the_clip() -> None:
-    timing = time_hypothesis(path("a", "_", "<space>", "b"), ids("a", "<space>", "b"), TOKENS,
-                             grid=FrameGrid(0.1, 0.01), duration_s=0.25)  # fmt: skip
+    timing = time_hypothesis(
+        path("a", "_", "<space>", "b"), ids("a", "<space>", "b"), TOKENS, grid=FrameGrid(0.1, 0.01), duration_s=0.25
+    )
     assert timing.word_times[0][0] == 0.0
     assert timing.word_times[1][1] == 0.25
 
@@ -163,5 +166,7 @@ def test_pieces_of_sentencepiece_begin_their_words() -> None:
     pieces = ("<blank>", "▁a", "b", "▁c")
     log_probs = torch.eye(4)[[1, 0, 2, 0, 0, 0, 3]].log_softmax(-1)
     timing = time_hypothesis(log_probs, [1, 2, 3], pieces, grid=GRID, duration_s=1.0)
-    assert timing.word_times == (pytest.approx((0.05 - min(0.05, REACH_S), 0.25 + REACH_S)),
-                                 pytest.approx((0.65 - REACH_S, 0.65 + REACH_S)))  # fmt: skip
+    assert timing.word_times == (
+        pytest.approx((0.05 - min(0.05, REACH_S), 0.25 + REACH_S)),
+        pytest.approx((0.65 - REACH_S, 0.65 + REACH_S)),
+    )

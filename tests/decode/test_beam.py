@@ -17,8 +17,15 @@ from tests.asr.conftest import Prepared
 pytest.importorskip("flashlight.lib.text.decoder", reason="flashlight-text has no wheel for this Python")
 pytestmark = pytest.mark.espnet
 
-SETTINGS = ["max_epoch=4", "encoder_conf.num_blocks=1", "encoder_conf.output_size=32", "encoder_conf.linear_units=32",
-            "batch_bins=480000", "optim_conf.lr=0.005", "scheduler_conf.max_lr=0.005"]  # fmt: skip
+SETTINGS = [
+    "max_epoch=4",
+    "encoder_conf.num_blocks=1",
+    "encoder_conf.output_size=32",
+    "encoder_conf.linear_units=32",
+    "batch_bins=480000",
+    "optim_conf.lr=0.005",
+    "scheduler_conf.max_lr=0.005",
+]
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +102,14 @@ def test_a_finished_search_is_not_run_again_and_another_one_is(
 
     decode(prepared, exp, options(repo_root, lms["decode_lm"]))
     monkeypatch.setattr(infer, "load_recogniser", lambda *_arguments, **_options: pytest.fail("decoded again"))
-    infer.decode_sets(prepared.data, exp, ["test"], device="cpu", batch_size=8,
-                      beam=options(repo_root, lms["decode_lm"], num_workers=2))  # fmt: skip
+    infer.decode_sets(
+        prepared.data,
+        exp,
+        ["test"],
+        device="cpu",
+        batch_size=8,
+        beam=options(repo_root, lms["decode_lm"], num_workers=2),
+    )
     for other in (None, options(repo_root, None), options(repo_root, lms["decode_lm"], num_best=2)):
         with pytest.raises(pytest.fail.Exception, match="decoded again"):
             infer.decode_sets(prepared.data, exp, ["test"], device="cpu", batch_size=8, beam=other)
@@ -155,9 +168,15 @@ def test_boosted_names_enter_the_language_model(
     ],
 )
 def test_a_search_that_cannot_be_made_is_one_line_before_anything_is_encoded(
-    prepared: Prepared, exp: Path, lms: dict[str, Path], repo_root: Path, tmp_path: Path, case: str, message: str,
+    prepared: Prepared,
+    exp: Path,
+    lms: dict[str, Path],
+    repo_root: Path,
+    tmp_path: Path,
+    case: str,
+    message: str,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     from spner.asr import infer
     from spner.decode.beam import BeamOptions
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spner.core import paths
-from spner.core.datatypes import Annotated, Entity, Timing
+from spner.core.datatypes import Entity, Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_json, write_json
 from spner.data.datadir import write_entities
@@ -17,8 +17,8 @@ MODEL = "a model"
 
 def make_dev(data: Path, num_utts: int, *, name: str = paths.GOLD_ENTITIES) -> tuple[dict, dict]:
     """Write references; return hypotheses and raw timings. Every second utterance is wrong, and less sure."""
-    refs = {f"u{i}": Annotated(("in", "delft"), (Entity(1, 2, "LOC"),)) for i in range(num_utts)}
-    hyps = {u: refs[u] if i % 2 else Annotated(("in", "elf"), (Entity(1, 2, "LOC"),)) for i, u in enumerate(refs)}
+    refs = {f"u{i}": Transcript(("in", "delft"), (Entity(1, 2, "LOC"),)) for i in range(num_utts)}
+    hyps = {u: refs[u] if i % 2 else Transcript(("in", "elf"), (Entity(1, 2, "LOC"),)) for i, u in enumerate(refs)}
     write_entities(data / paths.DEV / name, refs)
     times = ((0.0, 0.2), (0.2, 0.8))
     return hyps, {u: Timing(times, (0.9, 0.9), (0.9 if i % 2 else 0.6,)) for i, u in enumerate(refs)}

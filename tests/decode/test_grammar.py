@@ -19,22 +19,36 @@ NO_ARPA = r"is no ARPA file \(expected \\data\\ and counts of n-grams\)"
 @pytest.mark.parametrize(
     ("before", "after", "legal"),
     [
-        ("a", "b", True), ("a", "</s>", True), ("a", "<LOC>", True), ("<s>", "<LOC>", True), ("</NE>", "<PER>", True),
-        ("<LOC>", "a<NE>", True), ("a<NE>", "b<NE>", True), ("a<NE>", "</NE>", True), ("</NE>", "a", True),
-        ("a", "a<NE>", False), ("a<NE>", "a", False), ("a", "</NE>", False), ("<s>", "</NE>", False),
-        ("<LOC>", "</NE>", False), ("<LOC>", "<PER>", False), ("a<NE>", "<PER>", False), ("<LOC>", "</s>", False),
-        ("a<NE>", "</s>", False), ("<LOC>", "a", False), ("</NE>", "a<NE>", False), ("</NE>", "</NE>", False),
+        ("a", "b", True),
+        ("a", "</s>", True),
+        ("a", "<LOC>", True),
+        ("<s>", "<LOC>", True),
+        ("</NE>", "<PER>", True),
+        ("<LOC>", "a<NE>", True),
+        ("a<NE>", "b<NE>", True),
+        ("a<NE>", "</NE>", True),
+        ("</NE>", "a", True),
+        ("a", "a<NE>", False),
+        ("a<NE>", "a", False),
+        ("a", "</NE>", False),
+        ("<s>", "</NE>", False),
+        ("<LOC>", "</NE>", False),
+        ("<LOC>", "<PER>", False),
+        ("a<NE>", "<PER>", False),
+        ("<LOC>", "</s>", False),
+        ("a<NE>", "</s>", False),
+        ("<LOC>", "a", False),
+        ("</NE>", "a<NE>", False),
+        ("</NE>", "</NE>", False),
     ],
-)  # fmt: skip
+)
 def test_what_may_follow_what(before: str, after: str, legal: bool) -> None:
     assert is_legal(before, after) == legal
 
 
 def test_a_token_has_two_forms_and_a_symbol_one() -> None:
     forms = make_forms((BLANK, UNKNOWN, "<PER>", "<ORG>", "<LOC>", "</NE>", SPACE, "a", SOS_EOS))
-    assert forms.names == (
-        BLANK, "<PER>", "<ORG>", "<LOC>", "</NE>", SPACE, SPACE + INSIDE, "a", "a" + INSIDE
-    )  # fmt: skip
+    assert forms.names == (BLANK, "<PER>", "<ORG>", "<LOC>", "</NE>", SPACE, SPACE + INSIDE, "a", "a" + INSIDE)
     assert forms.columns == (0, 2, 3, 4, 5, 6, 6, 7, 7)
 
 
@@ -71,12 +85,14 @@ def test_a_model_keeps_its_ngrams_and_gains_what_it_lacks(tmp_path: Path) -> Non
         (lambda text: "een taalmodel\n", NO_ARPA),
         (lambda text: text[: len(text) // 2].rpartition("\n")[0], r"breaks off among the 2-grams \(expected \\end\\\)"),
         (lambda text: text.replace("\\end\\", ""), r"breaks off among the 3-grams \(expected \\end\\\)"),
-        (lambda text: text.replace("\n-99\t<s>", "\n\n-99\t<s>").replace("ngram 2=", "ngram 2=1"),
-         r"\d+ 2-grams \(expected 1\d+\)"),
+        (
+            lambda text: text.replace("\n-99\t<s>", "\n\n-99\t<s>").replace("ngram 2=", "ngram 2=1"),
+            r"\d+ 2-grams \(expected 1\d+\)",
+        ),
         (lambda text: re.sub(r"\n(\S+)\t<s> n\t", r"\n\1 <s> n ", text), r'"\S+ <s> n \S+" is no 2-gram'),
     ],
     ids=["empty", "text", "half", "no end", "counts", "line"],
-)  # fmt: skip
+)
 def test_a_broken_file_is_one_line(tmp_path: Path, spoil, message: str) -> None:
     arpa = write_token_lm(tmp_path / "lm.arpa", ["naar <LOC> den haag </NE>"], order=3)
     arpa.write_text(spoil(arpa.read_text(encoding="utf-8")), encoding="utf-8")

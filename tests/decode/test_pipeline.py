@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from spner.core import paths
-from spner.core.datatypes import Annotated, Entity, Timing
+from spner.core.datatypes import Entity, Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_json, write_json
 from spner.data.datadir import read_entities, read_records, read_table, read_timings, write_entities, write_table
@@ -46,8 +46,8 @@ def timing(utt_id: str) -> Timing:
 
 def write_decoded(asr: Path, set_name: str) -> None:
     folder = paths.decode_dir(asr, set_name)
-    annotated = {utt_id: Annotated(tuple(text.split())) for utt_id, text in WORDS.items()}
-    write_entities(folder / paths.ENTITIES, annotated, {u: timing(u) for u in ("a", "b")})  # c has too few frames
+    transcript = {utt_id: Transcript(tuple(text.split())) for utt_id, text in WORDS.items()}
+    write_entities(folder / paths.ENTITIES, transcript, {u: timing(u) for u in ("a", "b")})  # c has too few frames
     write_json(folder / paths.DECODE_RECORD, {"model": "m", "search": None})
 
 
@@ -61,8 +61,11 @@ def asr(tmp_path: Path) -> Path:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """References in which Anna is right, and Den Haag an ORG."""
-    refs = {"a": Annotated(tuple(WORDS["a"].split()), (Entity(0, 1, "PER"), Entity(3, 5, "ORG"))),
-            "b": Annotated(("met", "pasen")), "c": Annotated(("ja",))}  # fmt: skip
+    refs = {
+        "a": Transcript(tuple(WORDS["a"].split()), (Entity(0, 1, "PER"), Entity(3, 5, "ORG"))),
+        "b": Transcript(("met", "pasen")),
+        "c": Transcript(("ja",)),
+    }
     for set_name in ("dev", "test"):
         folder = tmp_path / "data" / set_name
         write_table(folder / paths.TEXT, {u: " ".join(a.words) for u, a in refs.items()})
@@ -76,10 +79,12 @@ def test_entities_come_with_their_words_times(data: Path, asr: Path, tmp_path: P
     exp = tmp_path / "exp" / "mini_pipeline"
     tag_sets(data, asr, exp, ["test", "dev"], tagger="t")
     folder = paths.decode_dir(exp, "test")
-    expected = Annotated(tuple(WORDS["a"].split()), (Entity(0, 1, "PER"), Entity(3, 5, "LOC")))
+    expected = Transcript(tuple(WORDS["a"].split()), (Entity(0, 1, "PER"), Entity(3, 5, "LOC")))
     assert read_entities(folder / paths.ENTITIES, made_by="") == {
-        "a": expected, "b": Annotated(("met", "pasen")), "c": Annotated(())
-    }  # fmt: skip
+        "a": expected,
+        "b": Transcript(("met", "pasen")),
+        "c": Transcript(()),
+    }
     assert read_table(folder / paths.TEXT, made_by="") == {"a": spans_to_text(expected), "b": "met pasen", "c": ""}
     records = {record["utt_id"]: record for _, record in read_records(folder / paths.ENTITIES, made_by="")}
     assert [(e["start_s"], e["end_s"]) for e in records["a"]["entities"]] == [(0.1, 0.5), (1.2, 2.0)]
@@ -91,10 +96,10 @@ def test_entities_come_with_their_words_times(data: Path, asr: Path, tmp_path: P
 
 
 def test_an_entity_is_as_sure_as_the_geometric_mean_of_its_words() -> None:
-    annotated = Annotated(tuple(WORDS["a"].split()), (Entity(0, 1, "PER"), Entity(3, 5, "LOC")))
-    assert time_entities(annotated, timing("a")).entity_confidences == pytest.approx((0.9, 0.6))
+    transcript = Transcript(tuple(WORDS["a"].split()), (Entity(0, 1, "PER"), Entity(3, 5, "LOC")))
+    assert time_entities(transcript, timing("a")).entity_confidences == pytest.approx((0.9, 0.6))
     surely_wrong = Timing(((0.0, 1.0),), (0.0,), ())
-    assert time_entities(Annotated(("a",), (Entity(0, 1, "PER"),)), surely_wrong).entity_confidences == (0.0,)
+    assert time_entities(Transcript(("a",), (Entity(0, 1, "PER"),)), surely_wrong).entity_confidences == (0.0,)
 
 
 def test_what_is_tagged_already_is_left(data: Path, asr: Path, tmp_path: Path, loaded: list[str]) -> None:
@@ -110,7 +115,7 @@ def test_what_is_tagged_already_is_left(data: Path, asr: Path, tmp_path: Path, l
     assert loaded == ["t", "another"]
     write_table(paths.decode_dir(asr, "test") / paths.TEXT, {})  # not what is read
     tag("another")
-    write_entities(paths.decode_dir(asr, "test") / paths.ENTITIES, {"a": Annotated(("anna",))})
+    write_entities(paths.decode_dir(asr, "test") / paths.ENTITIES, {"a": Transcript(("anna",))})
     tag("another")
     assert loaded == ["t", "another", "another"]
     assert read_table(paths.decode_dir(exp, "test") / paths.TEXT, made_by="") == {"a": "<PER> anna </NE>"}
@@ -144,8 +149,12 @@ def write_training(exp: Path, *, tokens: Sequence[str] = (), **record: Any) -> N
     epoch = {"epoch": 1, "train_loss": 9.0, "dev_loss": 5.0, "dev_wer": 0.5, "dev_f1": 0.3}
     base = {"commit": "abc1234", "versions": {}, "configs": ["conf/a.yaml"], "history": [epoch]}
     write_json(exp / paths.TRAINING, base | record)
-    config = {"best_model_criterion": [["valid", "wer", "min"]], "keep_nbest_models": 1, "seed": 1,
-              "token_list": ["<blank>", *tokens]}  # fmt: skip
+    config = {
+        "best_model_criterion": [["valid", "wer", "min"]],
+        "keep_nbest_models": 1,
+        "seed": 1,
+        "token_list": ["<blank>", *tokens],
+    }
     (exp / paths.CONFIG).write_text(yaml.safe_dump(config))
 
 
@@ -159,8 +168,13 @@ def test_results_tell_model_and_tagger(data: Path, asr: Path, tmp_path: Path) ->
     tag_sets(data, asr, exp, ["dev", "test"], tagger="t")
     score_experiment(data, exp, ["test"])
     table = (exp / paths.RESULTS).read_text().split("| made with |")[1]
-    for row in ("system | pipeline", f"model | {german}", "tagger | t", "began with | ../cv_en/exp/mini_asr",
-                "trained on | data/mini: 2 of 8 utterances, 0.50 of 2.00 h (25%)"):  # fmt: skip
+    for row in (
+        "system | pipeline",
+        f"model | {german}",
+        "tagger | t",
+        "began with | ../cv_en/exp/mini_asr",
+        "trained on | data/mini: 2 of 8 utterances, 0.50 of 2.00 h (25%)",
+    ):
         assert f"| {row} |" in table
     scores = read_json(exp / "score" / "test.json")
     assert scores["f1"]["micro"]["tp"] == 1

@@ -48,9 +48,7 @@ def searches(tmp_path_factory: pytest.TempPathFactory, lm: Path) -> dict[str, Se
     """An open search without and with a language model, and a lexicon search."""
     folder = tmp_path_factory.mktemp("searches")
     words = write_word_lm(folder / "words.arpa")
-    lexicon = make_lexicon_search(
-        words, TOKENS, make_config(search="lexicon"), token_type=CHAR, tokenizer=TOKENIZER
-    )
+    lexicon = make_lexicon_search(words, TOKENS, make_config(search="lexicon"), token_type=CHAR, tokenizer=TOKENIZER)
     (folder / "a").mkdir()
     (folder / "b").mkdir()
     return {"none": open_search(folder / "a", None), "open": open_search(folder / "b", lm), "lexicon": lexicon}
@@ -206,9 +204,7 @@ class Pieces:
 def test_searches_write_pieces_that_begin_words_with_a_mark(tmp_path: Path) -> None:
     tokens = ("<blank>", "<unk>", "<PER>", "<ORG>", "<LOC>", "</NE>", *"▁aeniru", "▁n", "▁u", "▁e", "<sos/eos>")
     arpa = write_word_lm(tmp_path / "lm.arpa", ["naar <LOC> urn </NE>", "een <LOC> urn </NE>"])
-    lexicon = make_lexicon_search(
-        arpa, tokens, make_config(search="lexicon"), token_type="bpe", tokenizer=Pieces()
-    )
+    lexicon = make_lexicon_search(arpa, tokens, make_config(search="lexicon"), token_type="bpe", tokenizer=Pieces())
     write_search_model(tmp_path / "search.arpa", None, tokens)
     heard = Pieces().text_to_tokens("naar <LOC> urn </NE>")
     log_probs = np.full((2 * len(heard), len(tokens)), -9.0, np.float32)

@@ -8,7 +8,7 @@ import pytest
 
 from spner.cli import main
 from spner.core import paths
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.data.tokens import BPE, INSIDE, make_tokens
 from spner.lm.build import TOKEN, format_record, make_lm
@@ -16,15 +16,15 @@ from tests.data.test_tokens import many_words, write_data
 from tests.lm.arpa_reader import read_arpa
 
 TRAIN = {
-    "a-1": Annotated(("anna", "reist", "naar", "den", "haag"), (Entity(0, 1, "PER"), Entity(3, 5, "LOC"))),
-    "a-2": Annotated(("philips", "reist"), (Entity(0, 1, "ORG"),)),
-    "a-3": Annotated(()),
-}  # fmt: skip
-DEV = {"d-1": Annotated(("anna", "slaapt"), (Entity(0, 1, "PER"),)), "d-2": Annotated(())}
-TEST = {"t-1": Annotated(("onbekend",))}
+    "a-1": Transcript(("anna", "reist", "naar", "den", "haag"), (Entity(0, 1, "PER"), Entity(3, 5, "LOC"))),
+    "a-2": Transcript(("philips", "reist"), (Entity(0, 1, "ORG"),)),
+    "a-3": Transcript(()),
+}
+DEV = {"d-1": Transcript(("anna", "slaapt"), (Entity(0, 1, "PER"),)), "d-2": Transcript(())}
+TEST = {"t-1": Transcript(("onbekend",))}
 
 
-def make_dump(folder: Path, sets: dict[str, dict[str, Annotated]], **options: Any) -> Path:
+def make_dump(folder: Path, sets: dict[str, dict[str, Transcript]], **options: Any) -> Path:
     data = write_data(folder / "data", sets)
     make_tokens(data, folder / "dump", **options)
     return folder / "dump"
@@ -218,7 +218,7 @@ def test_text_that_is_not_utf_8(dump: Path, tmp_path: Path) -> None:
 
 
 def test_text_without_words(tmp_path: Path) -> None:
-    dump = make_dump(tmp_path, {"train": {"a-1": Annotated(())}})
+    dump = make_dump(tmp_path, {"train": {"a-1": Transcript(())}})
     assert refusal(dump, tmp_path / "lm", texts=[write(tmp_path / "text", "\n \n")]) == (
         f"{dump}/train/text: holds no words (expected sentences to learn); give --text"
     )

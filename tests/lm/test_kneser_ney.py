@@ -47,9 +47,15 @@ def test_toy_corpus_by_hand(tmp_path: Path) -> None:
     ngrams = model_of([["a"], ["b"], [], ["a"]], tmp_path, order=2)
     assert ngrams[("<s>",)] == (-99, pytest.approx(math.log10(0.5), abs=1e-6))
     assert rounded(ngrams) == {
-        "<unk>": (0.125, 1), "</s>": (0.375, 1), "a": (0.25, 0.5), "b": (0.25, 0.5),
-        "<s> a": (0.458333, 1), "<s> b": (0.291667, 1), "a </s>": (0.6875, 1), "b </s>": (0.6875, 1),
-    }  # fmt: skip
+        "<unk>": (0.125, 1),
+        "</s>": (0.375, 1),
+        "a": (0.25, 0.5),
+        "b": (0.25, 0.5),
+        "<s> a": (0.458333, 1),
+        "<s> b": (0.291667, 1),
+        "a </s>": (0.6875, 1),
+        "b </s>": (0.6875, 1),
+    }
 
 
 def test_pruned_toy_corpus_by_hand(tmp_path: Path) -> None:
@@ -61,9 +67,13 @@ def test_pruned_toy_corpus_by_hand(tmp_path: Path) -> None:
     ngrams = model_of([["a"], ["b"], ["a"]], tmp_path, order=2, prune=[0, 1])
     assert 10 ** ngrams[("<s>",)][1] == pytest.approx(2 / 3, abs=1e-6)
     assert rounded(ngrams) == {
-        "<unk>": (0.125, 1), "</s>": (0.375, 1), "a": (0.25, 0.5), "b": (0.25, 1),
-        "<s> a": (0.5, 1), "a </s>": (0.6875, 1),
-    }  # fmt: skip
+        "<unk>": (0.125, 1),
+        "</s>": (0.375, 1),
+        "a": (0.25, 0.5),
+        "b": (0.25, 1),
+        "<s> a": (0.5, 1),
+        "a </s>": (0.6875, 1),
+    }
 
 
 def test_discounts_by_hand() -> None:

@@ -59,25 +59,46 @@ def test_our_file_has_enough_names_in_each_language() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("persons:", "person:", ': unknown key "person"; did you mean "persons"? (expected languages, persons, '
-                                "organisations, places, own)"),
-        ("organisations: []\n", "", ': "organisations" is missing (expected languages, persons, organisations, places, '
-                                    "own)"),
+        (
+            "persons:",
+            "person:",
+            ': unknown key "person"; did you mean "persons"? (expected languages, persons, organisations, places, own)',
+        ),
+        (
+            "organisations: []\n",
+            "",
+            ': "organisations" is missing (expected languages, persons, organisations, places, own)',
+        ),
         ("languages: nl, it", "languages: [nl, it]", ": languages: is no text (expected a list separated by commas)"),
-        ("organisations: []", "organisations: Fiat", ": organisations: is no list (expected rows that begin with a "
-                                                     "hyphen)"),
-        ("it: Roma", "ti: Roma", ": places: \"{'nl': 'Rome', 'ti': 'Roma'}\" is no name (expected text, or spellings "
-                                 "by language: nl, it)"),
-        ("it: Roma", "it: 7", ": places: \"{'nl': 'Rome', 'it': 7}\" is no name (expected text, or spellings by "
-                              "language: nl, it)"),
+        (
+            "organisations: []",
+            "organisations: Fiat",
+            ": organisations: is no list (expected rows that begin with a hyphen)",
+        ),
+        (
+            "it: Roma",
+            "ti: Roma",
+            ": places: \"{'nl': 'Rome', 'ti': 'Roma'}\" is no name (expected text, or spellings by language: nl, it)",
+        ),
+        (
+            "it: Roma",
+            "it: 7",
+            ": places: \"{'nl': 'Rome', 'it': 7}\" is no name (expected text, or spellings by language: nl, it)",
+        ),
         ("Den Haag", "Rome", ': places: nl has "Rome" 2 times (expected each name once)'),
         ("  it: {terr", "  ti: {terr", ': own: unknown key "ti" (expected nl, it)'),
-        ("organisations: Hema", "places: Delft", ': own: nl: unknown key "places" (expected territories, '
-                                                 "organisations)"),
-        ("organisations: Hema", "organisations: [Hema]", ": own: nl: organisations: is no text (expected a list "
-                                                         "separated by commas)"),
+        (
+            "organisations: Hema",
+            "places: Delft",
+            ': own: nl: unknown key "places" (expected territories, organisations)',
+        ),
+        (
+            "organisations: Hema",
+            "organisations: [Hema]",
+            ": own: nl: organisations: is no text (expected a list separated by commas)",
+        ),
     ],
-)  # fmt: skip
+)
 def test_mistakes_in_the_file(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in SMALL
     file = _write(tmp_path, SMALL.replace(old, new))

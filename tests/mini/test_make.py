@@ -13,7 +13,7 @@ from spner.cli import main
 from spner.core.errors import SpnerError
 from spner.core.files import read_json
 from spner.core.paths import SETS
-from spner.corpora.common_voice import Table, read_table
+from spner.corpora.common_voice import Table, read_tsv
 from spner.data.audio import read_clip
 from spner.data.datadir import read_entities, read_word_times
 from spner.mini import make as mini
@@ -53,7 +53,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tables(corpus: Path) -> dict[str, Table]:
-    return {name: read_table(corpus, name) for name in (*SETS, "validated")}
+    return {name: read_tsv(corpus, name) for name in (*SETS, "validated")}
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -70,8 +70,17 @@ def _defects(corpus: Path) -> dict[str, str]:
 def test_tables_have_common_voices_layout(corpus: Path) -> None:
     lines = (corpus / "train.tsv").read_text(encoding="utf-8").splitlines()
     assert lines[0].split("\t") == [
-        "client_id", "path", "sentence", "up_votes", "down_votes", "age", "gender", "accents", "locale", "segment",
-    ]  # fmt: skip
+        "client_id",
+        "path",
+        "sentence",
+        "up_votes",
+        "down_votes",
+        "age",
+        "gender",
+        "accents",
+        "locale",
+        "segment",
+    ]
     assert len(lines) == 31
     for line in lines[1:]:
         client_id, path, _, _, _, _, gender, _, locale, _ = line.split("\t")
@@ -135,9 +144,9 @@ def test_a_name_in_another_script_is_transliterated_and_still_an_entity(corpus: 
     gold = read_entities(corpus / "gold_entities.jsonl", made_by="the test")
     foreign = [u for u in tables["train"].utterances if any("Ͱ" <= char < "ᴀ" for char in u.sentence)]
     assert len(foreign) == 1
-    annotated = gold[foreign[0].utt_id]
-    assert " ".join(annotated.words).isascii()
-    own = [annotated.phrase(entity) for entity in annotated.entities]
+    transcript = gold[foreign[0].utt_id]
+    assert " ".join(transcript.words).isascii()
+    own = [transcript.phrase(entity) for entity in transcript.entities]
     assert {"vladimir sokolov", "moskva", "nikos pappas", "athina", "olga petrova", "novosibirsk"} & set(own)
 
 
@@ -260,7 +269,7 @@ def test_other_settings_replace_the_corpus(corpus: Path, tmp_path: Path) -> None
     settings = {**TINY, "num_train": 10, "num_dev": 1, "num_test": 2}
     make_mini_corpus(out, **settings, sound=Sound(num_speakers=1, snr_db=(60, 60)))
     assert len(list((out / "clips").iterdir())) == 13
-    speakers = {u.spk_id for name in SETS for u in read_table(out, name).utterances}
+    speakers = {u.spk_id for name in SETS for u in read_tsv(out, name).utterances}
     assert len(speakers) == 1
 
 
@@ -274,7 +283,7 @@ def test_shares_are_settings_only_where_there_are_some(corpus: Path, tmp_path: P
     pools = draw_pools(read_phrasebook("nl"), DEFAULT_POOLS, seed=1, unseen=0.15, shares=sharing["shares"])
     names = {normalise(name, "nl") for label in pools for name in pools[label].names}
     gold = read_entities(tmp_path / "corpus" / "gold_entities.jsonl", made_by="the test")
-    test = {u.utt_id for u in read_table(tmp_path / "corpus", "test").utterances}
+    test = {u.utt_id for u in read_tsv(tmp_path / "corpus", "test").utterances}
     assert {gold[utt_id].phrase(entity) for utt_id in test for entity in gold[utt_id].entities} <= names
 
 
@@ -299,7 +308,7 @@ def test_a_folder_with_something_else_is_refused_and_kept(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"lang": "xx"}, 'no templates for it .expected one of de, en, nl'),
+        ({"lang": "xx"}, "no templates for it .expected one of de, en, nl"),
         ({"num_train": 9}, "--num_train 9: expected at least 10"),
         ({"num_test": 0}, "--num_test 0: expected at least 1"),
         ({"unseen": 1.0}, "--unseen 1.0: expected a share"),
@@ -342,19 +351,29 @@ def test_a_templates_file_is_all_that_a_further_language_needs(tmp_path: Path) -
     settings = {"lang": "it", "num_train": 12, "num_dev": 2, "num_test": 4, "num_workers": 1, "templates": templates}
     summary = make_mini_corpus(tmp_path / "corpus", **settings)
     assert summary.sets["train"].rows == 12 and summary.sets["test"].duration_s > 4
-    names = {u.sentence for name in SETS for u in read_table(tmp_path / "corpus", name).utterances}
+    names = {u.sentence for name in SETS for u in read_tsv(tmp_path / "corpus", name).utterances}
     assert any("Norvegia" in n or "Colonia" in n or "Roma" in n or "Torino" in n or "Polonia" in n for n in names)
 
 
 @pytest.mark.parametrize(
     ("key", "found", "wrong", "message"),
     [
-        ("espeak", "it", "xx", 'eSpeak NG has no language "xx" (expected one of its languages; a near one will do); '
-                               "correct the key espeak"),
-        ("faker", "it_IT", "it_XX", 'Faker has no locale "it_XX" (expected one of its locales; that of a near language '
-                                    'will do); correct the key faker; did you mean "it_IT"?'),
+        (
+            "espeak",
+            "it",
+            "xx",
+            'eSpeak NG has no language "xx" (expected one of its languages; a near one will do); '
+            "correct the key espeak",
+        ),
+        (
+            "faker",
+            "it_IT",
+            "it_XX",
+            'Faker has no locale "it_XX" (expected one of its locales; that of a near language '
+            'will do); correct the key faker; did you mean "it_IT"?',
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_faker_or_espeak_lacks_is_told_with_the_file_to_mend(
     tmp_path: Path, key: str, found: str, wrong: str, message: str
 ) -> None:

@@ -96,8 +96,10 @@ def test_the_default_corpus_stays_what_published_numbers_were_measured_on(lang: 
 
 
 def _draw(shares: dict[str, float], *, seed: int = 1) -> dict[str, dict[str, Pool]]:
-    return {lang: draw_pools(read_phrasebook(lang), DEFAULT_POOLS, seed=seed, unseen=0.15, shares=shares)
-            for lang in LANGUAGES}  # fmt: skip
+    return {
+        lang: draw_pools(read_phrasebook(lang), DEFAULT_POOLS, seed=seed, unseen=0.15, shares=shares)
+        for lang in LANGUAGES
+    }
 
 
 def _international(lang: str, label: str) -> dict[str, int]:
@@ -130,8 +132,10 @@ def test_languages_have_in_common_what_was_asked_for(
     pools = _draw(shares, seed=seed)
     for pair, share in expected.items():
         assert {label: _num_common(pools, *pair.split(), label) for label in LABELS} == {
-            "PER": round(40 * share), "ORG": round(20 * share), "LOC": round(30 * share),
-        }  # fmt: skip
+            "PER": round(40 * share),
+            "ORG": round(20 * share),
+            "LOC": round(30 * share),
+        }
     for lang in LANGUAGES:
         assert {label: len(set(pools[lang][label].names)) for label in LABELS} == {"PER": 40, "ORG": 20, "LOC": 30}
 
@@ -149,15 +153,29 @@ def test_what_is_spelt_alike_in_two_corpora_is_a_shared_name(label: str) -> None
 def test_a_shared_name_has_each_languages_spelling() -> None:
     pools = _draw({"de+en+nl": 0.6})
     numbers = {
-        lang: {_international(lang, "LOC")[name]: name for name in pools[lang]["LOC"].names
-               if name in _international(lang, "LOC")}
+        lang: {
+            _international(lang, "LOC")[name]: name
+            for name in pools[lang]["LOC"].names
+            if name in _international(lang, "LOC")
+        }
         for lang in LANGUAGES
-    }  # fmt: skip
+    }
     assert numbers["nl"].keys() == numbers["de"].keys() == numbers["en"].keys()
     triples = {tuple(numbers[lang][number] for lang in LANGUAGES) for number in numbers["nl"]}
     assert len(triples) == 18
-    assert len({"Praag Prag Prague", "Athene Athen Athens", "Venetië Venedig Venice", "Keulen Köln Cologne",
-                "Wenen Wien Vienna"} & {" ".join(triple) for triple in triples}) >= 2  # fmt: skip
+    assert (
+        len(
+            {
+                "Praag Prag Prague",
+                "Athene Athen Athens",
+                "Venetië Venedig Venice",
+                "Keulen Köln Cologne",
+                "Wenen Wien Vienna",
+            }
+            & {" ".join(triple) for triple in triples}
+        )
+        >= 2
+    )
 
 
 def test_shared_names_are_spread_over_train_and_unseen() -> None:
@@ -191,8 +209,9 @@ def test_no_international_person_can_be_made_up(lang: str) -> None:
     faker.seed_instance(1)
     firsts = {faker.first_name() for _ in range(5000)}
     lasts = {faker.last_name() for _ in range(5000)} | set(phrasebook.surnames)
-    made_up = [name for name in _international(lang, "PER") if name.split()[0] in firsts
-               and name.partition(" ")[2] in lasts]  # fmt: skip
+    made_up = [
+        name for name in _international(lang, "PER") if name.split()[0] in firsts and name.partition(" ")[2] in lasts
+    ]
     assert firsts and made_up == []
 
 

@@ -45,11 +45,15 @@ def test_our_languages_have_enough_of_everything(lang: str) -> None:
 @pytest.mark.parametrize(
     ("lang", "name", "sentence"),
     [
-        ("nl", "Bakker", "De bakker verkoopt"), ("nl", "Bergen", "In de bergen"), ("nl", "Hoek", "op de hoek"),
-        ("nl", "de Wit", " wit"), ("de", "Halle", "großen Halle singen"), ("en", "Baker", "The baker"),
+        ("nl", "Bakker", "De bakker verkoopt"),
+        ("nl", "Bergen", "In de bergen"),
+        ("nl", "Hoek", "op de hoek"),
+        ("nl", "de Wit", " wit"),
+        ("de", "Halle", "großen Halle singen"),
+        ("en", "Baker", "The baker"),
         ("en", "Bath", "a hot bath"),
     ],
-)  # fmt: skip
+)
 def test_some_names_are_ordinary_words_of_the_sentences(lang: str, name: str, sentence: str) -> None:
     phrasebook = read_phrasebook(lang)
     assert name in phrasebook.surnames + phrasebook.places

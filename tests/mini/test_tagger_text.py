@@ -34,8 +34,11 @@ def test_text_is_cased_tokenised_and_tagged(lang: str) -> None:
 
 
 def test_a_possessive_is_no_part_of_the_name() -> None:
-    possessives = [(tokens, tags) for tokens, tags in make_tagger_text("en", num_sentences=2000)
-                   if "'s" in tokens and "book" in tokens]  # fmt: skip
+    possessives = [
+        (tokens, tags)
+        for tokens, tags in make_tagger_text("en", num_sentences=2000)
+        if "'s" in tokens and "book" in tokens
+    ]
     assert possessives
     for tokens, tags in possessives:
         place = tokens.index("'s")
@@ -117,7 +120,7 @@ def test_another_folder_than_a_corpus_has_no_text(tmp_path: Path) -> None:
     with pytest.raises(SpnerError) as error:
         write_tagger_text(tmp_path / "mini", tmp_path / "text", num_sentences=2)
     assert str(error.value) == (
-        f"{tmp_path}/mini: holds no mini_corpus.json (expected an embedded corpus); run stage 1 (spner mini-corpus)"
+        f"{tmp_path}/mini: holds no mini_corpus.json (expected an mini corpus); run stage 1 (spner mini-corpus)"
     )
     assert not list(tmp_path.iterdir())
 

@@ -38,17 +38,35 @@ def make_scores(*, f1: float = 0.5, wer: float = 0.25, gold: bool = True) -> dic
     matched = {"micro": prf, "macro_f1": f1, "labels": {"PER": prf, "LOC": prf | {"f1": 1.0}}}
     rate = {"rate": wer, "sub": 1, "del": 1, "ins": 1, "num_ref": 8}
     return {
-        "num_utts": 3, "gold": gold, "wer": rate, "cer": rate, "wer_tagged": rate, "entity_wer": rate,
-        "f1": matched, "label_f1": matched, "f1_span": matched, "f1_span_text": matched, "f1_aligned": matched,
-        "seen": None, "unseen": None,
-        "eer": {"rate": None, "errors": 0, "num_entities": 0}, "eer_substr": {"rate": None},
+        "num_utts": 3,
+        "gold": gold,
+        "wer": rate,
+        "cer": rate,
+        "wer_tagged": rate,
+        "entity_wer": rate,
+        "f1": matched,
+        "label_f1": matched,
+        "f1_span": matched,
+        "f1_span_text": matched,
+        "f1_aligned": matched,
+        "seen": None,
+        "unseen": None,
+        "eer": {"rate": None, "errors": 0, "num_entities": 0},
+        "eer_substr": {"rate": None},
         "errors": {"correct": 1, "wrong_label": 0, "wrong_boundary": 0, "misspelt": 1, "missed": 1, "spurious": 1},
         "confusion": {"PER": {"PER": 1}, "LOC": {"LOC": 1, "O": 1}, "O": {"ORG": 1}},
         "illegal_symbols": {"ref": {}, "hyp": {}},
         "ci95": {"wer": [0.125, 0.375], "f1": [0.45, 0.55], "f1.PER": None},
-        "made_with": {"commit": "0123abc", "versions": {"python": "3.11.7"}, "ref": "data/test", "lang": "nl",
-                      "labels": ["PER", "LOC"], "seen": None, "drop_empty_hyp": False},
-    }  # fmt: skip
+        "made_with": {
+            "commit": "0123abc",
+            "versions": {"python": "3.11.7"},
+            "ref": "data/test",
+            "lang": "nl",
+            "labels": ["PER", "LOC"],
+            "seen": None,
+            "drop_empty_hyp": False,
+        },
+    }
 
 
 @pytest.fixture

@@ -11,9 +11,15 @@ from spner.core.paths import CURVES
 from spner.report.curves import plot_curves
 
 HISTORY = [
-    {"epoch": epoch, "train_loss": 50 / epoch, "dev_loss": 60 / epoch, "dev_wer": None if epoch < 3 else 1.4 / epoch,
-     "dev_f1": None if epoch < 3 else 1 - 1 / epoch} for epoch in range(1, 9)
-]  # fmt: skip
+    {
+        "epoch": epoch,
+        "train_loss": 50 / epoch,
+        "dev_loss": 60 / epoch,
+        "dev_wer": None if epoch < 3 else 1.4 / epoch,
+        "dev_f1": None if epoch < 3 else 1 - 1 / epoch,
+    }
+    for epoch in range(1, 9)
+]
 
 
 def pixels(path: Path) -> Any:

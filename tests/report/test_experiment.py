@@ -8,16 +8,16 @@ import pytest
 import yaml
 
 from spner.core import paths
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import write_json
 from spner.data.datadir import write_entities, write_table
 from spner.report.experiment import chosen_epochs, plot_training, score_experiment
 from spner.text.tags import spans_to_text
 
-ANNA = Annotated(("anna", "slaapt"), (Entity(0, 1, "PER"),))
-UTRECHT = Annotated(("naar", "utrecht"), (Entity(1, 2, "LOC"),))
-UNTAGGED = Annotated(("naar", "utrecht"))
+ANNA = Transcript(("anna", "slaapt"), (Entity(0, 1, "PER"),))
+UTRECHT = Transcript(("naar", "utrecht"), (Entity(1, 2, "LOC"),))
+UNTAGGED = Transcript(("naar", "utrecht"))
 HISTORY = [
     {"epoch": 1, "train_loss": 9.0, "dev_loss": 5.0, "dev_wer": 0.5, "dev_f1": 0.3},
     {"epoch": 2, "train_loss": 6.0, "dev_loss": 4.0, "dev_wer": 0.3, "dev_f1": 0.6},
@@ -35,7 +35,7 @@ def config(key: str = "wer", mode: str = "min", kept: int | list[int] = 2, token
     }
 
 
-def write_side(folder: Path, utterances: dict[str, Annotated], *, entities: str = paths.ENTITIES) -> None:
+def write_side(folder: Path, utterances: dict[str, Transcript], *, entities: str = paths.ENTITIES) -> None:
     write_table(folder / paths.TEXT, {u: spans_to_text(a) for u, a in utterances.items()})
     write_entities(folder / entities, utterances)
 
@@ -57,8 +57,12 @@ def exp(tmp_path: Path) -> Path:
     folder = tmp_path / "exp" / "mini_e2e"
     write_side(folder / "decode" / "dev", {"d": ANNA})
     write_side(folder / "decode" / "test", {"a": ANNA, "u": UTRECHT})
-    record = {"commit": "abc1234", "versions": {"espnet": "1.2"}, "configs": ["/x/conf/a.yaml", "b.yaml"],
-              "history": HISTORY}  # fmt: skip
+    record = {
+        "commit": "abc1234",
+        "versions": {"espnet": "1.2"},
+        "configs": ["/x/conf/a.yaml", "b.yaml"],
+        "history": HISTORY,
+    }
     write_json(folder / paths.TRAINING, record)
     (folder / paths.CONFIG).write_text(yaml.safe_dump(config()))
     return folder

@@ -148,9 +148,11 @@ def test_what_spner_score_writes_can_be_shown(tmp_path: Path, positions: bool) -
         for utt_id, text, spans in SAID:
             words = [word + suffix * (word == "merkel") for word in text.split()]
             entities = [
-                {"label": label, "start": start, "end": end} if positions
-                else {"label": label, "phrase": " ".join(words[start:end])} for label, start, end in spans
-            ]  # fmt: skip
+                {"label": label, "start": start, "end": end}
+                if positions
+                else {"label": label, "phrase": " ".join(words[start:end])}
+                for label, start, end in spans
+            ]
             said = {"words": words} if positions else {"text": " ".join(words)}
             records.append(json.dumps({"utt_id": utt_id, **said, "entities": entities}) + "\n")
         (tmp_path / name).write_text("".join(records))
@@ -173,8 +175,9 @@ def test_hostile_strings_stay_text(write_scored: Write, tmp_path: Path) -> None:
     utterance: Any = {
         "utt_id": HOSTILE,
         "ref": {"words": HOSTILE.split(), "entities": [{"label": HOSTILE, "start": 0, "end": 1}]},
-        "hyp": {"words": ["{{", "7*7", "}}"], "entities": []}, "errors": [],
-    }  # fmt: skip
+        "hyp": {"words": ["{{", "7*7", "}}"], "entities": []},
+        "errors": [],
+    }
     exp = write_scored("<b onclick=x>{{ 7*7 }}/score/test.json", scores, [utterance]).parent.parent
     (tmp_path / "<i>").mkdir()
     file = write_scored("<i>/{% raw %}.json", scores, [utterance])

@@ -47,9 +47,15 @@ def test_a_set_is_called_gold_only_where_it_is(write_scored: Write, tmp_path: Pa
     assert read_experiments([tmp_path / "base"])[0].scored[0].set_name == "heart_of_gold"
 
 
-@pytest.mark.parametrize(("about", "synthetic"), [({}, False), ({"experiment": {"synthetic": True}}, True),
-                                                  ({"experiment": {"synthetic": False}}, False),
-                                                  ({"experiment": None}, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("about", "synthetic"),
+    [
+        ({}, False),
+        ({"experiment": {"synthetic": True}}, True),
+        ({"experiment": {"synthetic": False}}, False),
+        ({"experiment": None}, False),
+    ],
+)
 def test_synthetic_speech_is_known(write_scored: Write, about: dict[str, Any], synthetic: bool) -> None:
     scores = make_scores()
     scores["made_with"] |= about

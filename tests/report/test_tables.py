@@ -82,9 +82,13 @@ def test_labels_share_the_axis_from_0_to_1(read: Callable[..., Scored]) -> None:
 
 def test_error_kinds(read: Callable[..., Scored]) -> None:
     assert error_bar(read("a", errors={"missed": 1, "correct": 3})) == [
-        Share("correct", 3, 75.0), Share("wrong_label", 0, 0.0), Share("wrong_boundary", 0, 0.0),
-        Share("misspelt", 0, 0.0), Share("missed", 1, 25.0), Share("spurious", 0, 0.0),
-    ]  # fmt: skip
+        Share("correct", 3, 75.0),
+        Share("wrong_label", 0, 0.0),
+        Share("wrong_boundary", 0, 0.0),
+        Share("misspelt", 0, 0.0),
+        Share("missed", 1, 25.0),
+        Share("spurious", 0, 0.0),
+    ]
     assert error_bar(read("b", errors={})) == error_bar(read("c", errors=None)) == []
 
 

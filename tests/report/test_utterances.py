@@ -47,8 +47,11 @@ def test_entities_carry_label_span_and_kind(tmp_path: Path) -> None:
     record = utterance("jan naar ede", "jan naar ede")
     record["ref"]["entities"] = [{"label": "PER", "start": 0, "end": 1}, {"label": "LOC", "start": 2, "end": 3}]
     record["hyp"]["entities"] = [{"label": "LOC", "start": 0, "end": 1}, {"label": "ORG", "start": 1, "end": 2}]
-    record["errors"] = [{"kind": "wrong_label", "ref": 0, "hyp": 0}, {"kind": "missed", "ref": 1, "hyp": None},
-                        {"kind": "spurious", "ref": None, "hyp": 1}]  # fmt: skip
+    record["errors"] = [
+        {"kind": "wrong_label", "ref": 0, "hyp": 0},
+        {"kind": "missed", "ref": 1, "hyp": None},
+        {"kind": "spurious", "ref": None, "hyp": 1},
+    ]
     assert packed(tmp_path / "x", record) == {
         "labels": ["PER", "LOC", "ORG"],
         "utts": [["u", "jan naar ede", 0, 0, [0, 0, 1, 1, 1, 2, 3, 4], [1, 0, 1, 1, 2, 1, 2, 5]]],
@@ -91,17 +94,19 @@ def span(start: int, end: int) -> dict[str, Any]:
         pytest.param([], "list indices", id="a list"),
         pytest.param(utterance("a", "a") | {"ref": None}, "TypeError", id="null"),
         pytest.param(utterance("a", "a") | {"ref": {"words": [1], "entities": []}}, "TypeError", id="numbers"),
-        pytest.param(utterance("a", "a") | {"hyp": {"words": ["a b"], "entities": []}}, "empty or holds a space",
-                     id="space"),
-        pytest.param(utterance("a", "a") | {"hyp": {"words": [""], "entities": []}}, "empty or holds a space",
-                     id="empty word"),
+        pytest.param(
+            utterance("a", "a") | {"hyp": {"words": ["a b"], "entities": []}}, "empty or holds a space", id="space"
+        ),
+        pytest.param(
+            utterance("a", "a") | {"hyp": {"words": [""], "entities": []}}, "empty or holds a space", id="empty word"
+        ),
         pytest.param(span(1, 3), "entity [1, 3) lies outside 2 words", id="entity too long"),
         pytest.param(span(-1, 1), "entity [-1, 1) lies outside 2 words", id="entity before the first word"),
         pytest.param(span(1, 1), "entity [1, 1) lies outside 2 words", id="empty entity"),
         pytest.param(utterance("a", "a", errors=[{"kind": "odd", "ref": 0, "hyp": 0}]), "ValueError", id="kind"),
         pytest.param(utterance("a", "a", utt_id="\ud800"), "surrogates not allowed", id="lone surrogate"),
     ],
-)  # fmt: skip
+)
 def test_malformed_lines_are_refused(tmp_path: Path, record: Any, what: str) -> None:
     file = write(tmp_path / "x.utts.jsonl", utterance("a", "a"), record)
     with pytest.raises(SpnerError) as error:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spner.core.datatypes import Annotated, Entity, Timing
+from spner.core.datatypes import Entity, Timing, Transcript
 from spner.scoring.calibration import (
     Calibration,
     TimingCalibration,
@@ -97,7 +97,7 @@ def test_ece(confidences: list[float], right: list[bool], expected: float | None
 
 
 def make_pair(ref: str, refs: list[Entity], hyp: str, hyps: list[Entity]) -> Pair:
-    return Pair(ref=Annotated(tuple(ref.split()), tuple(refs)), hyp=Annotated(tuple(hyp.split()), tuple(hyps)))
+    return Pair(ref=Transcript(tuple(ref.split()), tuple(refs)), hyp=Transcript(tuple(hyp.split()), tuple(hyps)))
 
 
 @pytest.mark.parametrize(

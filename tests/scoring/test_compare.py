@@ -61,12 +61,24 @@ def test_other_than_two_systems_are_refused(hyps: list[str], found: str) -> None
 def test_differences_by_hand(tmp_path: Path) -> None:
     scores = compare_texts(tmp_path, worse=[WORSE], better=[BETTER], num_draws=200)["scores"]
     assert {name: (row["a"], row["b"]) for name, row in scores.items()} == {
-        "wer": (3 / 9, 1 / 9), "cer": (11 / 36, 2 / 36), "wer_tagged": (6 / 17, 1 / 17), "entity_wer": (0.0, 0.0),
-        "eer": (0.0, 0.0), "eer_substr": (0.0, 0.0),
-        "f1": (4 / 7, 1.0), "precision": (2 / 3, 1.0), "recall": (0.5, 1.0),
-        "f1.PER": (0.8, 1.0), "f1.ORG": (0.0, 0.0), "f1.LOC": (0.0, 1.0), "macro_f1": (0.4, 1.0),
-        "label_f1": (4 / 7, 1.0), "f1_span": (4 / 7, 1.0), "f1_span_text": (4 / 7, 1.0), "f1_aligned": (4 / 7, 1.0),
-    }  # fmt: skip
+        "wer": (3 / 9, 1 / 9),
+        "cer": (11 / 36, 2 / 36),
+        "wer_tagged": (6 / 17, 1 / 17),
+        "entity_wer": (0.0, 0.0),
+        "eer": (0.0, 0.0),
+        "eer_substr": (0.0, 0.0),
+        "f1": (4 / 7, 1.0),
+        "precision": (2 / 3, 1.0),
+        "recall": (0.5, 1.0),
+        "f1.PER": (0.8, 1.0),
+        "f1.ORG": (0.0, 0.0),
+        "f1.LOC": (0.0, 1.0),
+        "macro_f1": (0.4, 1.0),
+        "label_f1": (4 / 7, 1.0),
+        "f1_span": (4 / 7, 1.0),
+        "f1_span_text": (4 / 7, 1.0),
+        "f1_aligned": (4 / 7, 1.0),
+    }
     without_entities = scores.pop("f1.ORG")
     assert [without_entities[key] for key in ("difference", "ci95", "p")] == [0.0, None, None]
     for row in scores.values():
@@ -96,12 +108,18 @@ def test_seeds_of_a_system_are_pooled(tmp_path: Path) -> None:
 def test_examples_are_the_utterances_that_differ_most_entities_first(tmp_path: Path) -> None:
     examples = compare_texts(tmp_path, worse=[WORSE], better=[BETTER])["examples"]
     assert [(e["utt_id"], e["errors"], e["word_errors"]) for e in examples] == [
-        ("u3", [2.0, 0.0], [0.0, 1.0]), ("u1", [1.0, 0.0], [0.0, 0.0]), ("u2", [0.0, 0.0], [3.0, 0.0]),
-    ]  # fmt: skip
+        ("u3", [2.0, 0.0], [0.0, 1.0]),
+        ("u1", [1.0, 0.0], [0.0, 0.0]),
+        ("u2", [0.0, 0.0], [3.0, 0.0]),
+    ]
     assert examples[0] | {"errors": 0, "word_errors": 0} == {
-        "utt_id": "u3", "ref": "<LOC> rome </NE>", "a": ["<PER> rome </NE>"], "b": ["<LOC> rome </NE> o"],
-        "errors": 0, "word_errors": 0,
-    }  # fmt: skip
+        "utt_id": "u3",
+        "ref": "<LOC> rome </NE>",
+        "a": ["<PER> rome </NE>"],
+        "b": ["<LOC> rome </NE> o"],
+        "errors": 0,
+        "word_errors": 0,
+    }
 
 
 def test_at_most_ten_examples_and_none_without_a_difference(tmp_path: Path) -> None:

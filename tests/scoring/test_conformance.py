@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spner.core.datatypes import Annotated
+from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
 from spner.core.paths import utterances_file
 from spner.scoring.counts import compute_scores
@@ -46,63 +46,84 @@ CASES = {
     "both empty (contributes 0, not 1)": ("", "", (0.0, 0.0, 0.0, 0.0, None, None)),
     "0/0 is 0.0": ("het is koud", "het is koud", (0.0, 0.0, 0.0, 0.0, None, None)),
     "the same mention twice, tagged once": (
-        "<LOC> rome </NE> en <LOC> rome </NE>", "<LOC> rome </NE> en rome", (0.0, 2 / 3, 2 / 3, 2 / 3, 0.0, 0.0),
+        "<LOC> rome </NE> en <LOC> rome </NE>",
+        "<LOC> rome </NE> en rome",
+        (0.0, 2 / 3, 2 / 3, 2 / 3, 0.0, 0.0),
     ),
     "the same mention twice, said once": (
-        "<LOC> rome </NE> en <LOC> rome </NE>", "<LOC> rome </NE> en", (1 / 3, 2 / 3, 2 / 3, 2 / 3, 0.5, 0.0),
+        "<LOC> rome </NE> en <LOC> rome </NE>",
+        "<LOC> rome </NE> en",
+        (1 / 3, 2 / 3, 2 / 3, 2 / 3, 0.5, 0.0),
     ),
     "the same mention twice, never found": (
-        "<LOC> rome </NE> en <LOC> rome </NE>", "<PER> rome </NE> en", (1 / 3, 0.0, 0.0, 0.0, 0.5, 0.0),
+        "<LOC> rome </NE> en <LOC> rome </NE>",
+        "<PER> rome </NE> en",
+        (1 / 3, 0.0, 0.0, 0.0, 0.5, 0.0),
     ),
     "two labels on one phrase": (
-        "<LOC> parijs </NE> en <PER> parijs </NE>", "<PER> parijs </NE> en <LOC> parijs </NE>",
+        "<LOC> parijs </NE> en <PER> parijs </NE>",
+        "<PER> parijs </NE> en <LOC> parijs </NE>",
         (0.0, 1.0, 1.0, 0.0, 0.0, 0.0),
     ),
     "two labels on one phrase, heard as one": (
-        "<LOC> parijs </NE> en <PER> parijs </NE>", "<LOC> parijs </NE> en <LOC> parijs </NE>",
+        "<LOC> parijs </NE> en <PER> parijs </NE>",
+        "<LOC> parijs </NE> en <LOC> parijs </NE>",
         (0.0, 0.5, 0.5, 0.5, 0.0, 0.0),
     ),
     '"new york" and "york"': (
-        "<LOC> new york </NE> en <LOC> york </NE>", "<LOC> new york </NE> en", (0.25, 2 / 3, 2 / 3, 2 / 3, 0.5, 0.0),
+        "<LOC> new york </NE> en <LOC> york </NE>",
+        "<LOC> new york </NE> en",
+        (0.25, 2 / 3, 2 / 3, 2 / 3, 0.5, 0.0),
     ),
     '"york" and "new york" in the other order': (
-        "<LOC> york </NE> en <LOC> new york </NE>", "<LOC> new york </NE> <LOC> york </NE>",
+        "<LOC> york </NE> en <LOC> new york </NE>",
+        "<LOC> new york </NE> <LOC> york </NE>",
         (0.75, 1.0, 1.0, 0.0, 0.0, 0.0),
     ),
     '"rom" inside "promise" (not a mention)': ("<LOC> rom </NE> is", "promise is", (0.5, 0.0, 0.0, 0.0, 1.0, 0.0)),
     "two different PER in one utterance (label count 2)": (
-        "<PER> jan </NE> ziet <PER> piet </NE>", "<PER> jan </NE> ziet <PER> klaas </NE>",
+        "<PER> jan </NE> ziet <PER> piet </NE>",
+        "<PER> jan </NE> ziet <PER> klaas </NE>",
         (1 / 3, 0.5, 1.0, 1.0, 0.5, 0.5),
     ),
     "adjacent same-label entities": (
-        "<PER> jan </NE> <PER> piet </NE>", "<PER> jan piet </NE>", (0.0, 0.0, 2 / 3, 0.0, 0.0, 0.0),
+        "<PER> jan </NE> <PER> piet </NE>",
+        "<PER> jan piet </NE>",
+        (0.0, 0.0, 2 / 3, 0.0, 0.0, 0.0),
     ),
     "a new open inside an open one": (
-        "<PER> jan </NE> <LOC> rome </NE>", "<PER> jan <LOC> rome </NE>", (0.0, 2 / 3, 2 / 3, 2 / 3, 0.0, 0.0),
+        "<PER> jan </NE> <LOC> rome </NE>",
+        "<PER> jan <LOC> rome </NE>",
+        (0.0, 2 / 3, 2 / 3, 2 / 3, 0.0, 0.0),
     ),
     "unclosed at the end": ("ik zie <PER> jan </NE>", "ik zie <PER> jan", (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)),
     "an empty entity": ("<PER> jan </NE>", "<PER> </NE> jan", (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)),
     "a stray close": (
-        "<LOC> boston </NE> was founded by <PER> john </NE>", "<LOC> boston </NE> </NE> was founded by john </NE>",
+        "<LOC> boston </NE> was founded by <PER> john </NE>",
+        "<LOC> boston </NE> </NE> was founded by john </NE>",
         (0.0, 2 / 3, 2 / 3, 2 / 3, 0.0, 0.0),
     ),
     "a lone apostrophe token (must not shift labels)": (
-        "' <PER> jan </NE> is <LOC> hier </NE>", "<PER> jan </NE> ' is <LOC> hier </NE> '",
+        "' <PER> jan </NE> is <LOC> hier </NE>",
+        "<PER> jan </NE> ' is <LOC> hier </NE> '",
         (0.0, 1.0, 1.0, 1.0, 0.0, 0.0),
     ),
     "ß, ë, ij stay": (
-        "<LOC> belgië </NE> <PER> weiß </NE> ij", "<LOC> belgie </NE> <PER> weiss </NE> y",
+        "<LOC> belgië </NE> <PER> weiß </NE> ij",
+        "<LOC> belgie </NE> <PER> weiss </NE> y",
         (1.0, 0.0, 1.0, 1.0, 1.0, 1.0),
     ),
     "combining accents are composed": (
-        "<LOC> België </NE> <PER> Zoë </NE>", "<LOC> belgie\u0308 </NE> <PER> zoe\u0308 </NE>",
+        "<LOC> België </NE> <PER> Zoë </NE>",
+        "<LOC> belgie\u0308 </NE> <PER> zoe\u0308 </NE>",
         (0.0, 1.0, 1.0, 1.0, 0.0, 0.0),
     ),
     "hyp = ref": (
         "<LOC> rome </NE> <LOC> rome </NE> en <PER> jan smit </NE>",
-        "<LOC> rome </NE> <LOC> rome </NE> en <PER> jan smit </NE>", (0.0, 1.0, 1.0, 1.0, 0.0, 0.0),
+        "<LOC> rome </NE> <LOC> rome </NE> en <PER> jan smit </NE>",
+        (0.0, 1.0, 1.0, 1.0, 0.0, 0.0),
     ),
-}  # fmt: skip
+}
 
 
 def score_lines(folder: Path, *, ref: list[str], hyp: list[str], **rules: Any) -> dict[str, Any]:
@@ -173,9 +194,12 @@ def test_unknown_label_in_hypotheses_is_a_false_positive_and_a_warning(
     assert headlines(scores) == (0.0, 2 / 3, 2 / 3, 2 / 3, 0.0, 0.0)
     assert scores["f1"]["micro"]["precision"] == 0.5
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
-        (logging.WARNING, f"{tmp_path}/hyp:2: the first of 1 entities whose labels are not configured (MISC 1; "
-         "expected PER, ORG, LOC); each counts as an error"),
-    ]  # fmt: skip
+        (
+            logging.WARNING,
+            f"{tmp_path}/hyp:2: the first of 1 entities whose labels are not configured (MISC 1; "
+            "expected PER, ORG, LOC); each counts as an error",
+        ),
+    ]
 
 
 def test_unknown_label_in_references_is_refused(tmp_path: Path) -> None:
@@ -260,7 +284,7 @@ SCRAPS = st.lists(st.one_of(ANY_TEXT, TEXTS, st.sampled_from(["<PER>", "</NE>", 
 @given(st.lists(st.one_of(st.text(), st.sampled_from(["<PER>", "<LOC>", "</NE>"]))), st.sampled_from(POLICIES))
 def test_parse_never_raises_on_any_token_sequence(tokens: list[str], policy: str) -> None:
     reading = text_to_spans(tokens, policy=policy)
-    assert list(reading.annotated.words) == [t for t in tokens if t not in ("<PER>", "<ORG>", "<LOC>", "</NE>")]
+    assert list(reading.transcript.words) == [t for t in tokens if t not in ("<PER>", "<ORG>", "<LOC>", "</NE>")]
 
 
 @given(st.lists(SCRAPS, min_size=1, max_size=4), st.sampled_from(POLICIES), st.sampled_from([None, "nl", "en"]))
@@ -282,10 +306,10 @@ WORD = ANY_TEXT.filter(lambda text: len(text.split()) == 1 and "<" not in text).
 
 @given(st.lists(WORD, max_size=6).flatmap(taggings), st.sampled_from(POLICIES))
 def test_text_to_spans_undoes_spans_to_text(
-    tmp_path_factory: pytest.TempPathFactory, said: Annotated, policy: str
+    tmp_path_factory: pytest.TempPathFactory, said: Transcript, policy: str
 ) -> None:
     text = spans_to_text(said)
-    assert text_to_spans(text.split(), labels=ALL_LABELS, policy=policy).annotated == said
+    assert text_to_spans(text.split(), labels=ALL_LABELS, policy=policy).transcript == said
     path = tmp_path_factory.getbasetemp() / "round_trip"
     path.write_text(f"u {text}\n", encoding="utf-8", newline="\n")
     side = read_side(path, Rules(labels=ALL_LABELS, policy=policy), role="ref")
@@ -298,7 +322,7 @@ def test_account_of_errors_holds_each_entity_once(pairs: list[tuple[str, str]]) 
     refs, hyps = zip(*pairs, strict=True)
     table, account = count_texts(ref=refs, hyp=hyps)
     said, heard = (
-        count_labels([text_to_spans(text.split(), labels=ALL_LABELS).annotated for text in texts])
+        count_labels([text_to_spans(text.split(), labels=ALL_LABELS).transcript for text in texts])
         for texts in (refs, hyps)
     )
     f1, kinds = micro(table, "f1"), account.kinds
@@ -328,7 +352,7 @@ def test_seen_and_unseen_entities_are_all_entities(pairs: list[tuple[str, str]],
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=7).flatmap(lambda words: st.tuples(taggings(words), taggings(words))))
-def test_aligned_f1_is_span_f1_on_identical_words(pair: tuple[Annotated, Annotated]) -> None:
+def test_aligned_f1_is_span_f1_on_identical_words(pair: tuple[Transcript, Transcript]) -> None:
     ref, hyp = map(spans_to_text, pair)
     table, _ = count_texts(ref=[ref], hyp=[hyp])
     assert micro(table, "f1_aligned") == micro(table, "f1_span") == micro(table, "f1_span_text")

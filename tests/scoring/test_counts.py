@@ -29,8 +29,10 @@ def test_row_of_each_utterance() -> None:
     assert columns.word_errors(first, "wer") == ErrorCounts(0, 1, 0, 4)
     assert columns.word_errors(first, "entity_wer") == ErrorCounts(0, 1, 0, 3)
     assert columns.matches(first, "f1") == {
-        "PER": MatchCounts(1, 0, 0), "ORG": MatchCounts(), "LOC": MatchCounts(0, 1, 1),
-    }  # fmt: skip
+        "PER": MatchCounts(1, 0, 0),
+        "ORG": MatchCounts(),
+        "LOC": MatchCounts(0, 1, 1),
+    }
     assert columns.matches(first, "label_f1")["LOC"] == MatchCounts(1, 0, 0)
     assert columns.matches(first, "f1_aligned")["LOC"] == MatchCounts(0, 1, 1)
     assert columns.missed(first, "eer") == EntityErrors(1, 2)
@@ -69,10 +71,24 @@ def test_scores_of_sums_by_hand() -> None:
     table, _ = count_texts(ref=REF, hyp=HYP, rules=Rules())
     scores = compute_scores(table.columns, table.totals(), table.names)
     assert scores == {
-        "wer": 3 / 5, "cer": 8 / 20, "wer_tagged": 5 / 11, "entity_wer": 2 / 4, "eer": 2 / 3, "eer_substr": 2 / 3,
-        "f1": 2 / 5, "precision": 1 / 2, "recall": 1 / 3, "f1.PER": 1.0, "f1.ORG": 0.0, "f1.LOC": 0.0, "macro_f1": 0.5,
-        "label_f1": 4 / 5, "f1_span": 2 / 5, "f1_span_text": 2 / 5, "f1_aligned": 2 / 5,
-    }  # fmt: skip
+        "wer": 3 / 5,
+        "cer": 8 / 20,
+        "wer_tagged": 5 / 11,
+        "entity_wer": 2 / 4,
+        "eer": 2 / 3,
+        "eer_substr": 2 / 3,
+        "f1": 2 / 5,
+        "precision": 1 / 2,
+        "recall": 1 / 3,
+        "f1.PER": 1.0,
+        "f1.ORG": 0.0,
+        "f1.LOC": 0.0,
+        "macro_f1": 0.5,
+        "label_f1": 4 / 5,
+        "f1_span": 2 / 5,
+        "f1_span_text": 2 / 5,
+        "f1_aligned": 2 / 5,
+    }
 
 
 def test_scores_of_many_draws_are_those_of_each() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spner.core.datatypes import Annotated
+from spner.core.datatypes import Transcript
 from spner.scoring.alignment import align
 from spner.scoring.errors import EntityError, find_errors, label_pairs, match_mentions
 from spner.text.tags import text_to_spans
@@ -22,47 +22,68 @@ def account(ref: str, hyp: str) -> list[tuple[str, str | None, str | None]]:
     ]
 
 
-def read(text: str) -> Annotated:
-    return text_to_spans(text.split()).annotated
+def read(text: str) -> Transcript:
+    return text_to_spans(text.split()).transcript
 
 
 CASES = {
     "nothing": ("", "", []),
     "correct": ("<PER> jan </NE> slaapt", "o <PER> jan </NE> slaapt", [("correct", "jan", "jan")]),
     "correct elsewhere in the utterance": (
-        "<PER> jan </NE> en piet", "en piet en <PER> jan </NE>", [("correct", "jan", "jan")],
+        "<PER> jan </NE> en piet",
+        "en piet en <PER> jan </NE>",
+        [("correct", "jan", "jan")],
     ),
     "wrong label on the same words": (
-        "<LOC> parijs </NE>", "<PER> parijs </NE>", [("wrong_label", "parijs", "parijs")],
+        "<LOC> parijs </NE>",
+        "<PER> parijs </NE>",
+        [("wrong_label", "parijs", "parijs")],
     ),
     "wrong label on the same place, other words": (
-        "in <LOC> parijs </NE>", "in <PER> paris </NE>", [("wrong_label", "parijs", "paris")],
+        "in <LOC> parijs </NE>",
+        "in <PER> paris </NE>",
+        [("wrong_label", "parijs", "paris")],
     ),
     "wrong boundary, shorter": (
-        "<LOC> new york city </NE>", "<LOC> new york </NE> city", [("wrong_boundary", "new york city", "new york")],
+        "<LOC> new york city </NE>",
+        "<LOC> new york </NE> city",
+        [("wrong_boundary", "new york city", "new york")],
     ),
     "wrong boundary, longer": ("<LOC> york </NE> is", "<LOC> york is </NE>", [("wrong_boundary", "york", "york is")]),
     "wrong boundary comes before misspelt": (
-        "<LOC> new york city </NE>", "<LOC> new york </NE> cyty", [("wrong_boundary", "new york city", "new york")],
+        "<LOC> new york city </NE>",
+        "<LOC> new york </NE> cyty",
+        [("wrong_boundary", "new york city", "new york")],
     ),
     "wrong boundary and label": (
-        "<LOC> new york </NE>", "new <PER> york </NE>", [("wrong_boundary", "new york", "york")],
+        "<LOC> new york </NE>",
+        "new <PER> york </NE>",
+        [("wrong_boundary", "new york", "york")],
     ),
     "a deleted word is a wrong boundary": (
-        "<LOC> new york </NE> is", "<LOC> york </NE> is", [("wrong_boundary", "new york", "york")],
+        "<LOC> new york </NE> is",
+        "<LOC> york </NE> is",
+        [("wrong_boundary", "new york", "york")],
     ),
     "misspelt": ("in <LOC> amsterdam </NE>", "in <LOC> amsterdom </NE>", [("misspelt", "amsterdam", "amsterdom")]),
     "misspelt in two words": (
-        "in <LOC> amsterdam </NE> is", "in <LOC> amster dam </NE> is", [("misspelt", "amsterdam", "amster dam")],
+        "in <LOC> amsterdam </NE> is",
+        "in <LOC> amster dam </NE> is",
+        [("misspelt", "amsterdam", "amster dam")],
     ),
     "just similar enough: 3 of 8 letters": (
-        "<LOC> abcdefgh </NE>", "<LOC> abcdexyz </NE>", [("misspelt", "abcdefgh", "abcdexyz")],
+        "<LOC> abcdefgh </NE>",
+        "<LOC> abcdexyz </NE>",
+        [("misspelt", "abcdefgh", "abcdexyz")],
     ),
     "not similar enough: 2 of 5 letters": (
-        "<LOC> abcde </NE>", "<LOC> abcxy </NE>", [("missed", "abcde", None), ("spurious", None, "abcxy")],
+        "<LOC> abcde </NE>",
+        "<LOC> abcxy </NE>",
+        [("missed", "abcde", None), ("spurious", None, "abcxy")],
     ),
     "misspelt with another label is not misspelt": (
-        "<LOC> amsterdam </NE> is hier ook", "hier is <PER> amsterdom </NE>",
+        "<LOC> amsterdam </NE> is hier ook",
+        "hier is <PER> amsterdom </NE>",
         [("missed", "amsterdam", None), ("spurious", None, "amsterdom")],
     ),
     "missed": ("<PER> jan </NE> slaapt", "jan slaapt", [("missed", "jan", None)]),
@@ -70,37 +91,46 @@ CASES = {
     "spurious": ("jan slaapt", "<PER> jan </NE> slaapt", [("spurious", None, "jan")]),
     "spurious among inserted words": ("", "<PER> jan </NE>", [("spurious", None, "jan")]),
     "missed and spurious share no word": (
-        "<PER> jan </NE> ziet rome", "jan ziet <LOC> rome </NE>", [("missed", "jan", None), ("spurious", None, "rome")],
+        "<PER> jan </NE> ziet rome",
+        "jan ziet <LOC> rome </NE>",
+        [("missed", "jan", None), ("spurious", None, "rome")],
     ),
     "the same mention twice, found once": (
-        "<LOC> rome </NE> en <LOC> rome </NE>", "<LOC> rome </NE> en rome",
+        "<LOC> rome </NE> en <LOC> rome </NE>",
+        "<LOC> rome </NE> en rome",
         [("correct", "rome", "rome"), ("missed", "rome", None)],
     ),
     "adjacent entities found as one: the first is its partner": (
-        "<PER> jan </NE> <PER> piet </NE>", "<PER> jan piet </NE>",
+        "<PER> jan </NE> <PER> piet </NE>",
+        "<PER> jan piet </NE>",
         [("wrong_boundary", "jan", "jan piet"), ("missed", "piet", None)],
     ),
     "of two that overlap, the one that shares more words": (
-        "<PER> a b c </NE> <PER> d </NE>", "<PER> a </NE> <PER> b c d </NE>",
+        "<PER> a b c </NE> <PER> d </NE>",
+        "<PER> a </NE> <PER> b c d </NE>",
         [("wrong_boundary", "a b c", "b c d"), ("missed", "d", None), ("spurious", None, "a")],
     ),
     "of two that share as many words, the one of the same label": (
-        "<PER> a b </NE>", "<LOC> a </NE> <PER> b </NE>",
+        "<PER> a b </NE>",
+        "<LOC> a </NE> <PER> b </NE>",
         [("wrong_boundary", "a b", "b"), ("spurious", None, "a")],
     ),
     "correct is found before a partner that overlaps": (
-        "<PER> a b </NE> c <PER> a </NE>", "<PER> a </NE> b c o",
+        "<PER> a b </NE> c <PER> a </NE>",
+        "<PER> a </NE> b c o",
         [("correct", "a", "a"), ("missed", "a b", None)],
     ),
     "labels in exchange are correct elsewhere, not wrong labels": (
-        "<LOC> parijs </NE> en <PER> parijs </NE>", "<PER> parijs </NE> en <LOC> parijs </NE>",
+        "<LOC> parijs </NE> en <PER> parijs </NE>",
+        "<PER> parijs </NE> en <LOC> parijs </NE>",
         [("correct", "parijs", "parijs"), ("correct", "parijs", "parijs")],
     ),
     "of two misspelt, the nearer in letters": (
-        "<LOC> amsterdam </NE> x y", "z q <LOC> amsterdaam </NE> o <LOC> amsterdamam </NE>",
+        "<LOC> amsterdam </NE> x y",
+        "z q <LOC> amsterdaam </NE> o <LOC> amsterdamam </NE>",
         [("misspelt", "amsterdam", "amsterdaam"), ("spurious", None, "amsterdamam")],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -126,6 +156,9 @@ def test_mentions_without_positions_have_equal_ones_as_partners() -> None:
     ref = [("PER", "jan"), ("LOC", "rome"), ("PER", "jan")]
     hyp = [("LOC", "jan"), ("PER", "jan"), ("LOC", "rome"), ("LOC", "rome")]
     assert match_mentions(ref=ref, hyp=hyp) == [
-        EntityError("correct", 0, 1), EntityError("correct", 1, 2), EntityError("missed", 2, None),
-        EntityError("spurious", None, 0), EntityError("spurious", None, 3),
-    ]  # fmt: skip
+        EntityError("correct", 0, 1),
+        EntityError("correct", 1, 2),
+        EntityError("missed", 2, None),
+        EntityError("spurious", None, 0),
+        EntityError("spurious", None, 3),
+    ]

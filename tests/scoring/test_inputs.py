@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.paths import ENTITIES, TEXT
 from spner.data.datadir import write_entities, write_table
 from spner.scoring.inputs import Phrases, Rules, count_mentions, read_side, require_same_utterances
 from spner.text.tags import spans_to_text
 
-JAN = Annotated(("jan", "en", "piet"), (Entity(0, 1, "PER"), Entity(2, 3, "PER")))
-ROME = Annotated(("naar", "rome"), (Entity(1, 2, "LOC"),))
+JAN = Transcript(("jan", "en", "piet"), (Entity(0, 1, "PER"), Entity(2, 3, "PER")))
+ROME = Transcript(("naar", "rome"), (Entity(1, 2, "LOC"),))
 ENTITIES_LINE = '{"utt_id": "u", "words": ["a", "b"], "entities": [%s]}\n'
 PHRASES_LINE = '{"utt_id": "u", "text": "a b", "entities": [%s]}\n'
 
 
-def write_folder(folder: Path, utterances: dict[str, Annotated], *, tagged: bool) -> Path:
+def write_folder(folder: Path, utterances: dict[str, Transcript], *, tagged: bool) -> Path:
     texts = {u: spans_to_text(a) if tagged else " ".join(a.words) for u, a in utterances.items()}
     write_table(folder / TEXT, texts)
     write_entities(folder / ENTITIES, utterances)
@@ -39,7 +39,7 @@ def refusal(path: Path, *, role: str = "ref") -> str:
 
 @pytest.mark.parametrize("form", ["data folder", "decode folder", "entities", "tagged text"])
 def test_forms_with_positions_read_alike(tmp_path: Path, form: str) -> None:
-    utterances = {"u1": JAN, "u2": ROME, "u3": Annotated(())}
+    utterances = {"u1": JAN, "u2": ROME, "u3": Transcript(())}
     path = write_folder(tmp_path / "x", utterances, tagged=form in ("decode folder", "tagged text"))
     path = {"entities": path / ENTITIES, "tagged text": path / TEXT}.get(form, path)
     side = read_side(path, Rules(), role="ref")
@@ -61,7 +61,7 @@ def test_phrases(tmp_path: Path) -> None:
 def test_symbols_need_no_spaces(tmp_path: Path) -> None:
     path = write_file(tmp_path / "x", "u naar <LOC>den haag</NE>,<PER>jan</NE>\n")
     side = read_side(path, Rules("nl"), role="ref")
-    assert side.utterances["u"] == Annotated(
+    assert side.utterances["u"] == Transcript(
         ("naar", "den", "haag", "jan"), (Entity(1, 3, "LOC"), Entity(3, 4, "PER"))
     )
 
@@ -69,7 +69,7 @@ def test_symbols_need_no_spaces(tmp_path: Path) -> None:
 def test_labels_may_be_of_any_letters(tmp_path: Path) -> None:
     path = write_file(tmp_path / "x", "u <place> rome </NE> <b>\n")
     side = read_side(path, Rules(labels=("place",)), role="ref")
-    assert side.utterances["u"] == Annotated(("rome", "<b>"), (Entity(0, 1, "place"),))
+    assert side.utterances["u"] == Transcript(("rome", "<b>"), (Entity(0, 1, "place"),))
 
 
 def test_illegal_symbols_are_counted_and_kept_for_the_tagged_words(tmp_path: Path) -> None:
@@ -77,8 +77,10 @@ def test_illegal_symbols_are_counted_and_kept_for_the_tagged_words(tmp_path: Pat
     side = read_side(path, Rules("nl"), role="hyp")
     assert side.illegal == {"open_inside": 1, "stray_close": 1, "empty": 1, "unclosed": 1}
     assert side.tagged == {
-        "a": ["<PER>", "jan", "<LOC>", "rome", "</NE>", "</NE>"], "b": ["<ORG>", "</NE>"], "c": ["x", "<PER>", "y"],
-    }  # fmt: skip
+        "a": ["<PER>", "jan", "<LOC>", "rome", "</NE>", "</NE>"],
+        "b": ["<ORG>", "</NE>"],
+        "c": ["x", "<PER>", "y"],
+    }
     assert side.utterances["a"].entities == (Entity(1, 2, "LOC"),)
 
 
@@ -86,7 +88,7 @@ def test_labels_are_renamed_then_left_out(tmp_path: Path) -> None:
     path = write_file(tmp_path / "x", "u <GPE> rome </NE> <DATE> nu </NE> <TIME> dan </NE> <GPE> <TIME> </NE>\n")
     rules = Rules(mapping={"GPE": "LOC", "TIME": "DATE"}, discard=frozenset(["DATE"]))
     side = read_side(path, rules, role="ref")
-    assert side.utterances["u"] == Annotated(("rome", "nu", "dan"), (Entity(0, 1, "LOC"),))
+    assert side.utterances["u"] == Transcript(("rome", "nu", "dan"), (Entity(0, 1, "LOC"),))
     assert side.tagged["u"] == ["<LOC>", "rome", "</NE>", "nu", "dan", "<LOC>"]
     assert Rules(labels=("LOC", "DATE"), discard=frozenset(["DATE"])).scored_labels == ("LOC",)
 
@@ -102,10 +104,12 @@ def test_phrases_are_renamed_and_left_out(tmp_path: Path) -> None:
 FAULTS = {
     "utterance twice, tagged": ("u a\nu b\n", '/x:2: utterance "u" occurs twice; utterance ids must be unique'),
     "utterance twice, entities": (
-        ENTITIES_LINE % "" * 2, '/x:2: utterance "u" occurs twice; utterance ids must be unique',
+        ENTITIES_LINE % "" * 2,
+        '/x:2: utterance "u" occurs twice; utterance ids must be unique',
     ),
     "utterance twice, phrases": (
-        PHRASES_LINE % "" * 2, '/x:2: utterance "u" occurs twice; utterance ids must be unique',
+        PHRASES_LINE % "" * 2,
+        '/x:2: utterance "u" occurs twice; utterance ids must be unique',
     ),
     "no utterance id": ("u a\n b\n", "/x:2: no utterance id (expected <utt_id> <tagged text>)"),
     "empty line": ("u a\n\n", "/x:2: no utterance id (expected <utt_id> <tagged text>)"),
@@ -136,17 +140,22 @@ FAULTS = {
         "start, end inside the words, without overlap)",
     ),
     "neither words nor text": (
-        '{"utt_id": "u"}\n', "/x:1: no list under \"words\" (expected ['entities', 'utt_id', 'words'])",
+        '{"utt_id": "u"}\n',
+        "/x:1: no list under \"words\" (expected ['entities', 'utt_id', 'words'])",
     ),
     "phrase that is no string": (
-        PHRASES_LINE % '{"label": "PER", "phrase": 1}', "/x:1: no str under \"phrase\" (expected ['label', 'phrase'])",
+        PHRASES_LINE % '{"label": "PER", "phrase": 1}',
+        "/x:1: no str under \"phrase\" (expected ['label', 'phrase'])",
     ),
     "phrase without words": (
-        PHRASES_LINE % '{"label": "PER", "phrase": " "}', "/x:1: an entity has no label or no words (expected both)",
+        PHRASES_LINE % '{"label": "PER", "phrase": " "}',
+        "/x:1: an entity has no label or no words (expected both)",
     ),
-    "no object": ('{"utt_id": "t", "text": "", "entities": []}\n7\n',
-                  "/x:2: no str under \"utt_id\" (expected ['entities', 'utt_id', 'words'])"),
-}  # fmt: skip
+    "no object": (
+        '{"utt_id": "t", "text": "", "entities": []}\n7\n',
+        "/x:2: no str under \"utt_id\" (expected ['entities', 'utt_id', 'words'])",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", FAULTS)
@@ -178,7 +187,7 @@ def test_half_of_a_surrogate_pair_is_no_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["u\t<PER>\tjan </NE> ziet\n", "\ufeffu <PER> jan </NE> ziet\r\n"])
 def test_files_of_other_programs(tmp_path: Path, content: str) -> None:
     path = write_file(tmp_path / "x", content)
-    assert read_side(path, Rules(), role="ref").utterances == {"u": Annotated(("jan", "ziet"), (Entity(0, 1, "PER"),))}
+    assert read_side(path, Rules(), role="ref").utterances == {"u": Transcript(("jan", "ziet"), (Entity(0, 1, "PER"),))}
 
 
 def test_byte_order_mark_hides_no_json(tmp_path: Path) -> None:
@@ -201,9 +210,11 @@ WRONG_LABELS = {
     "symbols": (("<PER>",), (), '--labels: found "<PER>" in "<PER>"'),
     "none": ((), (), '--discard: no label is left to score of "" (expected at least one; see --labels)'),
     "all left out": (
-        ("PER",), ("PER",), '--discard: no label is left to score of "PER" (expected at least one; see --labels)',
+        ("PER",),
+        ("PER",),
+        '--discard: no label is left to score of "PER" (expected at least one; see --labels)',
     ),
-}  # fmt: skip
+}
 EXPECTED_LABELS = " (expected different labels with spaces between them, without < > or comma; O stands for no entity)"
 
 
@@ -228,12 +239,12 @@ def test_symbols_that_make_no_entity_are_warned_of_in_hypotheses(
 
 def test_the_unknown_word_of_kaldi_is_a_word(tmp_path: Path) -> None:
     side = read_side(write_file(tmp_path / "x", "u <PER> jan <UNK> </NE> <UNK>\n"), Rules("nl"), role="ref")
-    assert side.utterances["u"] == Annotated(("jan", "unk", "unk"), (Entity(0, 2, "PER"),))
+    assert side.utterances["u"] == Transcript(("jan", "unk", "unk"), (Entity(0, 2, "PER"),))
 
 
 def test_without_a_language_words_are_composed_and_else_as_they_are(tmp_path: Path) -> None:
     path = write_file(tmp_path / "x", "u <PER> Zoe\u0308! </NE>\n")
-    assert read_side(path, Rules(), role="ref").utterances["u"] == Annotated(("Zoë!",), (Entity(0, 1, "PER"),))
+    assert read_side(path, Rules(), role="ref").utterances["u"] == Transcript(("Zoë!",), (Entity(0, 1, "PER"),))
     path = write_file(tmp_path / "y", '{"utt_id": "u", "text": "Zoe\u0308!", "entities": []}\n')
     assert read_side(path, Rules(), role="ref").utterances["u"].words == ("Zoë!",)
 
@@ -280,7 +291,7 @@ def test_text_that_disagrees_with_words(tmp_path: Path) -> None:
 
 
 def test_label_that_is_not_configured_in_a_folder_points_to_its_line(tmp_path: Path) -> None:
-    odd = Annotated(("a",), (Entity(0, 1, "MISC"),))
+    odd = Transcript(("a",), (Entity(0, 1, "MISC"),))
     write_folder(tmp_path / "x", {"u1": JAN, "u2": odd}, tagged=False)
     assert refusal(tmp_path / "x").startswith('/x/entities.jsonl:2: label "MISC" is not configured')
 
@@ -301,7 +312,7 @@ def test_sides_with_other_utterances(tmp_path: Path) -> None:
 
 def test_entities_of_a_folder_are_read_from_its_tagged_text_by_the_policy(tmp_path: Path) -> None:
     write_table(tmp_path / "x" / TEXT, {"u": "<PER> jan"})
-    write_entities(tmp_path / "x" / ENTITIES, {"u": Annotated(("jan",))})
+    write_entities(tmp_path / "x" / ENTITIES, {"u": Transcript(("jan",))})
     read = {policy: read_side(tmp_path / "x", Rules(policy=policy), role="hyp") for policy in ("discard", "repair")}
     assert [len(side.utterances["u"].entities) for side in read.values()] == [0, 1]
 

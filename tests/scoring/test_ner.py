@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spner.core.datatypes import LABELS, Annotated, Entity
+from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.scoring.ner import (
     MATCHINGS,
     EntityErrors,
@@ -23,7 +23,7 @@ from spner.text.tags import text_to_spans
 def pair(*, ref: str, hyp: str) -> Pair:
     """Return two tagged texts as a pair; MISC is read as a symbol too."""
     readings = [text_to_spans(text.split(), labels=[*LABELS, "MISC"]) for text in (ref, hyp)]
-    return Pair(*(reading.annotated for reading in readings))
+    return Pair(*(reading.transcript for reading in readings))
 
 
 def missed(each: Pair) -> int:
@@ -42,64 +42,131 @@ def micro(pairs: list[Pair], matching: str) -> MatchCounts:
 # ref, hyp -> (tp, fp, fn) of f1, label_f1, f1_span, f1_span_text.
 MATCHES = {
     "hypothesis equals reference": (
-        "<PER> a b </NE> c <LOC> d </NE>", "<PER> a b </NE> c <LOC> d </NE>",
-        (2, 0, 0), (2, 0, 0), (2, 0, 0), (2, 0, 0),
+        "<PER> a b </NE> c <LOC> d </NE>",
+        "<PER> a b </NE> c <LOC> d </NE>",
+        (2, 0, 0),
+        (2, 0, 0),
+        (2, 0, 0),
+        (2, 0, 0),
     ),
     "empty hypothesis": ("<PER> a </NE> b", "", (0, 0, 1), (0, 0, 1), (0, 0, 1), (0, 0, 1)),
     "empty reference": ("", "<PER> a </NE>", (0, 1, 0), (0, 1, 0), (0, 1, 0), (0, 1, 0)),
     "both empty": ("", "", (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0)),
     "same mention twice, found once": (
-        "<LOC> rome </NE> en <LOC> rome </NE>", "<LOC> rome </NE> en rome",
-        (1, 0, 1), (1, 0, 1), (1, 0, 1), (1, 0, 1),
+        "<LOC> rome </NE> en <LOC> rome </NE>",
+        "<LOC> rome </NE> en rome",
+        (1, 0, 1),
+        (1, 0, 1),
+        (1, 0, 1),
+        (1, 0, 1),
     ),
     "same mention twice, found twice": (
-        "<LOC> rome </NE> en <LOC> rome </NE>", "<LOC> rome </NE> en <LOC> rome </NE>",
-        (2, 0, 0), (2, 0, 0), (2, 0, 0), (2, 0, 0),
+        "<LOC> rome </NE> en <LOC> rome </NE>",
+        "<LOC> rome </NE> en <LOC> rome </NE>",
+        (2, 0, 0),
+        (2, 0, 0),
+        (2, 0, 0),
+        (2, 0, 0),
     ),
     "mention found twice that is there once": (
-        "<LOC> rome </NE> en rome", "<LOC> rome </NE> en <LOC> rome </NE>",
-        (1, 1, 0), (1, 1, 0), (1, 1, 0), (1, 1, 0),
+        "<LOC> rome </NE> en rome",
+        "<LOC> rome </NE> en <LOC> rome </NE>",
+        (1, 1, 0),
+        (1, 1, 0),
+        (1, 1, 0),
+        (1, 1, 0),
     ),
     "two labels on one phrase": (
-        "<LOC> parijs </NE> en <PER> parijs </NE>", "<PER> parijs </NE> en <PER> parijs </NE>",
-        (1, 1, 1), (1, 1, 1), (1, 1, 1), (1, 1, 1),
+        "<LOC> parijs </NE> en <PER> parijs </NE>",
+        "<PER> parijs </NE> en <PER> parijs </NE>",
+        (1, 1, 1),
+        (1, 1, 1),
+        (1, 1, 1),
+        (1, 1, 1),
     ),
     "labels in exchange": (
-        "<LOC> parijs </NE> en <PER> parijs </NE>", "<PER> parijs </NE> en <LOC> parijs </NE>",
-        (2, 0, 0), (2, 0, 0), (0, 2, 2), (0, 2, 2),
+        "<LOC> parijs </NE> en <PER> parijs </NE>",
+        "<PER> parijs </NE> en <LOC> parijs </NE>",
+        (2, 0, 0),
+        (2, 0, 0),
+        (0, 2, 2),
+        (0, 2, 2),
     ),
     "new york and york": (
-        "<LOC> new york </NE>", "new <LOC> york </NE>", (0, 1, 1), (1, 0, 0), (0, 1, 1), (0, 1, 1),
+        "<LOC> new york </NE>",
+        "new <LOC> york </NE>",
+        (0, 1, 1),
+        (1, 0, 0),
+        (0, 1, 1),
+        (0, 1, 1),
     ),
     "two different PER": (
-        "<PER> jan </NE> en <PER> piet </NE>", "<PER> jan </NE> en <PER> klaas </NE>",
-        (1, 1, 1), (2, 0, 0), (2, 0, 0), (1, 1, 1),
+        "<PER> jan </NE> en <PER> piet </NE>",
+        "<PER> jan </NE> en <PER> klaas </NE>",
+        (1, 1, 1),
+        (2, 0, 0),
+        (2, 0, 0),
+        (1, 1, 1),
     ),
     "adjacent same-label entities": (
-        "<PER> jan </NE> <PER> piet </NE>", "<PER> jan piet </NE>", (0, 1, 2), (1, 0, 1), (0, 1, 2), (0, 1, 2),
+        "<PER> jan </NE> <PER> piet </NE>",
+        "<PER> jan piet </NE>",
+        (0, 1, 2),
+        (1, 0, 1),
+        (0, 1, 2),
+        (0, 1, 2),
     ),
     "an inserted word moves the spans": (
-        "ik zie <PER> jan </NE>", "ik zie o <PER> jan </NE>", (1, 0, 0), (1, 0, 0), (0, 1, 1), (0, 1, 1),
+        "ik zie <PER> jan </NE>",
+        "ik zie o <PER> jan </NE>",
+        (1, 0, 0),
+        (1, 0, 0),
+        (0, 1, 1),
+        (0, 1, 1),
     ),
     "a new open inside an open one": (
-        "<PER> jan </NE> <LOC> rome </NE>", "<PER> jan <LOC> rome </NE>", (1, 0, 1), (1, 0, 1), (1, 0, 1), (1, 0, 1),
+        "<PER> jan </NE> <LOC> rome </NE>",
+        "<PER> jan <LOC> rome </NE>",
+        (1, 0, 1),
+        (1, 0, 1),
+        (1, 0, 1),
+        (1, 0, 1),
     ),
     "unclosed at the end": ("<PER> jan </NE>", "<PER> jan", (0, 0, 1), (0, 0, 1), (0, 0, 1), (0, 0, 1)),
     "an empty entity": ("<PER> jan </NE>", "<PER> </NE> jan", (0, 0, 1), (0, 0, 1), (0, 0, 1), (0, 0, 1)),
     "a stray close": (
-        "<LOC> boston </NE> was founded by <PER> john </NE>", "<LOC> boston </NE> </NE> was founded by john </NE>",
-        (1, 0, 1), (1, 0, 1), (1, 0, 1), (1, 0, 1),
+        "<LOC> boston </NE> was founded by <PER> john </NE>",
+        "<LOC> boston </NE> </NE> was founded by john </NE>",
+        (1, 0, 1),
+        (1, 0, 1),
+        (1, 0, 1),
+        (1, 0, 1),
     ),
     "a lone apostrophe token": (
-        "' <PER> jan </NE> '", "' <PER> jan </NE> '", (1, 0, 0), (1, 0, 0), (1, 0, 0), (1, 0, 0),
+        "' <PER> jan </NE> '",
+        "' <PER> jan </NE> '",
+        (1, 0, 0),
+        (1, 0, 0),
+        (1, 0, 0),
+        (1, 0, 0),
     ),
     "a name with diacritics is not one without": (
-        "<LOC> belgië </NE>", "<LOC> belgie </NE>", (0, 1, 1), (1, 0, 0), (1, 0, 0), (0, 1, 1),
+        "<LOC> belgië </NE>",
+        "<LOC> belgie </NE>",
+        (0, 1, 1),
+        (1, 0, 0),
+        (1, 0, 0),
+        (0, 1, 1),
     ),
     "an unknown label is a false positive": (
-        "jan", "<MISC> jan </NE>", (0, 1, 0), (0, 1, 0), (0, 1, 0), (0, 1, 0),
+        "jan",
+        "<MISC> jan </NE>",
+        (0, 1, 0),
+        (0, 1, 0),
+        (0, 1, 0),
+        (0, 1, 0),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", MATCHES)
@@ -131,8 +198,12 @@ def test_nothing_over_nothing_is_zero() -> None:
 
 
 def test_macro_f1_is_the_mean_over_configured_labels_with_support() -> None:
-    counts = {"PER": MatchCounts(1, 0, 0), "LOC": MatchCounts(0, 0, 1), "ORG": MatchCounts(0, 3, 0),
-              "MISC": MatchCounts(1, 0, 0)}  # fmt: skip
+    counts = {
+        "PER": MatchCounts(1, 0, 0),
+        "LOC": MatchCounts(0, 0, 1),
+        "ORG": MatchCounts(0, 3, 0),
+        "MISC": MatchCounts(1, 0, 0),
+    }
     assert compute_macro_f1(counts, labels=LABELS) == 0.5
 
 
@@ -146,7 +217,11 @@ MISSED = {
     "new york and york": ("<LOC> new york </NE> and <LOC> york </NE>", "new york and", 1, 0, 2),
     "york before new york": ("<LOC> york </NE> and <LOC> new york </NE>", "and new york", 1, 0, 2),
     "york takes the york that is not in new york": (
-        "<LOC> york </NE> and <LOC> new york </NE>", "new york york", 0, 0, 2,
+        "<LOC> york </NE> and <LOC> new york </NE>",
+        "new york york",
+        0,
+        0,
+        2,
     ),
     "york twice, once there": ("<LOC> york </NE> and <LOC> york </NE>", "york", 1, 0, 2),
     "rom inside promise": ("<LOC> rom </NE>", "i promise", 1, 0, 1),
@@ -154,7 +229,11 @@ MISSED = {
     "labels do not matter": ("<LOC> rom </NE>", "<PER> rom </NE>", 0, 0, 1),
     "empty hypothesis": ("<LOC> rom </NE>", "", 1, 1, 1),
     "leftmost occurrence would take a word of the mention before": (
-        "a b <PER> c d </NE> <LOC> a b c </NE>", "a b c d a b c", 0, 0, 2,
+        "a b <PER> c d </NE> <LOC> a b c </NE>",
+        "a b c d a b c",
+        0,
+        0,
+        2,
     ),
     "no mention": ("rom", "<LOC> rom </NE>", 0, 0, 0),
     "both empty": ("", "", 0, 0, 0),
@@ -179,12 +258,12 @@ def test_eer_is_a_share_of_mentions_and_undefined_without_one() -> None:
 
 
 @st.composite
-def utterances(draw: st.DrawFn) -> Annotated:
+def utterances(draw: st.DrawFn) -> Transcript:
     words = draw(st.lists(st.sampled_from(["new", "york", "rom", "promise", "o"]), max_size=7))
     cuts = sorted(draw(st.sets(st.integers(0, len(words)))))
     labels = st.sampled_from([*LABELS, None])
     spans = [(start, end, draw(labels)) for start, end in zip(cuts, cuts[1:], strict=False)]
-    return Annotated(tuple(words), tuple(Entity(*span) for span in spans if span[2]))
+    return Transcript(tuple(words), tuple(Entity(*span) for span in spans if span[2]))
 
 
 PAIRS = st.lists(st.builds(Pair, ref=utterances(), hyp=utterances()), max_size=5)
@@ -218,7 +297,7 @@ def test_order_of_utterances_does_not_matter(pairs: list[Pair], random: object) 
 
 
 @given(st.lists(utterances(), max_size=5))
-def test_hypothesis_that_equals_the_reference_is_perfect(annotated: list[Annotated]) -> None:
+def test_hypothesis_that_equals_the_reference_is_perfect(annotated: list[Transcript]) -> None:
     pairs = [Pair(each, each) for each in annotated]
     num_entities = sum(len(each.entities) for each in annotated)
     for matching in MATCHINGS:

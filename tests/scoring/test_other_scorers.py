@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from seqeval.metrics import classification_report, f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 
-from spner.core.datatypes import LABELS, Annotated, Entity
+from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.scoring.counts import Table
 from spner.scoring.inputs import Rules
 from spner.scoring.wer import ErrorCounts
@@ -24,7 +24,7 @@ def rates(output: jiwer.WordOutput | jiwer.CharacterOutput) -> ErrorCounts:
     return ErrorCounts(output.substitutions, output.deletions, output.insertions, num_ref)
 
 
-def entity_errors(pairs: Sequence[tuple[Annotated, Annotated]]) -> ErrorCounts:
+def entity_errors(pairs: Sequence[tuple[Transcript, Transcript]]) -> ErrorCounts:
     """Count jiwer's errors inside entities, one edit after the other."""
     num_sub = num_del = num_ins = num_ref = 0
     for ref, hyp in pairs:
@@ -46,7 +46,7 @@ def test_word_and_character_errors_equal_jiwers(pairs: list[tuple[str, str]]) ->
     refs, hyps = zip(*pairs, strict=True)
     table, _ = count_texts(ref=refs, hyp=hyps)
     said, heard = (
-        [text_to_spans(text.split(), labels=ALL_LABELS).annotated for text in texts] for texts in (refs, hyps)
+        [text_to_spans(text.split(), labels=ALL_LABELS).transcript for text in texts] for texts in (refs, hyps)
     )
     ref_words, hyp_words = ([" ".join(each.words) for each in side] for side in (said, heard))
     expected = {
@@ -100,7 +100,7 @@ TWO_TAGGINGS = st.lists(st.sampled_from(WORDS), min_size=1, max_size=8).flatmap(
 
 
 @given(st.lists(TWO_TAGGINGS, min_size=1, max_size=4))
-def test_span_f1_on_identical_words_is_seqevals(pairs: list[tuple[Annotated, Annotated]]) -> None:
+def test_span_f1_on_identical_words_is_seqevals(pairs: list[tuple[Transcript, Transcript]]) -> None:
     refs, hyps = zip(*pairs, strict=True)
     table, _ = count_texts(ref=[*map(spans_to_text, refs)], hyp=[*map(spans_to_text, hyps)])
     assert_equals_seqeval(table, [*map(spans_to_bio, refs)], [*map(spans_to_bio, hyps)], **STRICT)
@@ -129,7 +129,7 @@ SEQUENCES = {
 
 def tagged(bio: Sequence[str]) -> str:
     """Return tagged text of as many words, the entities read as conlleval does."""
-    return spans_to_text(Annotated(tuple(f"w{position}" for position in range(len(bio))), bio_to_spans(bio)))
+    return spans_to_text(Transcript(tuple(f"w{position}" for position in range(len(bio))), bio_to_spans(bio)))
 
 
 @pytest.mark.parametrize("case", SEQUENCES)
@@ -152,7 +152,7 @@ def test_random_tags_score_as_with_conlleval(ref: list[str], hyp: list[str]) -> 
     assert_equals_seqeval(table, refs, hyps)
 
 
-def read_conll(path: Path) -> list[Annotated]:
+def read_conll(path: Path) -> list[Transcript]:
     sentences, words, bio = [], [], []
     for line in [*path.read_text(encoding="utf-8").splitlines(), ""]:
         if line and not line.startswith("-DOCSTART-"):
@@ -160,12 +160,12 @@ def read_conll(path: Path) -> list[Annotated]:
             words.append(word)
             bio.append(tag)
         elif words:
-            sentences.append(Annotated(tuple(words), bio_to_spans(bio)))
+            sentences.append(Transcript(tuple(words), bio_to_spans(bio)))
             words, bio = [], []
     return sentences
 
 
-def perturb(said: Annotated, random: Random) -> Annotated:
+def perturb(said: Transcript, random: Random) -> Transcript:
     """Drop, relabel and shorten some entities, and make one up where the sentence begins without one."""
     entities = []
     if random.random() < 0.1 and said.words and (not said.entities or said.entities[0].start > 0):
@@ -175,7 +175,7 @@ def perturb(said: Annotated, random: Random) -> Annotated:
         label = random.choice(LABELS) if kind < 0.2 else entity.label
         end = max(entity.start + 1, entity.end - (kind > 0.9))
         entities += [] if 0.2 < kind < 0.3 else [Entity(entity.start, end, label)]
-    return Annotated(said.words, tuple(entities))
+    return Transcript(said.words, tuple(entities))
 
 
 def test_conll_2002_scores_as_with_seqeval(shared_data: Path) -> None:

@@ -80,9 +80,11 @@ EMPTY = {
     "none on either side": (Counter(), Counter(), group((0, 0, 0, 0), (0, 0, 0, 0))),
     "the same on both sides": (TARGET, TARGET, group((10, 10, 4, 4), (10, 10, 4, 4))),
     "the same phrases under other labels": (
-        Counter({("PER", "a"): 1}), Counter({("LOC", "a"): 1}), group((0, 1, 0, 1), (0, 1, 0, 1)),
+        Counter({("PER", "a"): 1}),
+        Counter({("LOC", "a"): 1}),
+        group((0, 1, 0, 1), (0, 1, 0, 1)),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", EMPTY)
@@ -99,8 +101,10 @@ def write(folder: Path, mentions: Mentions, *, name: str = ENTITIES) -> Path:
     texts = [f"zo <{label}> {phrase} </NE>" for label, phrase in mentions.elements()]
     labels = [*LABELS, "MISC"]
     for set_name, some in (("train", texts[::2]), ("test", texts[1::2])):
-        readings = {f"u{number}": text_to_spans(text.split(), labels=labels).annotated
-                    for number, text in enumerate([*some, "niets"])}  # fmt: skip
+        readings = {
+            f"u{number}": text_to_spans(text.split(), labels=labels).transcript
+            for number, text in enumerate([*some, "niets"])
+        }
         write_entities(folder / set_name / name, readings)
     return folder
 
@@ -108,7 +112,9 @@ def write(folder: Path, mentions: Mentions, *, name: str = ENTITIES) -> Path:
 def test_printed_table(tmp_path: Path) -> None:
     paths = {name: write(tmp_path / name, mentions) for name, mentions in SIDES.items()}
     overlaps = compute_overlaps(sources=[paths["de"], paths["en"]], target=paths["nl"], rules=Rules())
-    assert format_overlaps(overlaps) == f"""\
+    assert (
+        format_overlaps(overlaps)
+        == f"""\
 target {tmp_path}/nl
 shares of the mentions, and of the distinct entities (label and phrase); of: how many there are
 
@@ -140,11 +146,14 @@ source {tmp_path}/en
 the 2 sources together
   shared: LOC york 3 / 6, PER york 2 / 7
   unshared: ORG de bank 4, LOC new york 1"""
+    )
 
 
 def test_printed_table_without_any_entity_in_either(tmp_path: Path) -> None:
     paths = [write(tmp_path / name, Counter()) for name in ("de", "nl")]
-    assert format_overlaps(compute_overlaps(sources=paths[:1], target=paths[1], rules=Rules())) == f"""\
+    assert (
+        format_overlaps(compute_overlaps(sources=paths[:1], target=paths[1], rules=Rules()))
+        == f"""\
 target {tmp_path}/nl
 shares of the mentions, and of the distinct entities (label and phrase); of: how many there are
 
@@ -157,6 +166,7 @@ the target's most frequent entities: mentions in the target / in the source
 source {tmp_path}/de
   shared: -
   unshared: -"""
+    )
 
 
 def test_long_labels_widen_the_table() -> None:
@@ -197,9 +207,12 @@ def test_command_prints_the_table_and_writes_the_json(tmp_path: Path, capsys: py
     options = ["--gold", "--top", "1", "--map", "PER=LOC", "--out", str(out)]
     main(["overlap", *sources, "--target", str(paths["nl"]), *options])
     expected = compute_overlaps(
-        sources=[paths["de"], paths["en"]], target=paths["nl"], rules=Rules(mapping={"PER": "LOC"}),
-        entities_file=GOLD_ENTITIES, top=1,
-    )  # fmt: skip
+        sources=[paths["de"], paths["en"]],
+        target=paths["nl"],
+        rules=Rules(mapping={"PER": "LOC"}),
+        entities_file=GOLD_ENTITIES,
+        top=1,
+    )
     assert list(expected["sources"][0]["labels"]) == ["ORG", "LOC"]
     assert capsys.readouterr().out == format_overlaps(expected) + "\n"
     assert json.loads(out.read_text()) == expected

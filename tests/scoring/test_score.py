@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from spner.core.datatypes import LABELS, Annotated
+from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import write_json
 from spner.core.paths import ANNOTATE_RECORD, ENTITIES, GOLD_ENTITIES, TEXT, utterances_file
@@ -29,8 +29,8 @@ HYP = {
 }
 
 
-def read(texts: dict[str, str], labels: tuple[str, ...] = (*LABELS, "MISC")) -> dict[str, Annotated]:
-    return {utt_id: text_to_spans(text.split(), labels=labels).annotated for utt_id, text in texts.items()}
+def read(texts: dict[str, str], labels: tuple[str, ...] = (*LABELS, "MISC")) -> dict[str, Transcript]:
+    return {utt_id: text_to_spans(text.split(), labels=labels).transcript for utt_id, text in texts.items()}
 
 
 def write(folder: Path, ref: dict[str, str], hyp: dict[str, str]) -> tuple[Path, Path]:
@@ -112,10 +112,19 @@ def test_scores_say_what_they_were_made_with(tmp_path: Path) -> None:
     made_with = score_texts(tmp_path, REF, HYP)["made_with"]
     assert made_with["versions"].keys() == {"python", "numpy", "rapidfuzz"}
     assert {name: value for name, value in made_with.items() if name not in ("commit", "versions")} == {
-        "lang": "nl", "labels": ["PER", "ORG", "LOC"], "map": {}, "discard": [], "policy": "discard", "seen": None,
-        "bootstrap": 0, "bootstrap_seed": 1, "by_speaker": None, "drop_empty_hyp": False,
-        "ref": str(tmp_path / "ref"), "hyp": str(tmp_path / "hyp"),
-    }  # fmt: skip
+        "lang": "nl",
+        "labels": ["PER", "ORG", "LOC"],
+        "map": {},
+        "discard": [],
+        "policy": "discard",
+        "seen": None,
+        "bootstrap": 0,
+        "bootstrap_seed": 1,
+        "by_speaker": None,
+        "drop_empty_hyp": False,
+        "ref": str(tmp_path / "ref"),
+        "hyp": str(tmp_path / "hyp"),
+    }
 
 
 TABLE = """\
@@ -229,8 +238,13 @@ def test_discarded_label_vanishes_on_both_sides(tmp_path: Path) -> None:
     scores = score_texts(tmp_path, ref, hyp, discard=["LOC"])
     assert list(scores["f1"]["labels"]) == ["PER", "ORG"]
     assert scores["f1"]["micro"] | {"precision": 0, "recall": 0} == {
-        "precision": 0, "recall": 0, "f1": 0.0, "tp": 0, "fp": 1, "fn": 1,
-    }  # fmt: skip
+        "precision": 0,
+        "recall": 0,
+        "f1": 0.0,
+        "tp": 0,
+        "fp": 1,
+        "fn": 1,
+    }
     assert scores["eer"]["num_entities"] == 1
 
 
@@ -276,8 +290,13 @@ def test_seen_and_unseen_entities_are_all_entities(tmp_path: Path) -> None:
     (tmp_path / "train").write_text("t <PER> Angela Merkel </NE> <ORG> york </NE>\n")
     scores = score_texts(tmp_path, REF, HYP, seen=tmp_path / "train")
     assert scores["seen"]["micro"] | {"precision": 1, "recall": 1} == {
-        "precision": 1, "recall": 1, "f1": 1.0, "tp": 1, "fp": 0, "fn": 0,
-    }  # fmt: skip
+        "precision": 1,
+        "recall": 1,
+        "f1": 1.0,
+        "tp": 1,
+        "fp": 0,
+        "fn": 0,
+    }
     assert [scores["unseen"]["micro"][kind] for kind in ("tp", "fp", "fn")] == [1, 1, 2]
 
 
@@ -321,8 +340,18 @@ def test_phrases_without_positions_leave_position_scores_undefined(tmp_path: Pat
         scores = score(*pair, Options(Rules("nl"), num_draws=10))
         assert (scores["wer"]["rate"], scores["f1"]["micro"]["f1"], scores["eer"]["rate"]) == (0.0, 1.0, 0.0)
         undefined = {name for name, value in scores.items() if value is None}
-        assert undefined == {"wer_tagged", "entity_wer", "f1_span", "f1_span_text", "f1_aligned", "errors",
-                             "confusion", "seen", "unseen", "times"}  # fmt: skip
+        assert undefined == {
+            "wer_tagged",
+            "entity_wer",
+            "f1_span",
+            "f1_span_text",
+            "f1_aligned",
+            "errors",
+            "confusion",
+            "seen",
+            "unseen",
+            "times",
+        }
         assert not undefined & set(scores["ci95"])
         assert "span F1               -        -        -" in format_table(scores)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spner.core import paths
-from spner.core.datatypes import Annotated, Entity, Timing
+from spner.core.datatypes import Entity, Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.data.datadir import write_entities, write_word_times
 from spner.scoring.ner import Pair
@@ -77,8 +77,9 @@ def test_a_word_without_duration_is_not_covered_by_nothing() -> None:
 
 def make_pair(ref: str, ref_entities: list[Entity], hyp: str, hyp_entities: list[Entity], shift_s: float) -> TimedPair:
     """Words of one second each; the hypothesis' are later."""
-    pair = Pair(ref=Annotated(tuple(ref.split()), tuple(ref_entities)),
-                hyp=Annotated(tuple(hyp.split()), tuple(hyp_entities)))  # fmt: skip
+    pair = Pair(
+        ref=Transcript(tuple(ref.split()), tuple(ref_entities)), hyp=Transcript(tuple(hyp.split()), tuple(hyp_entities))
+    )
     return TimedPair(
         pair,
         tuple((float(i), i + 1.0) for i in range(len(pair.ref.words))),
@@ -102,8 +103,8 @@ def test_equal_mentions_pair_in_order() -> None:
 
 
 def test_entity_times_are_those_of_its_words() -> None:
-    annotated = Annotated(("a", "b", "c"), (Entity(1, 3, "PER"),))
-    assert entity_intervals(annotated, ((0.0, 0.1), (0.2, 0.3), (0.5, 0.75))) == [(0.2, 0.75)]
+    transcript = Transcript(("a", "b", "c"), (Entity(1, 3, "PER"),))
+    assert entity_intervals(transcript, ((0.0, 0.1), (0.2, 0.3), (0.5, 0.75))) == [(0.2, 0.75)]
 
 
 def test_scores_of_a_small_corpus() -> None:
@@ -111,8 +112,13 @@ def test_scores_of_a_small_corpus() -> None:
     missed = make_pair("bij anna", [Entity(1, 2, "PER")], "bij ana", [], 0.0)
     scores = score_times([found, missed])
     assert scores["frame_f1"] == {
-        "precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "tp": 100, "fp": 0, "fn": 100
-    }  # fmt: skip
+        "precision": 1.0,
+        "recall": 0.5,
+        "f1": pytest.approx(2 / 3),
+        "tp": 100,
+        "fp": 0,
+        "fn": 100,
+    }
     assert list(scores["word_f1"]) == ["1.0", "0.9", "0.8", "0.7", "0.6", "0.5"]
     assert scores["word_f1"]["1.0"]["recall"] == 0.5
 
@@ -124,7 +130,7 @@ def test_no_utterance_scores_nothing() -> None:
 
 
 def test_a_word_without_a_time_is_refused() -> None:
-    pair = Pair(ref=Annotated(("a", "b")), hyp=Annotated(("a",)))
+    pair = Pair(ref=Transcript(("a", "b")), hyp=Transcript(("a",)))
     with pytest.raises(ValueError, match="ref has 2 words and times of 1"):
         TimedPair(pair, ((0.0, 1.0),), ((0.0, 1.0),))
 
@@ -137,8 +143,8 @@ def test_more_overlap_asked_never_finds_more_words(shift_s: float) -> None:
     assert found == sorted(found)
 
 
-FOUND = Annotated(("naar", "delft"), (Entity(1, 2, "LOC"),))
-MISSED = Annotated(("bij", "anna"), (Entity(1, 2, "PER"),))
+FOUND = Transcript(("naar", "delft"), (Entity(1, 2, "LOC"),))
+MISSED = Transcript(("bij", "anna"), (Entity(1, 2, "PER"),))
 TIMES = ((0.0, 1.0), (1.0, 2.0))
 
 
@@ -171,7 +177,7 @@ def test_folders_are_not_scored_unless_both_have_times(tmp_path: Path) -> None:
 
 def test_scores_without_any_entity_are_printed_as_undefined(tmp_path: Path) -> None:
     sides = write_folders(tmp_path, {"u1": Timing(TIMES, (1.0, 1.0), (1.0,))})
-    write_entities(sides["hyp"] / paths.ENTITIES, {"u1": Annotated(())}, {"u1": Timing((), (), ())})
+    write_entities(sides["hyp"] / paths.ENTITIES, {"u1": Transcript(())}, {"u1": Timing((), (), ())})
     assert format_times(score_folder_times(**sides)) == (
         "times: frame F1 0.0000, word F1 at overlap 0.9 0.0000, mean error of start -, of end -\n"
         "expected calibration error: words -, entities -"

@@ -49,7 +49,7 @@ INSIDE = {
 @pytest.mark.parametrize("case", INSIDE)
 def test_word_errors_inside_entities(case: str) -> None:
     text, hyp, expected = INSIDE[case]
-    said, heard = text_to_spans(text.split()).annotated, hyp.split()
+    said, heard = text_to_spans(text.split()).transcript, hyp.split()
     found = count_entity_word_errors(
         align(ref=said.words, hyp=heard), ref=said.words, hyp=heard, entities=said.entities
     )

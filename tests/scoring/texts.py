@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from spner.core.datatypes import LABELS, Annotated, Entity
+from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.scoring.counts import Table, sum_counts
 from spner.scoring.inputs import Rules, read_side
 from spner.scoring.ner import Key, MatchCounts
@@ -46,24 +46,25 @@ def micro(table: Table, name: str) -> MatchCounts:
     return sum_counts(table.columns.matches(table.totals(), name))
 
 
-def count_labels(utterances: Sequence[Annotated]) -> Counter[str]:
+def count_labels(utterances: Sequence[Transcript]) -> Counter[str]:
     """Return how often each label occurs."""
     return Counter(entity.label for utterance in utterances for entity in utterance.entities)
 
 
 # Words and entity symbols in any order, so that most texts hold illegal symbols, among well-formed entities.
 SCRAPS = st.sampled_from([*WORDS, *map(open_symbol, ALL_LABELS), CLOSE])
-ENTITIES = st.builds("{} {} {}".format, st.sampled_from(["<PER>", "<LOC>"]), st.sampled_from(["rom", "new york"]),
-                     st.just(CLOSE))  # fmt: skip
+ENTITIES = st.builds(
+    "{} {} {}".format, st.sampled_from(["<PER>", "<LOC>"]), st.sampled_from(["rom", "new york"]), st.just(CLOSE)
+)
 TEXTS = st.lists(st.one_of(SCRAPS, ENTITIES), max_size=8).map(" ".join)
 PAIRS = st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4)
 """Tagged texts ``(ref, hyp)`` of some utterances."""
 
 
 @st.composite
-def taggings(draw: st.DrawFn, words: Sequence[str]) -> Annotated:
+def taggings(draw: st.DrawFn, words: Sequence[str]) -> Transcript:
     """Entities on given words, adjacent ones included."""
     cuts = sorted(draw(st.sets(st.integers(0, len(words)))))
     labels = st.sampled_from([*ALL_LABELS, None])
     spans = [(start, end, draw(labels)) for start, end in zip(cuts, cuts[1:], strict=False)]
-    return Annotated(tuple(words), tuple(Entity(*span) for span in spans if span[2]))
+    return Transcript(tuple(words), tuple(Entity(*span) for span in spans if span[2]))

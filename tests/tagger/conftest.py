@@ -7,9 +7,18 @@ import pytest
 # Labels of the CoNLL models on the hub: no B-PER, so entities of persons begin with I-.
 TAGS = ("B-LOC", "B-MISC", "B-ORG", "I-LOC", "I-MISC", "I-ORG", "I-PER", "O")
 PIECES = {
-    "▁Angela": "I-PER", "▁Merk": "I-PER", "el": "B-ORG", "▁Noord": "B-LOC", "-": "O", "Holland": "O",
-    "▁Berlin": "I-LOC", "▁Neder": "B-MISC", "▁": "O", "'": "O", "s": "O",
-}  # fmt: skip
+    "▁Angela": "I-PER",
+    "▁Merk": "I-PER",
+    "el": "B-ORG",
+    "▁Noord": "B-LOC",
+    "-": "O",
+    "Holland": "O",
+    "▁Berlin": "I-LOC",
+    "▁Neder": "B-MISC",
+    "▁": "O",
+    "'": "O",
+    "s": "O",
+}
 MAX_POSITIONS = 26
 
 
@@ -29,9 +38,15 @@ def xlmr(tmp_path_factory: pytest.TempPathFactory) -> Path:
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     config = XLMRobertaConfig(
-        vocab_size=len(vocab), hidden_size=len(TAGS), num_hidden_layers=1, num_attention_heads=1, intermediate_size=4,
-        max_position_embeddings=MAX_POSITIONS, type_vocab_size=1, id2label=dict(enumerate(TAGS)),
-    )  # fmt: skip
+        vocab_size=len(vocab),
+        hidden_size=len(TAGS),
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=4,
+        max_position_embeddings=MAX_POSITIONS,
+        type_vocab_size=1,
+        id2label=dict(enumerate(TAGS)),
+    )
     model = XLMRobertaForTokenClassification(config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

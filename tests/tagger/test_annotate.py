@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spner.core import paths
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.data.datadir import read_entities, write_entities, write_sentences
 from spner.tagger import annotate as room
@@ -58,21 +58,26 @@ def test_split_words(lang: str, sentence: str, words: str) -> None:
         ("elision", "nl", "In 's-Hertogenbosch!", {"'s_Hertogenbosch": "B-LOC"}, [("LOC", "s hertogenbosch")]),
         ("digits", "nl", "Op de A2 naar Ajax", {"A2": "B-LOC", "Ajax": "B-ORG"}, [("LOC", "a2"), ("ORG", "ajax")]),
         ("adjacent", "nl", "Jan Piet", {"Jan": "B-PER", "Piet": "B-PER"}, [("PER", "jan"), ("PER", "piet")]),
-        ("adjacent, other label", "nl", "Ajax, Parijs", {"Ajax": "I-ORG", "Parijs": "I-LOC"},
-         [("ORG", "ajax"), ("LOC", "parijs")]),
+        (
+            "adjacent, other label",
+            "nl",
+            "Ajax, Parijs",
+            {"Ajax": "I-ORG", "Parijs": "I-LOC"},
+            [("ORG", "ajax"), ("LOC", "parijs")],
+        ),
         ("initials", "nl", "J. Jansen zei", {"J.": "B-PER", "Jansen": "I-PER"}, [("PER", "j jansen")]),
         ("other script", "nl", "In Москва is het", {"Москва": "B-LOC"}, [("LOC", "moskva")]),
         ("MISC", "nl", "De Nederlandse Jan", {"Nederlandse": "B-MISC", "Jan": "B-PER"}, [("PER", "jan")]),
         ("punctuation alone", "nl", "Wat ?!", {"?": "B-PER", "!": "I-PER"}, []),
         ("empty", "nl", "", {}, []),
     ],
-)  # fmt: skip
+)
 def test_labels_reach_the_normalised_words(
     name: str, lang: str, sentence: str, tags: dict[str, str], found: list[tuple[str, str]]
 ) -> None:
-    annotated = tag_sentences(Lexicon(**tags), {"u": sentence}, lang=lang)["u"]
-    assert [(entity.label, annotated.phrase(entity)) for entity in annotated.entities] == found, name
-    assert " ".join(annotated.words) == normalise(sentence, lang)
+    transcript = tag_sentences(Lexicon(**tags), {"u": sentence}, lang=lang)["u"]
+    assert [(entity.label, transcript.phrase(entity)) for entity in transcript.entities] == found, name
+    assert " ".join(transcript.words) == normalise(sentence, lang)
 
 
 @pytest.fixture
@@ -92,10 +97,10 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_every_set_is_annotated(data: Path) -> None:
     assert annotate_data_dir(data, tagger="one", lang="nl") == {"dev": None, "test": None}
-    annotated = read_entities(data / "dev" / paths.ENTITIES, made_by="the test")
-    assert annotated == {
-        "dev_1": Annotated(("jan", "belt"), (Entity(0, 1, "PER"),)),
-        "dev_2": Annotated(("naar", "parijs"), (Entity(1, 2, "LOC"),)),
+    transcript = read_entities(data / "dev" / paths.ENTITIES, made_by="the test")
+    assert transcript == {
+        "dev_1": Transcript(("jan", "belt"), (Entity(0, 1, "PER"),)),
+        "dev_2": Transcript(("naar", "parijs"), (Entity(1, 2, "LOC"),)),
     }
 
 
@@ -132,8 +137,8 @@ def test_an_interrupted_run_gives_the_files_of_an_undisturbed_one(
 
 def test_gold_is_compared(data: Path) -> None:
     gold = {
-        "dev_1": Annotated(("jan", "belt"), (Entity(0, 1, "PER"), Entity(1, 2, "ORG"))),
-        "dev_2": Annotated(("naar", "parijs"), (Entity(0, 1, "ORG"), Entity(1, 2, "ORG"))),
+        "dev_1": Transcript(("jan", "belt"), (Entity(0, 1, "PER"), Entity(1, 2, "ORG"))),
+        "dev_2": Transcript(("naar", "parijs"), (Entity(0, 1, "ORG"), Entity(1, 2, "ORG"))),
     }
     write_entities(data / "dev" / paths.GOLD_ENTITIES, gold)
     scores = annotate_data_dir(data, tagger="one", lang="nl")
@@ -144,7 +149,7 @@ def test_gold_is_compared(data: Path) -> None:
 
 
 def test_gold_on_other_words_is_refused(data: Path) -> None:
-    write_entities(data / "dev" / paths.GOLD_ENTITIES, {"dev_1": Annotated(("jan",))})
+    write_entities(data / "dev" / paths.GOLD_ENTITIES, {"dev_1": Transcript(("jan",))})
     with pytest.raises(SpnerError, match=r"gold_entities.jsonl: its words are not those of entities.jsonl"):
         annotate_data_dir(data, tagger="one", lang="nl")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.tagger.conll import read_conll
 
@@ -26,22 +26,22 @@ def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
 )
 def test_both_tag_schemes(tmp_path: Path, name: str, tags: list[str], entities: tuple[Entity, ...]) -> None:
     lines = [f"{word} N {tag}" for word, tag in zip(("a", "b", "c"), tags, strict=True)]
-    assert read_conll(write(tmp_path / "x", "\n".join(lines))) == [Annotated(("a", "b", "c"), entities)], name
+    assert read_conll(write(tmp_path / "x", "\n".join(lines))) == [Transcript(("a", "b", "c"), entities)], name
 
 
 def test_sentences_documents_and_line_ends(tmp_path: Path) -> None:
     path = write(tmp_path / "x", "\ufeff-DOCSTART- -DOCSTART- O\n\nJan N B-PER\r\n\r\n\n \n# N O\n$  N\t O\n\n")
-    assert read_conll(path) == [Annotated(("Jan",), (Entity(0, 1, "PER"),)), Annotated(("#", "$  N"))]
+    assert read_conll(path) == [Transcript(("Jan",), (Entity(0, 1, "PER"),)), Transcript(("#", "$  N"))]
 
 
 def test_wikineural_columns(tmp_path: Path) -> None:
     path = write(tmp_path / "x", "# sent 1\n0\tIn\tO\n1\t#\tO\n2\tNew York\tB-LOC\n")
-    assert read_conll(path, token_column=1) == [Annotated(("In", "#", "New York"), (Entity(2, 3, "LOC"),))]
+    assert read_conll(path, token_column=1) == [Transcript(("In", "#", "New York"), (Entity(2, 3, "LOC"),))]
 
 
 def test_no_break_space_and_next_line_stay_inside_a_token(tmp_path: Path) -> None:
     path = write(tmp_path / "x", "10\xa0000 O\na\x85b O\n", "latin-1")
-    assert read_conll(path, encoding="latin-1") == [Annotated(("10\xa0000", "a\x85b"))]
+    assert read_conll(path, encoding="latin-1") == [Transcript(("10\xa0000", "a\x85b"))]
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8", "utf-16"])

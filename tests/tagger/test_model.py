@@ -24,8 +24,8 @@ def test_labels_of_an_xlmr_reach_the_words(xlmr: Path) -> None:
         "unknown letters": "日本 Angela",
         "empty": "",
     }
-    annotated = annotate(sentences, tagger=str(xlmr), lang="en")
-    found = {u: [(e.label, a.phrase(e)) for e in a.entities] for u, a in annotated.items()}
+    transcript = annotate(sentences, tagger=str(xlmr), lang="en")
+    found = {u: [(e.label, a.phrase(e)) for e in a.entities] for u, a in transcript.items()}
     assert found == {
         "clitic": [("PER", "angela merkel's")],
         "hyphen": [("LOC", "noord holland"), ("LOC", "berlin")],
@@ -130,7 +130,7 @@ def change_config(**values: object) -> Callable[[Path], None]:
         ("no label of ours", change_config(id2label={str(i): f"B-X{i}" for i in range(8)}), "labels B-X0, "),
         ("foreign code", change_config(model_type="x", auto_map={"AutoConfig": "x.X"}), "cannot load it"),
     ],
-)  # fmt: skip
+)
 def test_folders_that_are_no_taggers(
     xlmr: Path, tmp_path: Path, name: str, damage: Callable[[Path], None], message: str
 ) -> None:

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.tagger.speech_form import match_speech
 from spner.text.tags import spans_to_text
 from spner.text.textnorm import normalise
 
 
-def tagged(text: str) -> Annotated:
+def tagged(text: str) -> Transcript:
     """Return ``Angela/PER Merkel/PER slaapt`` as words and entities; labels that differ or ``/+`` begin anew."""
     words, entities = [], []
     for position, token in enumerate(text.split()):
@@ -22,7 +22,7 @@ def tagged(text: str) -> Annotated:
             entities[-1] = Entity(entities[-1].start, position + 1, label)
         elif label:
             entities.append(Entity(position, position + 1, label.removeprefix("+")))
-    return Annotated(tuple(words), tuple(entities))
+    return Transcript(tuple(words), tuple(entities))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_text_takes_the_recognisers_form(lang: str, text: str, expected: str) ->
 
 
 def test_sentences_without_a_word_are_left_out() -> None:
-    assert match_speech([tagged(". . ."), Annotated(()), tagged("Ja !")], "nl") == [Annotated(("ja",))]
+    assert match_speech([tagged(". . ."), Transcript(()), tagged("Ja !")], "nl") == [Transcript(("ja",))]
 
 
 SENTENCE = tagged("anna/PER de/PER vries/PER woont in den/LOC haag/LOC")
@@ -58,7 +58,7 @@ def test_noise_depends_on_the_seed_alone() -> None:
 
 
 def test_noise_is_the_share_of_the_words_that_are_hit() -> None:
-    noisy = match_speech([Annotated((f"{n:05d}",)) for n in range(20000)], "nl", noise=0.1)
+    noisy = match_speech([Transcript((f"{n:05d}",)) for n in range(20000)], "nl", noise=0.1)
     whole = Counter(len(one.words) for one in noisy)
     # A tenth of the words are hit; a sixth of those are left out, and as many followed by another word.
     assert 20000 - whole.total() == pytest.approx(20000 / 60, rel=0.2)
@@ -93,12 +93,15 @@ def test_neighbours_of_one_label_stay_apart() -> None:
 
 
 def test_a_word_between_two_of_an_entity_is_the_entitys() -> None:
-    inside = {one.words for one in match_speech([tagged("den/LOC haag/LOC")] * 300, "nl", noise=1.0, seed=1)
-              if len(one.words) > 2 and one.entities == (Entity(0, 3, "LOC"),)}  # fmt: skip
+    inside = {
+        one.words
+        for one in match_speech([tagged("den/LOC haag/LOC")] * 300, "nl", noise=1.0, seed=1)
+        if len(one.words) > 2 and one.entities == (Entity(0, 3, "LOC"),)
+    }
     assert inside
 
 
 @given(st.lists(st.lists(st.text(min_size=1, max_size=5), max_size=5), max_size=5), st.floats(0, 1))
 def test_any_text_has_a_form(sentences: list[list[str]], noise: float) -> None:
-    for one in match_speech([Annotated(tuple(words)) for words in sentences], "nl", noise=noise):
+    for one in match_speech([Transcript(tuple(words)) for words in sentences], "nl", noise=noise):
         assert one.words and all(one.words)

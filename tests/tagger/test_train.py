@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from spner.core.datatypes import Annotated, Entity
+from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_json
 from spner.tagger import train as room
@@ -20,8 +20,8 @@ PLACES = ("Parijs", "Den Haag", "Berlijn", "Noord-Holland")
 
 def test_score_by_hand() -> None:
     words = ("a", "b", "c", "d")
-    ref = [Annotated(words, (Entity(0, 2, "PER"), Entity(2, 3, "LOC"))), Annotated(words)]
-    hyp = [Annotated(words, (Entity(0, 1, "PER"), Entity(2, 3, "LOC"))), Annotated(words, (Entity(1, 2, "LOC"),))]
+    ref = [Transcript(words, (Entity(0, 2, "PER"), Entity(2, 3, "LOC"))), Transcript(words)]
+    hyp = [Transcript(words, (Entity(0, 1, "PER"), Entity(2, 3, "LOC"))), Transcript(words, (Entity(1, 2, "LOC"),))]
     scores = score(ref=ref, hyp=hyp)
     assert list(scores) == ["LOC", "PER", "micro"]
     assert scores["micro"] == {"precision": 1 / 3, "recall": 1 / 2, "f1": 0.4, "support": 2}
@@ -31,14 +31,14 @@ def test_score_by_hand() -> None:
 
 
 def test_score_counts_adjacent_entities_of_one_label() -> None:
-    two = [Annotated(("a", "b"), (Entity(0, 1, "PER"), Entity(1, 2, "PER")))]
-    one = [Annotated(("a", "b"), (Entity(0, 2, "PER"),))]
+    two = [Transcript(("a", "b"), (Entity(0, 1, "PER"), Entity(1, 2, "PER")))]
+    one = [Transcript(("a", "b"), (Entity(0, 2, "PER"),))]
     assert score(ref=two, hyp=two)["micro"]["support"] == 2
     assert score(ref=two, hyp=one)["micro"]["f1"] == 0.0
 
 
 def test_score_without_any_entity() -> None:
-    nothing = [Annotated(("a",))]
+    nothing = [Transcript(("a",))]
     assert score(ref=nothing, hyp=nothing) == {"micro": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}}
 
 
@@ -50,9 +50,9 @@ def test_scores_print_on_one_line() -> None:
 
 
 def test_swapped_mentions_keep_their_labels_and_the_words_around() -> None:
-    sentence = Annotated(("In", "Den", "Haag", "Jan", "!"), (Entity(1, 3, "LOC"), Entity(3, 4, "PER")))
+    sentence = Transcript(("In", "Den", "Haag", "Jan", "!"), (Entity(1, 3, "LOC"), Entity(3, 4, "PER")))
     mentions = {"LOC": [("Oss",)], "PER": [("Kees", "de", "Vries")]}
-    assert swap_mentions(sentence, mentions, 1.0, random.Random(0)) == Annotated(
+    assert swap_mentions(sentence, mentions, 1.0, random.Random(0)) == Transcript(
         ("In", "Oss", "Kees", "de", "Vries", "!"), (Entity(1, 2, "LOC"), Entity(2, 5, "PER"))
     )
     assert swap_mentions(sentence, mentions, 0.0, random.Random(0)) == sentence
@@ -120,13 +120,13 @@ def test_a_tagger_from_nothing_learns_and_repeats(small: None, files: dict[str, 
 def test_all_sets_take_the_recognisers_form_and_train_alone_its_errors(
     files: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trained: list[list[Annotated]] = []
-    scored: list[list[Annotated]] = []
+    trained: list[list[Transcript]] = []
+    scored: list[list[Transcript]] = []
 
-    def make_trainer(_tagger: Any, sentences: list[Annotated], *_: Any, **__: Any) -> None:
+    def make_trainer(_tagger: Any, sentences: list[Transcript], *_: Any, **__: Any) -> None:
         trained.append(sentences)
 
-    def train(_trainer: Any, _epochs: int, dev: list[Annotated], _out: Path) -> None:
+    def train(_trainer: Any, _epochs: int, dev: list[Transcript], _out: Path) -> None:
         scored.append(dev)
         raise KeyboardInterrupt
 
@@ -151,7 +151,7 @@ def test_a_tagger_of_recognised_words(small: None, files: dict[str, Any], tmp_pa
 
     scores = train_tagger(tmp_path / "out", **files, speech_lang="nl", noise=0.05)
     assert scores["test"]["micro"]["f1"] > 0.9
-    heard = {"a": Annotated(("angela", "merkel", "woont", "in", "den", "haag"))}
+    heard = {"a": Transcript(("angela", "merkel", "woont", "in", "den", "haag"))}
     found = tag_words(load_tagger(str(tmp_path / "out"), device="cpu"), heard)
     assert found["a"].entities == (Entity(0, 2, "PER"), Entity(4, 6, "LOC"))
 

@@ -5,20 +5,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 
-from spner.core.datatypes import LABELS, Annotated, Entity
+from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.text.tags import bio_to_spans, entity_symbols, spans_to_bio, spans_to_text, text_to_spans
 
 WORDS = st.text(alphabet="abë'ß", min_size=1, max_size=4)
 
 
 @st.composite
-def utterances(draw: st.DrawFn) -> Annotated:
+def utterances(draw: st.DrawFn) -> Transcript:
     """Words with entities, adjacent ones included."""
     words = draw(st.lists(WORDS, max_size=8))
     cuts = sorted(draw(st.sets(st.integers(0, len(words)))))
     labels = st.sampled_from([*LABELS, None])
     spans = [(start, end, draw(labels)) for start, end in zip(cuts, cuts[1:], strict=False)]
-    return Annotated(tuple(words), tuple(Entity(*span) for span in spans if span[2]))
+    return Transcript(tuple(words), tuple(Entity(*span) for span in spans if span[2]))
 
 
 def test_entity_symbols_open_by_label_and_share_one_close() -> None:
@@ -27,7 +27,7 @@ def test_entity_symbols_open_by_label_and_share_one_close() -> None:
 
 def test_tagged_text_is_the_papers_scheme() -> None:
     words = ("angela", "merkel", "reist", "naar", "amsterdam")
-    annotated = Annotated(words, (Entity(0, 2, "PER"), Entity(4, 5, "LOC")))
+    annotated = Transcript(words, (Entity(0, 2, "PER"), Entity(4, 5, "LOC")))
     assert spans_to_text(annotated) == "<PER> angela merkel </NE> reist naar <LOC> amsterdam </NE>"
 
 
@@ -36,19 +36,35 @@ READINGS = {
     "empty hypothesis": ("", "", [], {}, []),
     "well formed": ("<PER> a b </NE> c", "a b c", [(0, 2, "PER")], {}, [(0, 2, "PER")]),
     "adjacent same-label entities": (
-        "<PER> a </NE> <PER> b </NE>", "a b", [(0, 1, "PER"), (1, 2, "PER")], {}, [(0, 1, "PER"), (1, 2, "PER")],
+        "<PER> a </NE> <PER> b </NE>",
+        "a b",
+        [(0, 1, "PER"), (1, 2, "PER")],
+        {},
+        [(0, 1, "PER"), (1, 2, "PER")],
     ),
     "new open inside an open one": (
-        "<PER> a <LOC> b </NE> c", "a b c", [(1, 2, "LOC")], {"open_inside": 1}, [(0, 1, "PER"), (1, 2, "LOC")],
+        "<PER> a <LOC> b </NE> c",
+        "a b c",
+        [(1, 2, "LOC")],
+        {"open_inside": 1},
+        [(0, 1, "PER"), (1, 2, "LOC")],
     ),
     "same label opened twice": (
-        "<PER> a <PER> b </NE>", "a b", [(1, 2, "PER")], {"open_inside": 1}, [(0, 1, "PER"), (1, 2, "PER")],
+        "<PER> a <PER> b </NE>",
+        "a b",
+        [(1, 2, "PER")],
+        {"open_inside": 1},
+        [(0, 1, "PER"), (1, 2, "PER")],
     ),
     "unclosed at the end": ("a <PER> b c", "a b c", [], {"unclosed": 1}, [(1, 3, "PER")]),
     "empty entity": ("a <PER> </NE> b", "a b", [], {"empty": 1}, []),
     "open at the end": ("a <PER>", "a", [], {"unclosed": 1, "empty": 1}, []),
     "two opens without a word": (
-        "<PER> <LOC> a </NE>", "a", [(0, 1, "LOC")], {"open_inside": 1, "empty": 1}, [(0, 1, "LOC")],
+        "<PER> <LOC> a </NE>",
+        "a",
+        [(0, 1, "LOC")],
+        {"open_inside": 1, "empty": 1},
+        [(0, 1, "LOC")],
     ),
     "stray close": ("a </NE> b", "a b", [], {"stray_close": 1}, []),
     "closed twice": ("<PER> a </NE> </NE> b", "a b", [(0, 1, "PER")], {"stray_close": 1}, [(0, 1, "PER")]),
@@ -56,41 +72,44 @@ READINGS = {
     "letters beyond ASCII": ("<LOC> straße </NE> ië ij", "straße ië ij", [(0, 1, "LOC")], {}, [(0, 1, "LOC")]),
     "symbol of no configured label is a word": ("<MISC> a </NE>", "<MISC> a", [], {"stray_close": 1}, []),
     "the paper's scorer's case": (
-        "<LOC> boston </NE> </NE> was founded by john </NE>", "boston was founded by john",
-        [(0, 1, "LOC")], {"stray_close": 2}, [(0, 1, "LOC")],
+        "<LOC> boston </NE> </NE> was founded by john </NE>",
+        "boston was founded by john",
+        [(0, 1, "LOC")],
+        {"stray_close": 2},
+        [(0, 1, "LOC")],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", READINGS)
 def test_reading_tagged_text(case: str) -> None:
     tokens, words, discarded, illegal, repaired = READINGS[case]
     reading = text_to_spans(tokens.split())
-    assert reading.annotated == Annotated(tuple(words.split()), tuple(Entity(*span) for span in discarded))
+    assert reading.transcript == Transcript(tuple(words.split()), tuple(Entity(*span) for span in discarded))
     assert dict(reading.illegal) == illegal
     reading = text_to_spans(tokens.split(), policy="repair")
-    assert reading.annotated == Annotated(tuple(words.split()), tuple(Entity(*span) for span in repaired))
+    assert reading.transcript == Transcript(tuple(words.split()), tuple(Entity(*span) for span in repaired))
     assert dict(reading.illegal) == illegal
 
 
 @given(utterances())
-def test_round_trip_through_tagged_text(annotated: Annotated) -> None:
+def test_round_trip_through_tagged_text(annotated: Transcript) -> None:
     for policy in ("discard", "repair"):
         reading = text_to_spans(spans_to_text(annotated).split(), policy=policy)
-        assert reading.annotated == annotated
+        assert reading.transcript == annotated
         assert not reading.illegal
 
 
 @given(st.lists(st.sampled_from(["a", "b", "'", "<X>", "", *entity_symbols()])), st.sampled_from(["discard", "repair"]))
 def test_any_token_sequence_is_read_and_keeps_its_words(tokens: list[str], policy: str) -> None:
     reading = text_to_spans(tokens, policy=policy)
-    assert reading.annotated.words == tuple(token for token in tokens if token not in entity_symbols())
+    assert reading.transcript.words == tuple(token for token in tokens if token not in entity_symbols())
     num_open = sum(token in entity_symbols()[:-1] for token in tokens)
-    assert len(reading.annotated.entities) <= num_open
+    assert len(reading.transcript.entities) <= num_open
 
 
 @given(utterances())
-def test_round_trip_through_bio(annotated: Annotated) -> None:
+def test_round_trip_through_bio(annotated: Transcript) -> None:
     bio = spans_to_bio(annotated)
     assert len(bio) == len(annotated.words)
     assert bio_to_spans(bio) == annotated.entities

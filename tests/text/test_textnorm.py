@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spner.core.datatypes import Annotated, Entity
-from spner.text.textnorm import APOSTROPHES, normalise, normalise_annotated, normalise_words, project
+from spner.core.datatypes import Entity, Transcript
+from spner.text.textnorm import APOSTROPHES, normalise, normalise_transcript, normalise_words, project
 
 LANGS = st.sampled_from(["nl", "de", "en", "ru", "el", "zh", "fr", "ka"])
 # Letters of several scripts, combining marks, apostrophes, joiners, fillers and signs, densely mixed.
@@ -49,7 +49,12 @@ def test_normalise(lang: str, sentence: str, expected: str) -> None:
 def test_words_know_where_they_came_from() -> None:
     sentence = "Op 3 mei: 's-Gravenhage!"
     assert [sentence[word.start : word.end] for word in normalise_words(sentence, "nl")] == [
-        "Op", "3", "mei", "s", "Gravenhage"]  # fmt: skip
+        "Op",
+        "3",
+        "mei",
+        "s",
+        "Gravenhage",
+    ]
 
 
 @given(SENTENCES, LANGS)
@@ -81,17 +86,17 @@ def test_word_spans_are_ordered_and_hold_each_words_letters(sentence: str, lang:
 
 
 @given(st.lists(SENTENCES, max_size=6), LANGS, st.data())
-def test_normalise_annotated_moves_entities_with_their_words(words: list[str], lang: str, data: st.DataObject) -> None:
+def test_normalise_transcript_moves_entities_with_their_words(words: list[str], lang: str, data: st.DataObject) -> None:
     cuts = sorted(data.draw(st.sets(st.integers(0, len(words)), max_size=4)))
     entities = tuple(Entity(a, b, "LOC") for a, b in zip(cuts[::2], cuts[1::2], strict=False))
-    result = normalise_annotated(Annotated(tuple(words), entities), lang)
+    result = normalise_transcript(Transcript(tuple(words), entities), lang)
     phrases = [normalise(" ".join(words[e.start : e.end]), lang) for e in entities]
     assert [result.phrase(e) for e in result.entities] == [phrase for phrase in phrases if phrase]
 
 
-def test_normalise_annotated_drops_and_splits_words() -> None:
-    annotated = Annotated(("De", "-", "Noord-Holland", "..."), (Entity(1, 2, "ORG"), Entity(2, 4, "LOC")))
-    assert normalise_annotated(annotated, "nl") == Annotated(("de", "noord", "holland"), (Entity(1, 3, "LOC"),))
+def test_normalise_transcript_drops_and_splits_words() -> None:
+    transcript = Transcript(("De", "-", "Noord-Holland", "..."), (Entity(1, 2, "ORG"), Entity(2, 4, "LOC")))
+    assert normalise_transcript(transcript, "nl") == Transcript(("de", "noord", "holland"), (Entity(1, 3, "LOC"),))
 
 
 def _marked(text: str) -> tuple[str, list[tuple[int, int, str]]]:
@@ -128,14 +133,14 @@ def _marked(text: str) -> tuple[str, list[tuple[int, int, str]]]:
 )
 def test_project(lang: str, marked: str, expected: list[tuple[str, str]]) -> None:
     sentence, spans = _marked(marked)
-    annotated = project(sentence, spans, lang)
-    assert [(e.label, annotated.phrase(e)) for e in annotated.entities] == expected
-    assert " ".join(annotated.words) == normalise(sentence, lang)
+    transcript = project(sentence, spans, lang)
+    assert [(e.label, transcript.phrase(e)) for e in transcript.entities] == expected
+    assert " ".join(transcript.words) == normalise(sentence, lang)
 
 
 def test_project_takes_spans_in_any_order_and_the_first_keeps_a_shared_word() -> None:
-    annotated = project("New York City", [(4, 13, "ORG"), (0, 8, "LOC")], "en")
-    assert annotated.entities == (Entity(0, 2, "LOC"), Entity(2, 3, "ORG"))
+    transcript = project("New York City", [(4, 13, "ORG"), (0, 8, "LOC")], "en")
+    assert transcript.entities == (Entity(0, 2, "LOC"), Entity(2, 3, "ORG"))
 
 
 @given(SENTENCES, LANGS, st.data())
@@ -143,9 +148,9 @@ def test_every_entitys_words_come_from_its_own_characters(sentence: str, lang: s
     limits = st.integers(0, len(sentence))
     spans = data.draw(st.lists(st.tuples(limits, limits, st.sampled_from(["PER", "ORG"])), max_size=4))
     words = normalise_words(sentence, lang)
-    annotated = project(sentence, [span for span in spans if span[0] < span[1]], lang)
-    assert annotated.words == tuple(word.text for word in words)
-    for entity in annotated.entities:
+    transcript = project(sentence, [span for span in spans if span[0] < span[1]], lang)
+    assert transcript.words == tuple(word.text for word in words)
+    for entity in transcript.entities:
         for word in words[entity.start : entity.end]:
             letters = [i for i in range(word.start, word.end) if sentence[i] not in APOSTROPHES]
             assert any(
@@ -158,8 +163,8 @@ def test_every_entitys_words_come_from_its_own_characters(sentence: str, lang: s
 @given(SENTENCES, LANGS)
 @example("\u05b0", "nl")
 def test_an_entity_over_the_whole_sentence_holds_every_word(sentence: str, lang: str) -> None:
-    annotated = project(sentence, [(0, len(sentence), "LOC")], lang)
-    assert annotated.entities == ((Entity(0, len(annotated.words), "LOC"),) if annotated.words else ())
+    transcript = project(sentence, [(0, len(sentence), "LOC")], lang)
+    assert transcript.entities == ((Entity(0, len(transcript.words), "LOC"),) if transcript.words else ())
 
 
 def test_apostrophes_cover_the_ones_people_type() -> None:

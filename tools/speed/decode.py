@@ -129,8 +129,10 @@ def main() -> None:
         batches = read_batches(data)
         audio_s = sum(len(w) for batch in batches for w in batch) / 16000
         num_utts = sum(map(len, batches))
-        print(f"{num_utts} utterances, {audio_s:.0f} s of audio, {torch.get_num_threads()} threads, "
-              f"{os.cpu_count()} processors, medians of {args.repeats} runs")  # fmt: skip
+        print(
+            f"{num_utts} utterances, {audio_s:.0f} s of audio, {torch.get_num_threads()} threads, "
+            f"{os.cpu_count()} processors, medians of {args.repeats} runs"
+        )
         rows = [("encoder alone", measure(lambda: encode(recogniser, batches), args.repeats))]
         rows.append(("ours, greedy", measure(lambda: decode_all(recogniser, data, None), args.repeats)))
         rows += beam_rows(args, None, "beam 10", recogniser, data)

@@ -28,7 +28,7 @@ from typing import Any
 
 import click
 
-from spner.core.datatypes import LABELS, Annotated, Entity
+from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, read_lines
 from spner.core.paths import ENTITIES, TEXT
@@ -42,7 +42,7 @@ from spner.tagger.model import load_tagger
 from spner.tagger.train import train_tagger
 from spner.tagger.trainer import swap_mentions
 from spner.text.tags import spans_to_bio
-from spner.text.textnorm import normalise, normalise_annotated
+from spner.text.textnorm import normalise, normalise_transcript
 
 LANG = "de"
 HYPS = Path("spoken_ner_gold/msner_de_hyps/transcript-de-test-ann-combined-v1.jsonl")
@@ -77,7 +77,7 @@ class Recording:
     """
 
     utt_id: str
-    gold: Annotated
+    gold: Transcript
     hyps: dict[str, str]
     is_certain: bool
 
@@ -87,9 +87,9 @@ class Recording:
         return self.utt_id[:8]
 
     @property
-    def ref(self) -> Annotated:
+    def ref(self) -> Transcript:
         """The gold words and entities in canonical form."""
-        return normalise_annotated(self.gold, LANG)
+        return normalise_transcript(self.gold, LANG)
 
 
 def read_msner(path: Path) -> list[Recording]:
@@ -110,8 +110,10 @@ def read_msner(path: Path) -> list[Recording]:
             if recording.hyps.keys() != recognisers:
                 raise ValueError(f"recognisers {sorted(recording.hyps)} are not those of line 1")
         except (ValueError, RecursionError) as error:
-            raise SpnerError(f"{path}:{line_number}: {error} (expected one utterance of MSNER with its hypotheses as a "
-                             "JSON object); get the file anew") from error
+            raise SpnerError(
+                f"{path}:{line_number}: {error} (expected one utterance of MSNER with its hypotheses as a "
+                "JSON object); get the file anew"
+            ) from error
         recordings[recording.utt_id] = recording
     if not recordings:
         raise SpnerError(f"{path}: holds no utterance (expected one a line); get the file anew")
@@ -136,7 +138,7 @@ def parse_recording(record: Any) -> Recording:
             raise ValueError(f'hypothesis of "{name}" is not a text under the name of a recogniser')
     return Recording(
         record["id"],
-        Annotated(words, tuple(sorted(entity for entity in entities if entity))),
+        Transcript(words, tuple(sorted(entity for entity in entities if entity))),
         {name: unicodedata.normalize("NFC", text) for name, text in record["hyps"].items()},
         record["match"] == 1,
     )
@@ -176,13 +178,13 @@ def assign_folds(recordings: Iterable[Recording], num_folds: int = NUM_FOLDS) ->
     return fold_of
 
 
-def both_forms(sentences: Sequence[Annotated]) -> list[Annotated]:
+def both_forms(sentences: Sequence[Transcript]) -> list[Transcript]:
     """Return the cased sentences, and after them their speech forms; one that leaves no word has none."""
-    speech = (normalise_annotated(sentence, LANG) for sentence in sentences)
+    speech = (normalise_transcript(sentence, LANG) for sentence in sentences)
     return [*sentences, *(sentence for sentence in speech if sentence.words)]
 
 
-def with_other_names(gold: Sequence[Annotated], silver: Sequence[Annotated], rng: random.Random) -> list[Annotated]:
+def with_other_names(gold: Sequence[Transcript], silver: Sequence[Transcript], rng: random.Random) -> list[Transcript]:
     """Return the gold sentences, about a share of ``SWAP`` of their names replaced by names of that label in silver."""
     names = {
         label: list(dict.fromkeys(s.words[e.start : e.end] for s in silver for e in s.entities if e.label == label))
@@ -191,7 +193,7 @@ def with_other_names(gold: Sequence[Annotated], silver: Sequence[Annotated], rng
     return [swap_mentions(sentence, names, SWAP, rng) for sentence in gold]
 
 
-def write_conll(path: Path, sentences: Iterable[Annotated]) -> Path:
+def write_conll(path: Path, sentences: Iterable[Transcript]) -> Path:
     """Write token and IOB2 tag a line, an empty line after each sentence; return the path."""
     with atomic_text(path) as file:
         for sentence in sentences:
@@ -200,7 +202,7 @@ def write_conll(path: Path, sentences: Iterable[Annotated]) -> Path:
     return path
 
 
-def train_silver(silver: Sequence[Annotated], out: Path) -> Path:
+def train_silver(silver: Sequence[Transcript], out: Path) -> Path:
     """Train the tagger that has seen no gold, and return its folder."""
     train = write_conll(out / "text" / "silver_train.conll", both_forms(silver[:-NUM_SILVER_DEV]))
     dev = write_conll(out / "text" / "silver_dev.conll", both_forms(silver[-NUM_SILVER_DEV:]))
@@ -209,7 +211,7 @@ def train_silver(silver: Sequence[Annotated], out: Path) -> Path:
     return folder
 
 
-def train_fold(fold: int, recordings: Sequence[Recording], silver: Sequence[Annotated], out: Path) -> Path:
+def train_fold(fold: int, recordings: Sequence[Recording], silver: Sequence[Transcript], out: Path) -> Path:
     """Fine-tune the silver tagger without the sessions of ``fold``; those of the next fold choose the epoch."""
     fold_of = assign_folds(recordings)
     dev_fold = (fold + 1) % NUM_FOLDS
@@ -219,8 +221,15 @@ def train_fold(fold: int, recordings: Sequence[Recording], silver: Sequence[Anno
     train = write_conll(out / "text" / f"fold{fold}_train.conll", both_forms(gold))
     dev = write_conll(out / "text" / f"fold{fold}_dev.conll", both_forms(inner))
     folder = out / "tagger" / f"fold{fold}"
-    train_tagger(folder, train=[train], dev=dev, model=str(out / "tagger" / "silver"), epochs=FOLD_EPOCHS,
-                 learning_rate=FOLD_LEARNING_RATE, seed=SEED)  # fmt: skip
+    train_tagger(
+        folder,
+        train=[train],
+        dev=dev,
+        model=str(out / "tagger" / "silver"),
+        epochs=FOLD_EPOCHS,
+        learning_rate=FOLD_LEARNING_RATE,
+        seed=SEED,
+    )
     return folder
 
 
@@ -233,35 +242,35 @@ def sources(recordings: Sequence[Recording]) -> dict[str, dict[str, str]]:
     return texts | {name: {r.utt_id: r.hyps[name] for r in recordings} for name in recordings[0].hyps}
 
 
-def tag_all(folder: Path, recordings: Sequence[Recording]) -> dict[str, dict[str, Annotated]]:
+def tag_all(folder: Path, recordings: Sequence[Recording]) -> dict[str, dict[str, Transcript]]:
     """Return source -> utterance id -> words and the entities that the tagger in ``folder`` finds."""
     tagger = load_tagger(str(folder))
     return {name: tag_sentences(tagger, texts, lang=LANG) for name, texts in sources(recordings).items()}
 
 
-def tag_held_out(folders: Sequence[Path], recordings: Sequence[Recording]) -> dict[str, dict[str, Annotated]]:
+def tag_held_out(folders: Sequence[Path], recordings: Sequence[Recording]) -> dict[str, dict[str, Transcript]]:
     """Do :func:`tag_all` with each fold's tagger on the utterances that it has not seen."""
     fold_of = assign_folds(recordings)
-    tagged: dict[str, dict[str, Annotated]] = {}
+    tagged: dict[str, dict[str, Transcript]] = {}
     for fold, folder in enumerate(folders):
         held_out = [r for r in recordings if fold_of[r.session] == fold]
-        for name, annotated in tag_all(folder, held_out).items():
-            tagged.setdefault(name, {}).update(annotated)
+        for name, transcript in tag_all(folder, held_out).items():
+            tagged.setdefault(name, {}).update(transcript)
     return tagged
 
 
-def write_folder(folder: Path, annotated: dict[str, Annotated], utt_ids: Collection[str]) -> Path:
+def write_folder(folder: Path, transcript: dict[str, Transcript], utt_ids: Collection[str]) -> Path:
     """Write a decode folder, ``text`` and ``entities.jsonl``, of these utterances; return it."""
-    chosen = {utt_id: annotated[utt_id] for utt_id in utt_ids}
+    chosen = {utt_id: transcript[utt_id] for utt_id in utt_ids}
     write_table(folder / TEXT, {utt_id: " ".join(utterance.words) for utt_id, utterance in chosen.items()})
     write_entities(folder / ENTITIES, chosen)
     return folder
 
 
-def write_folders(out: Path, name: str, annotated: dict[str, Annotated], recordings: Sequence[Recording]) -> None:
+def write_folders(out: Path, name: str, transcript: dict[str, Transcript], recordings: Sequence[Recording]) -> None:
     """Write ``all/<name>`` and ``certain/<name>``."""
-    write_folder(out / "all" / name, annotated, [r.utt_id for r in recordings])
-    write_folder(out / "certain" / name, annotated, [r.utt_id for r in recordings if r.is_certain])
+    write_folder(out / "all" / name, transcript, [r.utt_id for r in recordings])
+    write_folder(out / "certain" / name, transcript, [r.utt_id for r in recordings if r.is_certain])
 
 
 def score_sources(folder: Path, tagger: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -354,8 +363,8 @@ def run(data: Path, out: Path) -> None:
     write_folders(out, "ref", {r.utt_id: r.ref for r in recordings}, recordings)
     tagged = {"silver": tag_all(tagger, recordings), "crossval": tag_held_out(folds, recordings)}
     for name, of_source in tagged.items():
-        for source, annotated in of_source.items():
-            write_folders(out, f"hyp/{name}/{source}", annotated, recordings)
+        for source, transcript in of_source.items():
+            write_folders(out, f"hyp/{name}/{source}", transcript, recordings)
     print_tables(out, recordings)
 
 

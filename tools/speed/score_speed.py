@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from spner.core.datatypes import LABELS, Annotated, Entity
+from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.data.datadir import write_entities
 from spner.scoring.inputs import Rules, read_side
 from spner.scoring.score import NUM_DRAWS, Options, count_sides, read_seen, score
@@ -32,7 +32,7 @@ WORD_ERROR_RATE = 0.15
 LABEL_ERROR_RATE = 0.1
 
 
-def make_utterances(num_utts: int) -> tuple[dict[str, Annotated], dict[str, Annotated]]:
+def make_utterances(num_utts: int) -> tuple[dict[str, Transcript], dict[str, Transcript]]:
     """Return references of ten words with an entity of two, and hypotheses with wrong words and wrong labels."""
     rng = random.Random(1)
     words = [f"word{number}" for number in range(VOCABULARY_SIZE)]
@@ -42,8 +42,8 @@ def make_utterances(num_utts: int) -> tuple[dict[str, Annotated], dict[str, Anno
         heard = [rng.choice(words) if rng.random() < WORD_ERROR_RATE else word for word in said]
         entity = Entity(2, 4, rng.choice(LABELS))
         wrong = rng.random() < LABEL_ERROR_RATE
-        refs[f"u{number:08}"] = Annotated(tuple(said), (entity,))
-        hyps[f"u{number:08}"] = Annotated(tuple(heard), (replace(entity, label="PER") if wrong else entity,))
+        refs[f"u{number:08}"] = Transcript(tuple(said), (entity,))
+        hyps[f"u{number:08}"] = Transcript(tuple(heard), (replace(entity, label="PER") if wrong else entity,))
     return refs, hyps
 
 
@@ -90,8 +90,11 @@ def compare_others(texts: list[list[str]], bio: list[list[list[str]]], scores: d
     spans_s, f1 = measure("seqeval: F1, strict", num_utts, lambda: f1_score(*bio, mode="strict", scheme=IOB2))
     others_s = words_s + chars_s + spans_s
     print(f"{'spner, every score / those three':44}{plain_s / others_s:8.2f} times the time")
-    for name, ours, theirs in (("WER", scores["wer"]["rate"], wer), ("CER", scores["cer"]["rate"], cer),
-                               ("span F1", scores["f1_span"]["micro"]["f1"], f1)):  # fmt: skip
+    for name, ours, theirs in (
+        ("WER", scores["wer"]["rate"], wer),
+        ("CER", scores["cer"]["rate"], cer),
+        ("span F1", scores["f1_span"]["micro"]["f1"], f1),
+    ):
         if abs(ours - theirs) > 1e-9:
             raise SystemExit(f"our {name} {ours} is not {theirs}")
 
