@@ -44,7 +44,7 @@ class _Set:
     """The utterances of a set, in C order of their ids, and what each file that is needed has for them."""
 
     folder: Path
-    annotated: dict[str, Transcript]
+    transcripts: dict[str, Transcript]
     values: dict[str, dict[str, str]]
 
     @property
@@ -74,24 +74,24 @@ def export(data: Path, out: Path, *, format_name: str, entities_file: str = path
 
 
 def _read_set(folder: Path, entities_file: str, needed: Iterable[str]) -> _Set:
-    annotated = read_entities(folder / entities_file, made_by=MADE_BY[entities_file])
+    transcripts = read_entities(folder / entities_file, made_by=MADE_BY[entities_file])
     values = {}
     for name in (paths.TEXT, *needed):
         read = read_sentences if name == paths.SENTENCES else read_table
         values[name] = read(folder / name, made_by="stage 1")
-        if values[name].keys() != annotated.keys():
+        if values[name].keys() != transcripts.keys():
             raise SpnerError(
                 f"{folder / name}: holds other utterances than {folder / entities_file} (expected the "
                 "same in both); rerun stages 1 and 2"
             )
-    for utt_id, utterance in annotated.items():
+    for utt_id, utterance in transcripts.items():
         where = f'{folder / entities_file}: utterance "{utt_id}"'
         if " ".join(utterance.words) != values[paths.TEXT][utt_id]:
             raise SpnerError(f"{where} has other words than in {folder / paths.TEXT}; rerun stage 2")
         others = [entity.label for entity in utterance.entities if entity.label not in LABELS]
         if others:
             raise SpnerError(f'{where} has an entity "{others[0]}" (expected {", ".join(LABELS)})')
-    return _Set(folder, annotated, values)
+    return _Set(folder, transcripts, values)
 
 
 def _read_report(data: Path) -> dict[str, Any]:
@@ -125,7 +125,7 @@ def _write_paper_json(sets: list[_Set], out: Path, meta: dict[str, Any]) -> Path
                 f'set "{one.name}" has no place in paper_json (expected {", ".join(PUBLISHED_NAMES)}); '
                 "give another --format"
             )
-    with Progress(sum(len(one.transcript) for one in sets), what="copy clips", unit="clip") as progress:
+    with Progress(sum(len(one.transcripts) for one in sets), what="copy clips", unit="clip") as progress:
         records = {one.name: _copy_clips(one, out / CLIPS, progress) for one in sets}
         write_paper_json(out / DATASET, records, meta=meta)
     return out / DATASET
@@ -134,20 +134,20 @@ def _write_paper_json(sets: list[_Set], out: Path, meta: dict[str, Any]) -> Path
 def _copy_clips(one: _Set, clips: Path, progress: Progress) -> Iterator[list[Any]]:
     """Copy the clips of a set, and yield each utterance as the authors' format has it."""
     sentences, utt2dur, wav_scp = (one.values[name] for name in NEEDED[PAPER_JSON])
-    for utt_id, annotated in one.transcript.items():
+    for utt_id, transcript in one.transcripts.items():
         clip, where = f"{utt_id}.flac", f'{one.folder}: utterance "{utt_id}"'
         require_clip_name(clip, where)
         copy_stored(wav_scp[utt_id], clips / clip)
         duration_s = parse_seconds(where, utt2dur[utt_id])
-        yield make_record(annotated, sentences[utt_id], clip, SAMPLE_RATE_HZ, duration_s)
+        yield make_record(transcript, sentences[utt_id], clip, SAMPLE_RATE_HZ, duration_s)
         progress.update()
 
 
 def _write_conll(one: _Set, path: Path) -> Path:
     with atomic_text(path) as file:
-        for annotated in one.transcript.values():
-            tags = spans_to_bio(annotated)
-            file.writelines(f"{word}\t{tag}\n" for word, tag in zip(annotated.words, tags, strict=True))
+        for transcript in one.transcripts.values():
+            tags = spans_to_bio(transcript)
+            file.writelines(f"{word}\t{tag}\n" for word, tag in zip(transcript.words, tags, strict=True))
             file.write("\n")
     return path
 
@@ -156,34 +156,34 @@ def _write_slue(one: _Set, path: Path, lang: str) -> Path:
     sentences, utt2spk = (one.values[name] for name in NEEDED[SLUE])
     with atomic_text(path) as file:
         file.write("\t".join(SLUE_COLUMNS) + "\n")
-        for utt_id, annotated in one.transcript.items():
+        for utt_id, transcript in one.transcripts.items():
             sentence, where = sentences[utt_id], f'{one.folder}: utterance "{utt_id}"'
             if re.search(r"[\t\n\r]", sentence):
                 raise SpnerError(
                     f"{where}: its sentence holds a tab or a line end, which a table cannot (expected one line of text)"
                 )
-            raw, normalised = _raw_offsets(annotated, sentence, lang, where), _offsets(annotated)
+            raw, normalised = _raw_offsets(transcript, sentence, lang, where), _offsets(transcript)
             text = one.values[paths.TEXT][utt_id]
             file.write("\t".join((utt_id, sentence, text, utt2spk[utt_id], one.name, raw, normalised)) + "\n")
     return path
 
 
-def _offsets(annotated: Transcript) -> str:
+def _offsets(transcript: Transcript) -> str:
     """Return the entities with offsets in the transcript."""
-    words = annotated.words
+    words = transcript.words
     ends = accumulate(len(word) + bool(position) for position, word in enumerate(words))
-    return _format(annotated.entities, [(end - len(word), end) for end, word in zip(ends, words, strict=True)])
+    return _format(transcript.entities, [(end - len(word), end) for end, word in zip(ends, words, strict=True)])
 
 
-def _raw_offsets(annotated: Transcript, sentence: str, lang: str, where: str) -> str:
+def _raw_offsets(transcript: Transcript, sentence: str, lang: str, where: str) -> str:
     """Return the entities with offsets in the sentence, from an entity's first word to its last."""
     words = normalise_words(sentence, lang)
-    if tuple(word.text for word in words) != annotated.words:
+    if tuple(word.text for word in words) != transcript.words:
         raise SpnerError(
             f"{where}: its sentence has other words than its transcript (expected the same once "
             "normalised); rerun stages 1 and 2"
         )
-    return _format(annotated.entities, [(word.start, word.end) for word in words])
+    return _format(transcript.entities, [(word.start, word.end) for word in words])
 
 
 def _format(entities: tuple[Entity, ...], spans: list[tuple[int, int]]) -> str:

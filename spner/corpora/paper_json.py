@@ -48,7 +48,7 @@ class LabelledSet:
     """
 
     utterances: tuple[Utterance, ...]
-    transcript: dict[str, Transcript]
+    transcripts: dict[str, Transcript]
     empty: tuple[Utterance, ...]
     notes: dict[str, int]
 
@@ -124,7 +124,7 @@ def _read_set(records: Any, where: str, lang: str) -> LabelledSet:
         raise SpnerError(f"{where}: is no list of utterances (expected {EXPECTED})")
     utterances: list[Utterance] = []
     empty: list[Utterance] = []
-    transcript: dict[str, Transcript] = {}
+    transcripts: dict[str, Transcript] = {}
     position_of: dict[str, int] = {}
     notes: Counter[str] = Counter(dict.fromkeys(NOTES, 0))
     for position, record in enumerate(records):
@@ -138,10 +138,10 @@ def _read_set(records: Any, where: str, lang: str) -> LabelledSet:
         position_of[utt_id] = position
         if words.words:
             utterances.append(utterance)
-            transcript[utt_id] = words
+            transcripts[utt_id] = words
         else:
             empty.append(utterance)
-    return LabelledSet(tuple(utterances), transcript, tuple(empty), dict(notes))
+    return LabelledSet(tuple(utterances), transcripts, tuple(empty), dict(notes))
 
 
 def _read_utterance(record: Any, where: str, lang: str, notes: Counter[str]) -> tuple[Utterance, Transcript]:

@@ -61,7 +61,7 @@ class _Set:
     duplicates: list[Utterance] = field(default_factory=list)
     empty: list[Utterance] = field(default_factory=list)
     ragged_lines: tuple[int, ...] = ()
-    annotated: dict[str, Transcript] | None = None
+    transcripts: dict[str, Transcript] | None = None
     notes: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -162,10 +162,10 @@ def _take_labelled(corpus: LabelledCorpus) -> list[_Set]:
     return [
         _Set(
             name,
-            text={utt_id: " ".join(annotated.words) for utt_id, annotated in labelled.transcript.items()},
+            text={utt_id: " ".join(transcript.words) for utt_id, transcript in labelled.transcripts.items()},
             utterances=list(labelled.utterances),
             empty=list(labelled.empty),
-            annotated=labelled.transcript,
+            transcripts=labelled.transcripts,
             notes=labelled.notes,
         )
         for name, labelled in corpus.sets.items()
@@ -216,8 +216,8 @@ def _write_set(one: _Set, corpus: Path, clips: Path, out: Path, broken: list[str
             broken.append(f"{one.name}\t{utterance.utt_id}\t{clips / utterance.clip}\t{clip.error}\n")
     _write_folder(out / one.name, kept, one.text, store)
     _write_gold(corpus, out / one.name, {utterance.utt_id for utterance, _ in kept})
-    if one.transcript is not None:
-        write_entities(out / one.name / paths.CORPUS_ENTITIES, {u.utt_id: one.transcript[u.utt_id] for u, _ in kept})
+    if one.transcripts is not None:
+        write_entities(out / one.name / paths.CORPUS_ENTITIES, {u.utt_id: one.transcripts[u.utt_id] for u, _ in kept})
     return {
         "rows": one.num_rows,
         "kept": {"utterances": len(kept), "hours": sum(clip.duration_s for _, clip in kept) / 3600},

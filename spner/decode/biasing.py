@@ -93,9 +93,9 @@ def mention(names: Sequence[Name], sentences: Iterable[Sequence[str]]) -> list[s
     """
     carriers: dict[str, list[tuple[Transcript, Entity]]] = defaultdict(list)
     for sentence in dict.fromkeys(map(tuple, sentences)):
-        annotated = text_to_spans(sentence).transcript
-        for entity in annotated.entities:
-            carriers[entity.label].append((annotated, entity))
+        transcript = text_to_spans(sentence).transcript
+        for entity in transcript.entities:
+            carriers[entity.label].append((transcript, entity))
     rng = random.Random("boost")
     mentions = []
     for name in names:
@@ -106,12 +106,12 @@ def mention(names: Sequence[Name], sentences: Iterable[Sequence[str]]) -> list[s
     return mentions
 
 
-def _replace(annotated: Transcript, replaced: Entity, name: Name) -> Transcript:
+def _replace(transcript: Transcript, replaced: Entity, name: Name) -> Transcript:
     """Return the sentence with a name in the place of one of its entities."""
     shift = len(name.words) - (replaced.end - replaced.start)
-    words = (*annotated.words[: replaced.start], *name.words, *annotated.words[replaced.end :])
+    words = (*transcript.words[: replaced.start], *name.words, *transcript.words[replaced.end :])
     entities = [
         Entity(e.start + shift * (e.start > replaced.start), e.end + shift * (e.start >= replaced.start), e.label)
-        for e in annotated.entities
+        for e in transcript.entities
     ]
     return Transcript(words, tuple(entities))

@@ -88,10 +88,10 @@ def decode_sets(
             decoded = decode(recogniser, batches, search, what=f"search {set_name}")
             write_table(done.with_name(paths.TEXT), {utt_id: " ".join(one.tokens) for utt_id, one in decoded.items()})
             _write_nbest(done.with_name(paths.NBEST), decoded)
-            annotated = {utt_id: text_to_spans(one.tokens).transcript for utt_id, one in decoded.items()}
+            transcripts = {utt_id: text_to_spans(one.tokens).transcript for utt_id, one in decoded.items()}
             raw = {utt_id: one.timing for utt_id, one in decoded.items() if one.timing}
-            timings = calibrate(annotated, raw, data, exp, set_name, model=origin)
-            write_entities(done.with_name(paths.ENTITIES), annotated, timings)
+            timings = calibrate(transcripts, raw, data, exp, set_name, model=origin)
+            write_entities(done.with_name(paths.ENTITIES), transcripts, timings)
             identity = calibration_identity(data, exp, set_name, model=origin)
             write_json(done, {**record, "calibration": identity})
 

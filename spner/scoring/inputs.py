@@ -266,15 +266,15 @@ def _read_folder(folder: Path, rules: Rules, role: str) -> Iterator[_Read]:
     lines = {utt_id: number for number, utt_id in enumerate(entities, start=1)}
     for number, (utt_id, text) in enumerate(texts.items(), start=1):
         read = _read_text(utt_id, f"{text_file}:{number}", text, rules)
-        annotated = entities[utt_id]
-        if read.transcript.words != annotated.words:
+        from_entities = entities[utt_id]
+        if read.transcript.words != from_entities.words:
             raise SpnerError(
                 f'{text_file}:{number}: the words of "{utt_id}" are not those of '
                 f"{entities_file}:{lines[utt_id]} (expected the same words in both files); "
                 f"rerun {MADE_BY[role][ENTITIES]}"
             )
         tagged = read.tokens is not None or bool(read.transcript.entities)
-        yield read if tagged else _Read(utt_id, f"{entities_file}:{lines[utt_id]}", annotated)
+        yield read if tagged else _Read(utt_id, f"{entities_file}:{lines[utt_id]}", from_entities)
 
 
 def _read_tagged(path: Path, rules: Rules) -> Iterator[_Read]:

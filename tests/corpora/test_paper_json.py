@@ -57,8 +57,8 @@ def refusal(path: Path) -> str:
     return str(error.value).removeprefix(f"{path}: ")
 
 
-def mentions(annotated: Transcript) -> list[tuple[str, str]]:
-    return [(entity.label, annotated.phrase(entity)) for entity in annotated.entities]
+def mentions(transcript: Transcript) -> list[tuple[str, str]]:
+    return [(entity.label, transcript.phrase(entity)) for entity in transcript.entities]
 
 
 # What is read
@@ -68,7 +68,7 @@ def test_an_utterance(tmp_path: Path) -> None:
     one = read_one(tmp_path, MERKEL)
     utt_id = "common_voice_nl_1"
     assert one.utterances == (Utterance(utt_id, utt_id, "common_voice_nl_1.mp3", MERKEL[2]),)
-    assert one.transcript == {utt_id: Transcript(tuple(MERKEL[0]), (Entity(0, 2, "PER"), Entity(4, 5, "LOC")))}
+    assert one.transcripts == {utt_id: Transcript(tuple(MERKEL[0]), (Entity(0, 2, "PER"), Entity(4, 5, "LOC")))}
     assert one.empty == () and one.notes == dict.fromkeys(NOTES, 0)
 
 
@@ -126,8 +126,8 @@ def test_valid_is_dev_and_the_sets_are_in_our_order(tmp_path: Path) -> None:
 def test_labels_follow_the_tokens(
     tmp_path: Path, name: str, lang: str, changes: dict[str, Any], text: str, found: list[tuple[str, str]]
 ) -> None:
-    (annotated,) = read_one(tmp_path, record(**changes), lang=lang).transcript.values()
-    assert (" ".join(annotated.words), mentions(annotated)) == (text, found), name
+    (transcript,) = read_one(tmp_path, record(**changes), lang=lang).transcripts.values()
+    assert (" ".join(transcript.words), mentions(transcript)) == (text, found), name
 
 
 def test_what_is_not_taken_as_it_stands_is_counted(tmp_path: Path) -> None:
@@ -142,8 +142,8 @@ def test_what_is_not_taken_as_it_stands_is_counted(tmp_path: Path) -> None:
     )
     assert one.notes == dict(zip(NOTES, (1, 2, 4), strict=True))
     assert [u.utt_id for u in one.empty] == ["e", "f"]
-    assert mentions(one.transcript["a"]) == [("PER", "angela merkel"), ("LOC", "amsterdam")]
-    assert mentions(one.transcript["b"]) == [("PER", "angela merkel")]
+    assert mentions(one.transcripts["a"]) == [("PER", "angela merkel"), ("LOC", "amsterdam")]
+    assert mentions(one.transcripts["b"]) == [("PER", "angela merkel")]
 
 
 def test_a_sentence_has_the_words_of_its_transcript(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_sentence_has_the_words_of_its_transcript(tmp_path: Path) -> None:
         "angela merkel reist naar amsterdam",
         "Één!",
     ]
-    assert all(normalise(u.sentence, "nl").split() == list(one.transcript[u.utt_id].words) for u in one.utterances)
+    assert all(normalise(u.sentence, "nl").split() == list(one.transcripts[u.utt_id].words) for u in one.utterances)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory,
     assert list(json.loads(path.read_text(encoding="utf-8"))) == ["meta", "data"]
     corpus = read_paper_json(path, lang="nl")
     assert corpus.synthetic and corpus.sets["test"].utterances == ()
-    assert list(corpus.sets["dev"].transcript.values()) == utterances
+    assert list(corpus.sets["dev"].transcripts.values()) == utterances
     assert [u.sentence for u in corpus.sets["dev"].utterances] == [record[2] for record in records]
 
 

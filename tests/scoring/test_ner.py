@@ -297,9 +297,9 @@ def test_order_of_utterances_does_not_matter(pairs: list[Pair], random: object) 
 
 
 @given(st.lists(utterances(), max_size=5))
-def test_hypothesis_that_equals_the_reference_is_perfect(annotated: list[Transcript]) -> None:
-    pairs = [Pair(each, each) for each in annotated]
-    num_entities = sum(len(each.entities) for each in annotated)
+def test_hypothesis_that_equals_the_reference_is_perfect(transcripts: list[Transcript]) -> None:
+    pairs = [Pair(each, each) for each in transcripts]
+    num_entities = sum(len(each.entities) for each in transcripts)
     for matching in MATCHINGS:
         assert micro(pairs, matching) == MatchCounts(tp=num_entities)
     assert sum(map(missed, pairs)) == 0

@@ -27,8 +27,8 @@ def test_entity_symbols_open_by_label_and_share_one_close() -> None:
 
 def test_tagged_text_is_the_papers_scheme() -> None:
     words = ("angela", "merkel", "reist", "naar", "amsterdam")
-    annotated = Transcript(words, (Entity(0, 2, "PER"), Entity(4, 5, "LOC")))
-    assert spans_to_text(annotated) == "<PER> angela merkel </NE> reist naar <LOC> amsterdam </NE>"
+    transcript = Transcript(words, (Entity(0, 2, "PER"), Entity(4, 5, "LOC")))
+    assert spans_to_text(transcript) == "<PER> angela merkel </NE> reist naar <LOC> amsterdam </NE>"
 
 
 # tokens -> words; entities and illegal events under ``discard``; entities under ``repair``.
@@ -93,10 +93,10 @@ def test_reading_tagged_text(case: str) -> None:
 
 
 @given(utterances())
-def test_round_trip_through_tagged_text(annotated: Transcript) -> None:
+def test_round_trip_through_tagged_text(transcript: Transcript) -> None:
     for policy in ("discard", "repair"):
-        reading = text_to_spans(spans_to_text(annotated).split(), policy=policy)
-        assert reading.transcript == annotated
+        reading = text_to_spans(spans_to_text(transcript).split(), policy=policy)
+        assert reading.transcript == transcript
         assert not reading.illegal
 
 
@@ -109,10 +109,10 @@ def test_any_token_sequence_is_read_and_keeps_its_words(tokens: list[str], polic
 
 
 @given(utterances())
-def test_round_trip_through_bio(annotated: Transcript) -> None:
-    bio = spans_to_bio(annotated)
-    assert len(bio) == len(annotated.words)
-    assert bio_to_spans(bio) == annotated.entities
+def test_round_trip_through_bio(transcript: Transcript) -> None:
+    bio = spans_to_bio(transcript)
+    assert len(bio) == len(transcript.words)
+    assert bio_to_spans(bio) == transcript.entities
 
 
 def test_iob2_and_iob1_say_the_same() -> None:
