@@ -1,0 +1,65 @@
+"""One way to resume: a step that was done is not done again, and one that must be is done from the start.
+
+A step leaves a JSON record, written last, which begins with what decided its result: settings and fingerprints of
+its inputs. The step is done as long as the record names the same ones and the files it vouches for are there.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from spner.core.files import read_json, remove, write_json
+
+
+def once(
+    record: Path,
+    identity: Mapping[str, Any],
+    make: Callable[[], Mapping[str, Any] | None],
+    *,
+    outputs: Sequence[Path] = (),
+    parts: Iterable[Path] = (),
+) -> dict[str, Any]:
+    """Return the record of a step, after doing the step where it is not done yet.
+
+    Before ``make`` runs, the record and the outputs are removed: a killed run leaves no record that vouches for
+    files of two runs, and no file of an earlier one.
+
+    Args:
+        record: JSON file; it holds ``identity``, then what ``make`` returns.
+        identity: what decides the result, as JSON can hold it.
+        make: does the step; what it returns, if anything, is worth keeping about it.
+        outputs: files that it writes.
+        parts: files that it writes one by one; those of a stopped run stay, and ``make`` goes on from them. They are
+            asked for only once the outputs are known to be there.
+
+    Raises:
+        SpnerError: the record is not JSON.
+    """
+    found = find_record(record, identity, chain(outputs, parts))
+    if found is not None:
+        return found
+    for path in (record, *outputs):
+        remove(path)
+    made = _as_json({**identity, **(make() or {})})
+    write_json(record, made)
+    return made
+
+
+def find_record(record: Path, identity: Mapping[str, Any], files: Iterable[Path] = ()) -> dict[str, Any] | None:
+    """Return the record of a step that was done with this identity and whose files are all there, else None.
+
+    Raises:
+        SpnerError: the record is not JSON.
+    """
+    if not record.exists():
+        return None
+    found = read_json(record)
+    same = isinstance(found, dict) and found.items() >= _as_json(identity).items()
+    return found if same and all(file.exists() for file in files) else None
+
+
+def _as_json(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value as it comes back from a JSON file: with lists for tuples and text for keys."""
+    return json.loads(json.dumps(value))
