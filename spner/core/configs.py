@@ -30,9 +30,11 @@ def merge_configs(configs: Sequence[Path], settings: Sequence[str]) -> dict[str,
         key, equals, value = setting.partition("=")
         if not (key and equals):
             raise SpnerError(f'--set "{setting}": expected key=value or key.subkey=value')
-        for name in reversed(key.split(".")):
-            value = {name: yaml.safe_load(value) if isinstance(value, str) else value}
-        _overlay(merged, value)
+        *outer, last = key.split(".")
+        overlay = {last: yaml.safe_load(value)}
+        for name in reversed(outer):
+            overlay = {name: overlay}
+        _overlay(merged, overlay)
     return merged
 
 

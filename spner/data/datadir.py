@@ -112,8 +112,10 @@ def write_entities(path: Path, transcript: dict[str, Transcript], timings: Mappi
     with atomic_text(path) as file:
         for utt_id in sorted(transcript):
             utterance, timing = transcript[utt_id], (timings or {}).get(utt_id)
-            entities = [{"label": e.label, "start": e.start, "end": e.end} for e in utterance.entities]
-            record = {"utt_id": utt_id, "words": list(utterance.words), "entities": entities}
+            entities: list[dict[str, Any]] = [
+                {"label": e.label, "start": e.start, "end": e.end} for e in utterance.entities
+            ]
+            record: dict[str, Any] = {"utt_id": utt_id, "words": list(utterance.words), "entities": entities}
             if timing:
                 times = [[round(start_s, 3), round(end_s, 3)] for start_s, end_s in timing.word_times]
                 for entity, confidence in zip(entities, timing.entity_confidences, strict=True):
@@ -256,7 +258,7 @@ def read_records(path: Path, *, made_by: str) -> Iterator[tuple[int, Any]]:
             raise SpnerError(f"{path}:{line_number}: is not JSON ({error}); one object a line is expected") from error
 
 
-def require_keys(record: Any, kinds: dict[str, type], where: str) -> None:
+def require_keys(record: Any, kinds: Mapping[str, type], where: str) -> None:
     """Refuse a record without a value of each of these kinds.
 
     Raises:

@@ -180,8 +180,8 @@ def _find_inputs(folders: Sequence[Path], system: str) -> list[Path]:
     return inputs
 
 
-def _write_dump(data: Path, out: Path, others: Sequence[Path], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Write what the record of :func:`make_tokens` then vouches for; return what is in the train set."""
+def _write_dump(data: Path, out: Path, others: Sequence[Path], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Write what the record of :func:`make_tokens` then vouches for; return what each train set gave."""
     system, token_type = settings["system"], settings["token_type"]
     texts = {s: _read_texts(data / s, system) for s in settings["sets"]}
     whole = {data: texts[paths.TRAIN], **{other: _read_texts(other / paths.TRAIN, system) for other in others}}

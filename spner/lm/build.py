@@ -187,7 +187,9 @@ def _tag(files: Sequence[Path], out: Path, *, symbols: Sequence[str], tagger: st
             if loaded is None:
                 texts = [normalise(sentence, lang) for sentence in part]
             else:
-                transcript = tag_sentences(loaded, dict(enumerate(part)), lang=lang)
+                transcript = tag_sentences(
+                    loaded, {str(number): sentence for number, sentence in enumerate(part)}, lang=lang
+                )
                 texts = [spans_to_text(utterance) for utterance in transcript.values()]
             file.writelines(f"{text}\n" for text in texts)
     write_json(record_file, record)

@@ -41,7 +41,7 @@ class Columns:
         names = [(name, kind) for name in WORD_RATES for kind in ("sub", "del", "ins", "num_ref")]
         names += [(name, kind) for name in MISSES for kind in ("errors", "num_entities")]
         names += [(name, label, kind) for name in MATCHES for label in labels for kind in ("tp", "fp", "fn")]
-        self.start = {}
+        self.start: dict[tuple[str, ...], int] = {}
         for column, name in enumerate(names):
             self.start.setdefault(name[:-1], column)
         self.width = len(names)

@@ -87,7 +87,7 @@ def find_errors(alignment: Alignment, *, ref: Transcript, hyp: Transcript) -> li
     """Return the account of one utterance: partners, then missed, then spurious entities; each entity occurs once."""
     if ref == hyp:
         return [EntityError("correct", number, number) for number in range(len(ref.entities))]
-    found: list[EntityError] = []
+    found: dict[int, EntityError] = {}
     refs, hyps = dict(enumerate(ref.entities)), dict(enumerate(hyp.entities))
     if refs and hyps:
         spans = project_spans(alignment, hyp.entities)
@@ -97,12 +97,13 @@ def find_errors(alignment: Alignment, *, ref: Transcript, hyp: Transcript) -> li
                 for i, r in refs.items()
                 for j, h in hyps.items()
             )
-            for *_, i, j in sorted((*cost(pair), i, j) for pair, i, j in pairs if fits(pair)):
+            for _, i, j in sorted((cost(pair), i, j) for pair, i, j in pairs if fits(pair)):
                 if i in refs and j in hyps:
-                    found.append(EntityError(kind, i, j))
+                    found[i] = EntityError(kind, i, j)
                     del refs[i], hyps[j]
-    found.sort(key=lambda error: error.ref)
-    return [*found, *(EntityError("missed", i, None) for i in refs), *(EntityError("spurious", None, j) for j in hyps)]
+    partners = [found[i] for i in sorted(found)]
+    missed = [EntityError("missed", i, None) for i in refs]
+    return [*partners, *missed, *(EntityError("spurious", None, j) for j in hyps)]
 
 
 def match_mentions(*, ref: Sequence[tuple[str, str]], hyp: Sequence[tuple[str, str]]) -> list[EntityError]:

@@ -106,8 +106,8 @@ class Rules:
             said = ((label, " ".join(p for w in phrase.split() for p in self.normalise(w))) for label, phrase in named)
             return Phrases(words, tuple(m for m in said if m[1] and m[0] not in self.discard))
         if transcript.entities and (self.mapping or self.discard):
-            named = (replace(e, label=self.mapping.get(e.label, e.label)) for e in transcript.entities)
-            transcript = Transcript(transcript.words, tuple(e for e in named if e.label not in self.discard))
+            renamed = (replace(e, label=self.mapping.get(e.label, e.label)) for e in transcript.entities)
+            transcript = Transcript(transcript.words, tuple(e for e in renamed if e.label not in self.discard))
         if self.lang is not None:
             return normalise_transcript(transcript, self.lang)
         if all(map(str.isascii, transcript.words)):
@@ -206,12 +206,12 @@ def read_side(path: Path, rules: Rules, *, role: str) -> Side:
     if not side.utterances:
         raise SpnerError(f"{file}: holds no utterance (expected at least one to score)")
     if unknown:
-        found = ", ".join(f"{label} {count}" for label, count in sorted(unknown.items()))
+        counts = ", ".join(f"{label} {count}" for label, count in sorted(unknown.items()))
         log.warning(
             "%s: the first of %d entities whose labels are not configured (%s; expected %s); each counts as an error",
             first_unknown,
             unknown.total(),
-            found,
+            counts,
             ", ".join(rules.labels),
         )
     return side

@@ -13,7 +13,7 @@ import numpy as np
 from spner.core.datatypes import Entity, Transcript
 from spner.scoring.ratio import Count, Ratio, divide
 
-Key = tuple[str | int, ...]
+Key = tuple[str, *tuple[str | int, ...]]
 
 MATCHINGS: dict[str, Callable[[Transcript, Entity], Key]] = {
     "f1": lambda utterance, entity: (entity.label, utterance.phrase(entity)),

@@ -45,7 +45,9 @@ def compute_overlaps(
     if twice:
         raise SpnerError(f"{twice[0]}: is given twice as a source (expected each once); leave one out")
     of_target = read_mentions(target, rules, entities_file=entities_file)
-    of_sources = {(source,): read_mentions(source, rules, entities_file=entities_file) for source in sources}
+    of_sources: dict[tuple[Path, ...], Mentions] = {
+        (source,): read_mentions(source, rules, entities_file=entities_file) for source in sources
+    }
     # The union of a single source is that source, under the same key.
     of_sources[tuple(sources)] = sum(of_sources.values(), Counter())
     return {

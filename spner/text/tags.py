@@ -60,9 +60,10 @@ def text_to_spans(tokens: Iterable[str], *, labels: Sequence[str] = LABELS, poli
     words: list[str] = []
     entities: list[Entity] = []
     illegal: Counter[str] = Counter()
-    label, start = None, 0
+    label: str | None = None
+    start = 0
 
-    def finish(kind: str | None) -> None:
+    def finish(label: str, kind: str | None) -> None:
         if kind:
             illegal[kind] += 1
         if start == len(words):
@@ -73,17 +74,17 @@ def text_to_spans(tokens: Iterable[str], *, labels: Sequence[str] = LABELS, poli
     for token in tokens:
         if token in label_of:
             if label is not None:
-                finish("open_inside")
+                finish(label, "open_inside")
             label, start = label_of[token], len(words)
         elif token != CLOSE:
             words.append(token)
         elif label is None:
             illegal["stray_close"] += 1
         else:
-            finish(None)
+            finish(label, None)
             label = None
     if label is not None:
-        finish("unclosed")
+        finish(label, "unclosed")
     return Reading(Transcript(tuple(words), tuple(entities)), illegal)
 
 
