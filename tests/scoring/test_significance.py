@@ -160,6 +160,15 @@ def test_systems_of_one_and_of_several_seeds_share_the_utterances_drawn() -> Non
     assert not compare_rows([rows], [rows, rows, rows])["wer"].any()
 
 
+def test_two_systems_draw_their_seeds_apart() -> None:
+    """Seed 1 of a system has nothing to do with seed 1 of another: sharing them would hide how much seeds differ."""
+    rng = np.random.default_rng(7)
+    seeds = [make_rows(rng, 40, np.full(40, found)) for found in (0, 5)]
+    # Both systems take the bad seed twice, either once, or the good one twice in 1/16 + 1/4 + 1/16 of the draws.
+    same = compare_rows(seeds, seeds)["f1"] == 0
+    assert float(np.mean(same)) == pytest.approx(0.375, abs=0.08)
+
+
 def test_percentiles_of_the_draws_that_are_defined() -> None:
     draws = np.array([np.nan, *np.linspace(0, 1, 41), np.nan])
     assert percentile_interval(draws) == pytest.approx([0.025, 0.975])
