@@ -250,6 +250,20 @@ def test_share_of_broken_clips_is_of_each_set(tmp_path: Path) -> None:
     prepare(corpus, tmp_path / "data", max_broken=0.1)
 
 
+def test_share_of_broken_clips_is_of_the_clips_that_were_read(tmp_path: Path) -> None:
+    """Silent and broken ones count; rows whose clips nobody reads, duplicates and empty sentences, do not."""
+    rows: list[Row] = [
+        ("s", "weg.wav", "Deze is weg.", None),
+        ("s", "stil.wav", "Deze is stil.", -0.5),
+        ("s", "leeg.wav", "?!", 0.1),
+        *good_rows(2),
+        *(("s", f"nog{n}.wav", good_rows(1)[0][2], 0.1) for n in range(3)),
+    ]
+    corpus, out = write_corpus(tmp_path / "corpus", {"train": rows}), tmp_path / "data"
+    assert "1 of 4 clips of train are missing or broken" in refusal(corpus, out, max_broken=0.24)
+    assert prepare(corpus, out, max_broken=0.25)["sets"]["train"]["rows"] == 8
+
+
 def test_silent_clips_are_not_broken(tmp_path: Path) -> None:
     rows: list[Row] = [("s", "stil.wav", "Deze is stil.", -0.5), *good_rows(3)]
     report = prepare(write_corpus(tmp_path / "corpus", {"train": rows}), tmp_path / "data", max_broken=0)
