@@ -241,6 +241,17 @@ def test_texts_and_shapes(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "dump" / paths.SYMBOLS).read_text().split() == SYMBOLS
 
 
+def test_speech_shapes_are_the_clips_samples(tmp_path: Path) -> None:
+    """The table of durations has seven decimals, of which a product with 16,000 often lies just below the samples."""
+    utterances = {f"u-{number}": Transcript(("a",)) for number in range(1, 2000)}
+    data = write_data(tmp_path / "data", {"train": utterances})
+    samples = {utt_id: int(utt_id[2:]) for utt_id in utterances}
+    write_table(data / "train" / paths.UTT2DUR, {u: f"{num / 16_000:.7f}" for u, num in samples.items()})
+    make_tokens(data, tmp_path / "dump")
+    found = read_table(tmp_path / "dump" / "train" / paths.SPEECH_SHAPE, made_by="stage 3")
+    assert {utt_id: int(num) for utt_id, num in found.items()} == samples
+
+
 def test_asr_has_no_symbol_and_needs_no_entities(data: Path, tmp_path: Path) -> None:
     for name in ("train", "test"):
         (data / name / paths.ENTITIES).unlink()
