@@ -80,6 +80,17 @@ def test_labels_reach_the_normalised_words(
     assert " ".join(transcript.words) == normalise(sentence, lang)
 
 
+def test_entities_of_other_labels_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    tagger = Lexicon(Nederlandse="B-MISC", Kerst="B-MISC", WK="B-EVENT", Jan="B-PER", Parijs="B-LOC")
+    with caplog.at_level("INFO"):
+        tag_sentences(tagger, {"a": "De Nederlandse Jan", "b": "Kerst en WK in Parijs"}, lang="nl")
+    assert "dropped entities of other labels: {'EVENT': 1, 'MISC': 2}" in caplog.messages
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        tag_sentences(tagger, {"a": "Jan in Parijs"}, lang="nl")
+    assert "dropped" not in caplog.text
+
+
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder of two sets, and a lexicon in place of the taggers ``one`` and ``two``."""
