@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -142,6 +143,47 @@ def test_all_sets_take_the_recognisers_form_and_train_alone_its_errors(
     assert spoken == [part for word in plain for part in word.lower().replace("-", " ").split() if part != "."]
     assert noisy != spoken and len(trained[2]) <= len(trained[1])
     assert dev[1] == dev[2] and dev[1][0].islower()
+
+
+class Epochs:
+    """A training whose tagger finds, after each epoch, a given part of the places of dev, and saves the epoch."""
+
+    def __init__(self, found: tuple[tuple[str, ...], ...]) -> None:
+        self.found = found
+        self.epoch = 0
+        tokenizer = SimpleNamespace(save_pretrained=lambda folder: None)
+        self.averaged = SimpleNamespace(model=self, encoder=SimpleNamespace(tokenizer=tokenizer), predict=self.predict)
+
+    def run_epoch(self, epoch: int) -> float:
+        self.epoch = epoch
+        return 1.0
+
+    def predict(self, sentences: list[tuple[str, ...]], **_: Any) -> list[list[str]]:
+        places = self.found[self.epoch - 1]
+        return [["B-LOC" if word in places else "O" for word in words] for words in sentences]
+
+    def save_pretrained(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "epoch").write_text(str(self.epoch))
+
+
+@pytest.mark.parametrize(
+    ("found", "best"),
+    [
+        pytest.param(((), ("Oss",), ("Oss", "Delft"), ("Delft",)), 3, id="highest F1"),
+        pytest.param(((), ("Oss",), ("Oss",), ("Delft",)), 2, id="of equal epochs the first"),
+        pytest.param(((), (), ()), 1, id="none finds anything"),
+    ],
+)
+def test_the_best_epoch_on_dev_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: tuple[tuple[str, ...], ...], best: int
+) -> None:
+    (tmp_path / "dev").write_text("Oss B-LOC\nen O\nDelft B-LOC\n", encoding="utf-8")
+    monkeypatch.setattr(room, "Trainer", lambda *_, **__: Epochs(found))
+    monkeypatch.setattr(room, "_make_tagger", lambda *_: (None, []))
+    options = {"train": [tmp_path / "dev"], "dev": tmp_path / "dev", "epochs": len(found), "device": "cpu"}
+    assert train_tagger(tmp_path / "out", **options)["best_epoch"] == best
+    assert (tmp_path / "out" / "epoch").read_text() == str(best)
 
 
 @pytest.mark.espnet
