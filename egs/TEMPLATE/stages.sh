@@ -58,10 +58,8 @@ fi
 train=(--config "${root}/conf/${train_config}")
 [ ! -f "conf/${train_config}" ] || train+=(--config "conf/${train_config}")
 for option in ${train_opts} ${seed:+seed="${seed}"}; do train+=(--set "${option}"); done
-joined=()
-for other in ${join}; do joined+=(--join "${other}"); done
-read -ra mini <<< "${mini_opts}"
-read -ra beginning <<< "${init_opts}"
+joined=(); for other in ${join}; do joined+=(--join "${other}"); done
+read -ra mini <<< "${mini_opts}"; read -ra beginning <<< "${init_opts}"
 decode=()
 if [ -n "${decode_config}" ]; then
     decode=(--decode_config "${root}/conf/${decode_config}" --lm "exp/${acoustic}/lm" --nj "${nj}")
@@ -112,9 +110,11 @@ if [ -n "${decode_config}" ]; then
 fi
 step 5 "decode" spner decode --data "${data}" --exp "exp/${acoustic}" --sets "${sets}" "${decode[@]}" \
     ${boost:+--boost "${boost}"} ${model:+--model "${model}"}
+step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "exp/${acoustic}"
 if [ "${system}" = pipeline ]; then
     speech_tagger="${speech_tagger:-${tagger}}"
-    step 5 "tag what was decoded" spner pipeline --data "${data}" --asr "exp/${acoustic}" --exp "${exp}" \
-        --sets "${sets}" --lang "${lang}" ${speech_tagger:+--tagger "${speech_tagger}"}
+    step 5 "tag what was decoded" spner pipeline --asr "exp/${acoustic}" --exp "${exp}" --sets "${sets}" \
+        --lang "${lang}" ${speech_tagger:+--tagger "${speech_tagger}"}
+    step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "${exp}"
 fi
 step 6 "score" spner score-exp --data "${data}" --exp "${exp}" --sets "${sets}"

@@ -23,6 +23,7 @@ SECTIONS = {
         stages.train_command,
         stages.decode_command,
         stages.pipeline_command,
+        stages.calibrate_command,
         stages.score_exp_command,
     ),
     "Scores and reports": (

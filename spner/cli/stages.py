@@ -178,24 +178,32 @@ def decode_command(
 
 
 @click.command("pipeline")
-@click.option("--data", required=True, type=FOLDER, help="Data folder of stages 1 and 2.")
 @click.option("--asr", required=True, type=FOLDER, help="Experiment folder of stages 4 and 5 whose words are tagged.")
 @click.option("--exp", required=True, type=FOLDER, help="Experiment folder to make; it gets the hypotheses.")
 @click.option("--tagger", help="Transformers token classifier, hub name or folder; nl, de and en have a default.")
 @click.option("--lang", help="Language code, for the default tagger.")
 @click.option("--sets", default=f"{DEV} {TEST}", help="Decoded sets to tag.")
 @click.option("--device", default="auto", help="As torch names it; auto takes a GPU where there is one.")
-def pipeline_command(
-    data: Path, asr: Path, exp: Path, tagger: str | None, lang: str | None, sets: str, device: str
-) -> None:
+def pipeline_command(asr: Path, exp: Path, tagger: str | None, lang: str | None, sets: str, device: str) -> None:
     """Stage 5 of the pipeline system: tag what a recogniser without entity symbols has heard."""
     from spner.decode.pipeline import tag_sets
     from spner.tagger.annotate import default_tagger
 
     if not (tagger or lang):
         raise SpnerError("--tagger: is missing; give one, or --lang for its default")
-    tag_sets(data, asr, exp, sets.split(), tagger=tagger or default_tagger(lang), device=device)
+    tag_sets(asr, exp, sets.split(), tagger=tagger or default_tagger(lang), device=device)
     click.echo(f"{exp / 'decode'}: {sets}")
+
+
+@click.command("calibrate")
+@click.option("--data", required=True, type=FOLDER, help="Data folder of stages 1 and 2.")
+@click.option("--exp", required=True, type=FOLDER, help="Experiment folder with decoded sets, dev among them.")
+def calibrate_command(data: Path, exp: Path) -> None:
+    """Stage 5, after decoding: turn confidences into chances of being right, fitted on dev."""
+    from spner.decode.calibrate import calibrate_sets, format_fitted
+
+    if fitted := calibrate_sets(data, exp):
+        click.echo(f"{exp / 'decode'}: {format_fitted(fitted)}")
 
 
 @click.command("score-exp")

@@ -11,8 +11,8 @@ UTT2DUR = "utt2dur"
 SENTENCES = "sentences.jsonl"
 ENTITIES = "entities.jsonl"
 GOLD_ENTITIES = "gold_entities.jsonl"
-DECODE_RECORD = "decode.json"  # beside hypotheses: which model and search wrote them
-PIPELINE_RECORD = "pipeline.json"  # beside tagged hypotheses: whose they were, and which tagger
+DECODE_RECORD = "decode.json"  # beside hypotheses: what wrote them
+RAW_CONFIDENCES = "raw_confidences.jsonl"  # beside hypotheses: their confidences as decoded, not calibrated
 CORPUS_ENTITIES = "corpus_entities.jsonl"  # pseudo-labels that came with the corpus
 ANNOTATE_RECORD = "annotate.json"  # beside pseudo-labels: where they come from
 NBEST = "nbest.jsonl"
@@ -55,7 +55,7 @@ def decode_dir(exp: Path, set_name: str) -> Path:
 
 
 def calibration_file(exp: Path) -> Path:
-    """Return the file of the calibration that decoding dev fits and decoding other sets applies."""
+    """Return the file that tells how dev calibrated the confidences of the decoded sets."""
     return exp / "decode" / "calibration.json"
 
 

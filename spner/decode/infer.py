@@ -1,6 +1,7 @@
 """Stage 5: a trained model and a set's audio -> hypotheses in the references' formats."""
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -13,15 +14,17 @@ from spner.asr.train import chosen_checkpoint
 from spner.core import paths
 from spner.core.datatypes import Timing
 from spner.core.errors import SpnerError
-from spner.core.files import atomic_text, digest, fingerprint, locked, read_json, write_json
-from spner.data.datadir import write_entities, write_table
+from spner.core.files import atomic_text, fingerprint, locked, read_json, write_json
+from spner.data.datadir import write_table
 from spner.data.tokens import tokens_to_words
 from spner.decode.alignment import time_hypothesis
 from spner.decode.beam import BeamOptions, BeamSearch, open_search
-from spner.decode.confidence import calibrate, calibration_identity
+from spner.decode.calibrate import write_hypotheses
 from spner.decode.recogniser import Posteriors, Recogniser, compute_posteriors, load_recogniser
 from spner.decode.search import Hypothesis
 from spner.text.tags import text_to_spans
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def decode_sets(
     """Write ``exp/decode/<set>/{text,entities.jsonl}`` of each set: tagged text, and words with entities.
 
     A set that was decoded with this model and this search before is not decoded again. Entities and words carry times
-    and confidences; decoding dev, which comes first, calibrates the confidences of every set.
+    and raw confidences; :mod:`spner.decode.calibrate` makes them chances of being right.
 
     Args:
         data: data folder of stage 1.
@@ -74,13 +77,10 @@ def decode_sets(
         recogniser = None
         weights = fingerprint([trained / paths.CONFIG, checkpoint])
         searched = search.record if search else None
-        # Another search errs at other words: its confidences have a calibration of their own.
-        origin = digest([weights, searched]) if searched else weights
-        for set_name in sorted(set_names, key=lambda name: name != paths.DEV):
-            identity = calibration_identity(data, exp, set_name, model=origin)
+        for set_name in set_names:
             record = {"model": weights, "audio": _audio_identity(data / set_name), "search": searched}
             done = paths.decode_dir(exp, set_name) / paths.DECODE_RECORD
-            if done.exists() and read_json(done) == {**record, "calibration": identity}:
+            if done.exists() and read_json(done) == record:
                 continue
             recogniser = recogniser or load_recogniser(trained, device=device)
             done.unlink(missing_ok=True)
@@ -90,10 +90,9 @@ def decode_sets(
             _write_nbest(done.with_name(paths.NBEST), decoded)
             transcripts = {utt_id: text_to_spans(one.tokens).transcript for utt_id, one in decoded.items()}
             raw = {utt_id: one.timing for utt_id, one in decoded.items() if one.timing}
-            timings = calibrate(transcripts, raw, data, exp, set_name, model=origin)
-            write_entities(done.with_name(paths.ENTITIES), transcripts, timings)
-            identity = calibration_identity(data, exp, set_name, model=origin)
-            write_json(done, {**record, "calibration": identity})
+            _tell_lack_of_times(set_name, len(transcripts) - len(raw), len(transcripts))
+            write_hypotheses(done.parent, transcripts, raw)
+            write_json(done, record)
 
 
 def _find_model(exp: Path, model: Path | None) -> Path:
@@ -127,6 +126,16 @@ def decode(
     """
     found = _search_beam(search, batches, what) if search else _search_greedily(batches)
     return {utt_id: _decoded(recogniser, *one) for utt_id, *one in found}
+
+
+def _tell_lack_of_times(set_name: str, num_lacking: int, num_utts: int) -> None:
+    if num_lacking:
+        log.warning(
+            "%s: %d of %d hypotheses need more frames than their clips have; they carry no times",
+            set_name,
+            num_lacking,
+            num_utts,
+        )
 
 
 def _audio_identity(folder: Path) -> str:

@@ -1,7 +1,7 @@
 """The pipeline system: a recogniser's hypotheses -> a text tagger -> an E2E system's files.
 
-A word keeps the times and the confidence that the recogniser gave it; an entity's times are its words', and its
-confidence is their geometric mean, calibrated on dev like an E2E system's.
+A word keeps the times and the confidence that it has in the recogniser's folder; an entity's times are its words', and
+its raw confidence is their geometric mean, for :mod:`spner.decode.calibrate` like an E2E system's.
 """
 
 import math
@@ -12,20 +12,19 @@ from typing import Any
 from spner.core import paths
 from spner.core.datatypes import LABELS, Timing, Transcript
 from spner.core.errors import SpnerError
-from spner.core.files import digest, fingerprint, locked, read_json, write_json
-from spner.data.datadir import read_entities, read_timings, write_entities, write_table
-from spner.decode.confidence import calibrate, calibration_identity
+from spner.core.files import fingerprint, locked, read_json, write_json
+from spner.data.datadir import read_entities, read_timings, write_table
+from spner.decode.calibrate import write_hypotheses
 from spner.tagger.model import BATCH_TOKENS, Tagger, fingerprint_model, load_tagger
 from spner.text.tags import bio_to_spans, spans_to_text
 
 
-def tag_sets(data: Path, asr: Path, exp: Path, set_names: Sequence[str], *, tagger: str, device: str = "auto") -> None:
-    """Write ``exp/decode/<set>/{text,entities.jsonl}``: what ``asr`` heard in each set, with the tagger's entities.
+def tag_sets(asr: Path, exp: Path, set_names: Sequence[str], *, tagger: str, device: str = "auto") -> None:
+    """Write ``exp/decode/<set>/{text,entities.jsonl}``: what ``asr`` decoded in each set, with the tagger's entities.
 
     A set whose hypotheses this tagger has tagged already is left as it is.
 
     Args:
-        data: data folder of stages 1 and 2; dev's references calibrate the confidences.
         asr: experiment whose hypotheses are tagged; entities in them are not looked at.
         exp: another experiment folder, without a training of its own.
         set_names: which sets.
@@ -40,23 +39,20 @@ def tag_sets(data: Path, asr: Path, exp: Path, set_names: Sequence[str], *, tagg
     loaded: Tagger | None = None
     with locked(exp / "decode"):
         write_json(exp / paths.SYSTEM, {"model": str(asr), "tagger": tagger})
-        for set_name in sorted(set_names, key=lambda name: name != paths.DEV):
+        for set_name in set_names:
             hyps = paths.decode_dir(asr, set_name) / paths.ENTITIES
             if not hyps.with_name(paths.DECODE_RECORD).exists():
                 raise SpnerError(f"{hyps.parent}: holds no finished hypotheses; stage 5 (spner decode) makes them")
-            heard = read_json(hyps.with_name(paths.DECODE_RECORD))
-            # One recogniser, search and tagger err alike in all sets: dev's calibration holds for them.
-            origin = digest([heard["model"], heard["search"], tagger, weights])
+            decoded = read_json(hyps.with_name(paths.DECODE_RECORD))
             record = {"tagger": tagger, "weights": weights, "hyps": fingerprint([hyps])}
-            done = paths.decode_dir(exp, set_name) / paths.PIPELINE_RECORD
-            identity = calibration_identity(data, exp, set_name, model=origin)
-            if done.exists() and read_json(done) == record | {"calibration": identity}:
+            record |= {"model": decoded["model"], "search": decoded["search"]}
+            done = paths.decode_dir(exp, set_name) / paths.DECODE_RECORD
+            if done.exists() and read_json(done) == record:
                 continue
             loaded = loaded or load_tagger(tagger, device=device)
             done.unlink(missing_ok=True)
-            _tag_set(data, hyps, exp, set_name, loaded, origin)
-            identity = calibration_identity(data, exp, set_name, model=origin)
-            write_json(done, record | {"calibration": identity})
+            _tag_set(hyps, done.parent, loaded)
+            write_json(done, record)
 
 
 def tag_words(tagger: Tagger, hyps: dict[str, Transcript]) -> dict[str, Transcript]:
@@ -76,13 +72,12 @@ def time_entities(transcript: Transcript, words: Timing) -> Timing:
     )
 
 
-def _tag_set(data: Path, hyps: Path, exp: Path, set_name: str, tagger: Tagger, origin: str) -> None:
-    transcript = tag_words(tagger, read_entities(hyps, made_by="stage 5"))
+def _tag_set(hyps: Path, out: Path, tagger: Tagger) -> None:
+    tagged = tag_words(tagger, read_entities(hyps, made_by="stage 5"))
     timings = read_timings(hyps, made_by="stage 5")
-    raw = {utt_id: time_entities(transcript[utt_id], timing) for utt_id, timing in timings.items()}
-    folder = paths.decode_dir(exp, set_name)
-    write_table(folder / paths.TEXT, {utt_id: spans_to_text(one) for utt_id, one in transcript.items()})
-    write_entities(folder / paths.ENTITIES, transcript, calibrate(transcript, raw, data, exp, set_name, model=origin))
+    raw = {utt_id: time_entities(tagged[utt_id], timing) for utt_id, timing in timings.items()}
+    write_table(out / paths.TEXT, {utt_id: spans_to_text(one) for utt_id, one in tagged.items()})
+    write_hypotheses(out, tagged, raw)
 
 
 def _refuse_other_system(exp: Path, asr: Path) -> None:

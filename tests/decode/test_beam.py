@@ -98,7 +98,7 @@ def test_nbest_lists_begin_with_the_hypothesis_and_go_when_they_are_not_asked_fo
 def test_a_finished_search_is_not_run_again_and_another_one_is(
     prepared: Prepared, exp: Path, lms: dict[str, Path], repo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spner.asr import infer
+    from spner.decode import infer
 
     decode(prepared, exp, options(repo_root, lms["decode_lm"]))
     monkeypatch.setattr(infer, "load_recogniser", lambda *_arguments, **_options: pytest.fail("decoded again"))
@@ -177,7 +177,7 @@ def test_a_search_that_cannot_be_made_is_one_line_before_anything_is_encoded(
     message: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from spner.asr import infer
+    from spner.decode import infer
     from spner.decode.beam import BeamOptions
 
     text = (lms["decode_lm"] / paths.LM_ARPA).read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ from spner.core.errors import SpnerError
 from spner.core.files import read_json, write_json
 from spner.data.datadir import read_entities, read_records, read_table, read_timings, write_entities, write_table
 from spner.decode import pipeline
+from spner.decode.calibrate import calibrate_sets
 from spner.decode.pipeline import tag_sets, time_entities
 from spner.report.experiment import score_experiment
 from spner.text.tags import spans_to_text
@@ -44,11 +45,11 @@ def timing(utt_id: str) -> Timing:
     return Timing(tuple(zip(starts[:-1], starts[1:], strict=True)), CONFIDENCES[utt_id], ())
 
 
-def write_decoded(asr: Path, set_name: str) -> None:
+def write_decoded(asr: Path, set_name: str, **record: Any) -> None:
     folder = paths.decode_dir(asr, set_name)
     transcript = {utt_id: Transcript(tuple(text.split())) for utt_id, text in WORDS.items()}
     write_entities(folder / paths.ENTITIES, transcript, {u: timing(u) for u in ("a", "b")})  # c has too few frames
-    write_json(folder / paths.DECODE_RECORD, {"model": "m", "search": None})
+    write_json(folder / paths.DECODE_RECORD, {"model": "m", "search": None, **record})
 
 
 @pytest.fixture
@@ -75,9 +76,9 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_entities_come_with_their_words_times(data: Path, asr: Path, tmp_path: Path) -> None:
+def test_entities_come_with_their_words_times(asr: Path, tmp_path: Path) -> None:
     exp = tmp_path / "exp" / "mini_pipeline"
-    tag_sets(data, asr, exp, ["test", "dev"], tagger="t")
+    tag_sets(asr, exp, ["test", "dev"], tagger="t")
     folder = paths.decode_dir(exp, "test")
     expected = Transcript(tuple(WORDS["a"].split()), (Entity(0, 1, "PER"), Entity(3, 5, "LOC")))
     assert read_entities(folder / paths.ENTITIES, made_by="") == {
@@ -91,7 +92,7 @@ def test_entities_come_with_their_words_times(data: Path, asr: Path, tmp_path: P
     assert "word_times" not in records["c"]
     found = read_timings(folder / paths.ENTITIES, made_by="")
     assert [found[u].word_times for u in ("a", "b")] == [timing(u).word_times for u in ("a", "b")]
-    assert (exp / "decode" / "calibration.json").exists()
+    assert not (exp / "decode" / "calibration.json").exists(), "tagging looks at no reference"
     assert read_json(exp / paths.SYSTEM) == {"model": str(asr), "tagger": "t"}
 
 
@@ -102,11 +103,11 @@ def test_an_entity_is_as_sure_as_the_geometric_mean_of_its_words() -> None:
     assert time_entities(Transcript(("a",), (Entity(0, 1, "PER"),)), surely_wrong).entity_confidences == (0.0,)
 
 
-def test_what_is_tagged_already_is_left(data: Path, asr: Path, tmp_path: Path, loaded: list[str]) -> None:
+def test_what_is_tagged_already_is_left(asr: Path, tmp_path: Path, loaded: list[str]) -> None:
     exp = tmp_path / "exp" / "mini_pipeline"
 
     def tag(tagger: str) -> dict[Path, bytes]:
-        tag_sets(data, asr, exp, ["dev", "test"], tagger=tagger)
+        tag_sets(asr, exp, ["dev", "test"], tagger=tagger)
         return {path: path.read_bytes() for path in exp.rglob("*") if path.is_file()}
 
     assert tag("t") == tag("t")
@@ -121,26 +122,45 @@ def test_what_is_tagged_already_is_left(data: Path, asr: Path, tmp_path: Path, l
     assert read_table(paths.decode_dir(exp, "test") / paths.TEXT, made_by="") == {"a": "<PER> anna </NE>"}
 
 
-def refusal(data: Path, asr: Path, exp: Path) -> str:
+def test_confidences_are_calibrated_where_recogniser_search_and_tagger_are_devs(
+    data: Path, asr: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    exp = tmp_path / "exp" / "mini_pipeline"
+    tag_sets(asr, exp, ["dev", "test"], tagger="t")
+    calibrate_sets(data, exp)
+    assert caplog.messages == []
+    changes: list[dict[str, Any]] = [{"model": "n"}, {"search": {"beam_size": 10}}]
+    for change in changes:
+        write_decoded(asr, "test", **change)
+        tag_sets(asr, exp, ["test"], tagger="t")
+        calibrate_sets(data, exp)
+    tag_sets(asr, exp, ["dev"], tagger="another")
+    write_decoded(asr, "test")
+    tag_sets(asr, exp, ["test"], tagger="t")
+    calibrate_sets(data, exp)
+    assert [message.split(":")[0] for message in caplog.messages] == ["test"] * 3
+
+
+def refusal(asr: Path, exp: Path) -> str:
     with pytest.raises(SpnerError) as error:
-        tag_sets(data, asr, exp, ["dev"], tagger="t")
+        tag_sets(asr, exp, ["dev"], tagger="t")
     return str(error.value)
 
 
-def test_folders_of_something_else_are_refused(data: Path, asr: Path, tmp_path: Path) -> None:
+def test_folders_of_something_else_are_refused(asr: Path, tmp_path: Path) -> None:
     exp = tmp_path / "exp" / "x"
     advice = "(expected a folder for the pipeline alone; give another --tag)"
     write_json(exp / paths.SYSTEM, {"model": "../cv_de/exp/x"})
-    assert refusal(data, asr, exp) == f"{exp}: holds hypotheses of ../cv_de/exp/x {advice}"
+    assert refusal(asr, exp) == f"{exp}: holds hypotheses of ../cv_de/exp/x {advice}"
     write_json(exp / paths.SYSTEM, {"model": str(asr)})
-    assert refusal(data, asr, exp) == f"{exp}: holds hypotheses of {asr} {advice}"
+    assert refusal(asr, exp) == f"{exp}: holds hypotheses of {asr} {advice}"
     (exp / paths.CONFIG).touch()
-    assert refusal(data, asr, exp) == f"{exp}: holds a training of its own {advice}"
+    assert refusal(asr, exp) == f"{exp}: holds a training of its own {advice}"
 
 
-def test_a_set_that_is_not_decoded_names_the_stage(data: Path, asr: Path, tmp_path: Path) -> None:
+def test_a_set_that_is_not_decoded_names_the_stage(asr: Path, tmp_path: Path) -> None:
     (paths.decode_dir(asr, "dev") / paths.DECODE_RECORD).unlink()
-    assert refusal(data, asr, tmp_path / "exp" / "x") == (
+    assert refusal(asr, tmp_path / "exp" / "x") == (
         f"{asr}/decode/dev: holds no finished hypotheses; stage 5 (spner decode) makes them"
     )
 
@@ -165,7 +185,7 @@ def test_results_tell_model_and_tagger(data: Path, asr: Path, tmp_path: Path) ->
     write_training(german, train=[part], init="../cv_en/exp/mini_asr")
     write_json(asr / paths.SYSTEM, {"model": str(german)})
     exp = tmp_path / "exp" / "mini_pipeline"
-    tag_sets(data, asr, exp, ["dev", "test"], tagger="t")
+    tag_sets(asr, exp, ["dev", "test"], tagger="t")
     score_experiment(data, exp, ["test"])
     table = (exp / paths.RESULTS).read_text().split("| made with |")[1]
     for row in (

@@ -1,0 +1,205 @@
+"""``spner calibrate``: raw confidences of hypotheses -> chances of being right, fitted on dev.
+
+Decoding keeps the raw confidences beside the hypotheses, in ``raw_confidences.jsonl``::
+
+    {"utt_id": "…", "words": [0.98213, 0.87031], "entities": [0.91344]}
+
+Calibration judges dev's hypotheses by dev's references and writes the confidences in ``entities.jsonl`` of every
+decoded set anew, always from the raw ones: a second run changes nothing, and a run after a stopped one ends the same.
+``exp/<tag>/decode/calibration.json`` tells what was fitted::
+
+    {"references": "gold_entities.jsonl", "num_utts": 80,
+     "words": {"slope": 1.9, "intercept": -0.6, "num": 665, "right": 628, "ece_raw": 0.04, "ece": 0.01},
+     "entities": {…}}
+
+The errors ``ece`` are those on dev itself, so the calibrated one flatters.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from spner.core import paths
+from spner.core.datatypes import Timing, Transcript
+from spner.core.errors import SpnerError
+from spner.core.files import atomic_text, locked, read_json, write_json
+from spner.data.datadir import (
+    json_line,
+    read_entities,
+    read_records,
+    read_timings,
+    refuse_twice,
+    require_keys,
+    write_entities,
+)
+from spner.scoring.calibration import (
+    Calibration,
+    TimingCalibration,
+    compute_ece,
+    fit_calibration,
+    judge_entities,
+    judge_words,
+)
+from spner.scoring.ner import Pair
+
+MADE_BY = "stage 5 (spner decode, spner pipeline)"
+SYSTEM_KEYS = ("model", "search", "tagger", "weights")  # of a set's record: what decides how hypotheses err
+
+log = logging.getLogger(__name__)
+
+
+def calibrate_sets(data: Path, exp: Path) -> dict[str, Any] | None:
+    """Calibrate the confidences of every decoded set; return what was fitted, None where dev is not decoded.
+
+    A set that another model or search than dev's decoded gets its raw confidences, and the log says so.
+
+    Args:
+        data: data folder; its dev set is judged by gold entities or, without any, by pseudo-labels.
+        exp: experiment folder with hypotheses.
+
+    Raises:
+        SpnerError: nothing is decoded, dev has no references or those of other utterances, or a file does not fit its
+            hypotheses.
+    """
+    records = _read_records(exp)
+    if paths.DEV not in records:
+        log.warning("%s: dev is not decoded, which calibrates the confidences; they stay as they are", exp)
+        return None
+    with locked(exp / "decode"):
+        fitted = _fit(paths.decode_dir(exp, paths.DEV), _find_references(data / paths.DEV))
+        write_json(paths.calibration_file(exp), fitted)
+        calibration = TimingCalibration(
+            *(Calibration(fitted[kind]["slope"], fitted[kind]["intercept"]) for kind in ("words", "entities"))
+        )
+        for set_name, record in records.items():
+            alike = _identify_system(record) == _identify_system(records[paths.DEV])
+            if not alike:
+                log.warning(
+                    "%s: another model or search than dev's decoded it; its confidences are raw until both are "
+                    "decoded alike",
+                    set_name,
+                )
+            _write_confidences(paths.decode_dir(exp, set_name), calibration if alike else None)
+    return fitted
+
+
+def write_hypotheses(folder: Path, transcripts: dict[str, Transcript], raw: dict[str, Timing]) -> None:
+    """Write ``entities.jsonl`` of a decoded set with raw confidences, and these once more, not rounded.
+
+    Args:
+        folder: ``exp/decode/<set>``.
+        transcripts: words and entities of every hypothesis.
+        raw: the timings of those that have one.
+    """
+    with atomic_text(folder / paths.RAW_CONFIDENCES) as file:
+        for utt_id in sorted(raw):
+            timing = raw[utt_id]
+            words, entities = list(timing.word_confidences), list(timing.entity_confidences)
+            file.write(json_line({"utt_id": utt_id, "words": words, "entities": entities}))
+    write_entities(folder / paths.ENTITIES, transcripts, raw)
+
+
+def format_fitted(fitted: dict[str, Any]) -> str:
+    """Return one line to print."""
+    errors = [
+        f"{kind} {100 * fitted[kind]['ece_raw']:.1f}% -> {100 * fitted[kind]['ece']:.1f}%"
+        for kind in ("words", "entities")
+        if fitted[kind]["num"]
+    ]
+    found = ", ".join(errors) or "no words"
+    return f"calibrated on dev, {fitted['num_utts']} utterances, {fitted['references']}: calibration error of {found}"
+
+
+def _read_records(exp: Path) -> dict[str, dict[str, Any]]:
+    """Return the records of the decoded sets, by their names."""
+    found = sorted((exp / "decode").glob(f"*/{paths.DECODE_RECORD}"))
+    if not found:
+        raise SpnerError(f"{exp}: holds no finished hypotheses; {MADE_BY} makes them")
+    return {path.parent.name: read_json(path) for path in found}
+
+
+def _identify_system(record: dict[str, Any]) -> list[Any]:
+    return [record.get(key) for key in SYSTEM_KEYS]
+
+
+def _find_references(folder: Path) -> Path:
+    for name in (paths.GOLD_ENTITIES, paths.ENTITIES):
+        if (folder / name).exists():
+            return folder / name
+    raise SpnerError(
+        f"{folder}: holds no references (expected {paths.GOLD_ENTITIES} or {paths.ENTITIES} to judge dev's hypotheses "
+        "by); stage 2 makes them"
+    )
+
+
+def _fit(folder: Path, references: Path) -> dict[str, Any]:
+    """Return what the hypotheses in a folder, judged by the references, say about their confidences."""
+    refs = read_entities(references, made_by="stage 2")
+    hyps = read_entities(folder / paths.ENTITIES, made_by=MADE_BY)
+    if refs.keys() != hyps.keys():
+        raise SpnerError(
+            f"{references}: its utterances are not those of {folder / paths.ENTITIES}; rerun the stages 1, 2 and 5"
+        )
+    raw = _read_raw(folder)
+    pairs = {utt_id: Pair(ref=refs[utt_id], hyp=hyps[utt_id]) for utt_id in raw}
+    return {
+        "references": references.name,
+        "num_utts": len(pairs),
+        "words": _fit_kind(
+            [c for timing in raw.values() for c in timing.word_confidences],
+            [right for pair in pairs.values() for right in judge_words(pair)],
+        ),
+        "entities": _fit_kind(
+            [c for timing in raw.values() for c in timing.entity_confidences],
+            [right for pair in pairs.values() for right in judge_entities(pair)],
+        ),
+    }
+
+
+def _fit_kind(raw: list[float], right: list[bool]) -> dict[str, Any]:
+    calibration = fit_calibration(raw, right)
+    return {
+        "slope": calibration.slope,
+        "intercept": calibration.intercept,
+        "num": len(raw),
+        "right": sum(right),
+        "ece_raw": compute_ece(raw, right),
+        "ece": compute_ece(calibration.apply(raw), right),
+    }
+
+
+def _write_confidences(folder: Path, calibration: TimingCalibration | None) -> None:
+    """Write a set's entities file anew, with its raw confidences or with calibrated ones."""
+    timings = _read_raw(folder)
+    if calibration:
+        timings = {utt_id: calibration.apply(timing) for utt_id, timing in timings.items()}
+    write_entities(folder / paths.ENTITIES, read_entities(folder / paths.ENTITIES, made_by=MADE_BY), timings)
+
+
+def _read_raw(folder: Path) -> dict[str, Timing]:
+    """Return the timings of a set's hypotheses with their raw confidences.
+
+    Raises:
+        SpnerError: they are missing, malformed, or those of other hypotheses.
+    """
+    path, hyps = folder / paths.RAW_CONFIDENCES, folder / paths.ENTITIES
+    written = read_timings(hyps, made_by=MADE_BY)
+    raw: dict[str, Timing] = {}
+    for line_number, record in read_records(path, made_by=MADE_BY):
+        where = f"{path}:{line_number}"
+        require_keys(record, {"utt_id": str, "words": list, "entities": list}, where)
+        utt_id, words, entities = record["utt_id"], tuple(record["words"]), tuple(record["entities"])
+        refuse_twice(utt_id, raw, where)
+        if utt_id not in written or len(entities) != len(written[utt_id].entity_confidences):
+            raise _other_hypotheses(path, hyps)
+        try:
+            raw[utt_id] = Timing(written[utt_id].word_times, words, entities)
+        except (TypeError, ValueError) as error:
+            raise SpnerError(f"{where}: {error} (expected confidences of 0 to 1); rerun {MADE_BY}") from error
+    if raw.keys() != written.keys():
+        raise _other_hypotheses(path, hyps)
+    return raw
+
+
+def _other_hypotheses(path: Path, hyps: Path) -> SpnerError:
+    return SpnerError(f"{path}: its words and entities are not those of {hyps}; decode the set again")
