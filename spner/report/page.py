@@ -12,7 +12,7 @@ from spner.core.files import atomic_text
 from spner.core.paths import utterances_file
 from spner.report.markdown import GOLD_NOTE, PSEUDO_NOTE, SYNTHETIC_NOTE, set_place, set_title
 from spner.report.scored import Experiment, Scored, read_experiments
-from spner.report.tables import confusion_table, error_bar, label_rows, score_groups
+from spner.report.tables import confusion_table, error_bar, label_rows, overview_rows, score_groups
 from spner.report.utterances import Packed, pack_utterances
 from spner.scoring.errors import KINDS
 
@@ -38,10 +38,10 @@ def write_page(exps: Sequence[Path], out: Path) -> str:
 
 
 def _group(experiments: Sequence[Experiment]) -> list[list[Scored]]:
-    """Bring together what the experiments have on the same set and kind of references; test comes first."""
+    """Bring together what the experiments have on the same set and kind of references: test first, gold first."""
 
     def place(one: Scored) -> tuple[int, str, bool]:
-        return set_place(one.set_name, gold=one.gold)
+        return set_place(one.set_name, gold=not one.gold)
 
     scored = sorted((one for experiment in experiments for one in experiment.scored), key=place)
     return [list(group) for _, group in groupby(scored, key=place)]
@@ -116,11 +116,15 @@ def _show_set(
     return {
         "anchor": f"set-{number}",
         "title": _title(group[0]),
+        "name": group[0].set_name,
+        "gold": group[0].gold,
         "note": GOLD_NOTE if group[0].gold else PSEUDO_NOTE,
         "columns": columns,
         "num_utts": [one.num_utts for one in group],
+        "several": len(group) > 1,
         "comparable": len({one.num_utts for one in group}) == 1 and len(references) <= 1,
         "intervals": any(rate.low is not None for one in group for rate in one.rates.values()),
+        "overview": overview_rows(group),
         "scores": score_groups(group),
         "labels": label_rows(group),
         "errors": [{"shares": error_bar(one), "number": listed.get(one.file)} for one in group],

@@ -54,6 +54,9 @@ METRICS = {
 }
 """Rows of the score table in groups; their meaning is defined in ``spner.scoring``."""
 
+OVERVIEW = ("WER", "CER", "EER", "F1", "label-F1")
+"""Titles of the metrics that the page begins with."""
+
 
 @dataclass(frozen=True)
 class Rate:

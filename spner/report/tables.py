@@ -1,16 +1,18 @@
-"""Checked scores -> the rows, intervals and shares that the report page draws; positions are percent of a width."""
+"""Checked scores -> the rows, intervals and shares that the report page draws; positions are percent of a width.
 
-import math
-from collections.abc import Iterable, Sequence
+Every score is drawn on one scale, from 0 to 1, so that any two tracks of a page can be compared.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spner.report.scored import METRICS, Rate, Scored
+from spner.report.scored import METRICS, OVERVIEW, Metric, Rate, Scored
 from spner.scoring.errors import KINDS, NO_LABEL
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One experiment's score: written, and drawn on the row's axis."""
+    """One experiment's score: written, and drawn from 0 (left) to 1 (right)."""
 
     text: str
     interval: str
@@ -19,18 +21,24 @@ class Cell:
     place: float | None
     low: float | None
     high: float | None
+    beyond: bool
+    """Whether the score is over 1, as a WER can be; it is drawn at 1."""
     best: bool
 
 
 @dataclass(frozen=True)
 class Row:
-    """One metric or label over all experiments, on one axis."""
+    """One metric or label over all experiments."""
 
     title: str
     lower_is_better: bool
-    axis: tuple[str, str]
-    """What is written at its ends."""
     cells: list[Cell]
+
+
+def overview_rows(group: Sequence[Scored]) -> list[Row]:
+    """Return the rows of ``OVERVIEW``, undefined scores included."""
+    metrics = {metric.title: metric for metrics in METRICS.values() for metric in metrics}
+    return [_metric_row(metrics[title], group) for title in OVERVIEW]
 
 
 def score_groups(group: Sequence[Scored]) -> list[tuple[str, list[Row]]]:
@@ -39,7 +47,7 @@ def score_groups(group: Sequence[Scored]) -> list[tuple[str, list[Row]]]:
         (
             title,
             [
-                _row(metric.title, [one.rates[metric.title] for one in group], lower_is_better=metric.lower_is_better)
+                _metric_row(metric, group)
                 for metric in metrics
                 if any(one.rates[metric.title].value is not None for one in group)
             ],
@@ -54,50 +62,42 @@ def label_rows(group: Sequence[Scored]) -> list[Row]:
     rows = []
     for label in dict.fromkeys(label for one in group for label in one.labels):
         scores = [one.labels.get(label) for one in group]
-        notes = [(f"P {s.precision:.3f}, R {s.recall:.3f}", f"{s.num_ref:,} mentions") if s else () for s in scores]
-        rows.append(_row(label, [s.f1 if s else Rate(None) for s in scores], notes=notes, axis=(0.0, 1.0)))
+        notes = [
+            (f"precision {s.precision:.3f}", f"recall {s.recall:.3f}", f"{s.num_ref:,} mentions") if s else ()
+            for s in scores
+        ]
+        rows.append(_row(label, [s.f1 if s else Rate(None) for s in scores], notes=notes))
     return rows
 
 
+def _metric_row(metric: Metric, group: Sequence[Scored]) -> Row:
+    return _row(metric.title, [one.rates[metric.title] for one in group], lower_is_better=metric.lower_is_better)
+
+
 def _row(
-    title: str,
-    rates: Sequence[Rate],
-    *,
-    lower_is_better: bool = False,
-    notes: Sequence[tuple[str, ...]] = (),
-    axis: tuple[float, float] | None = None,
+    title: str, rates: Sequence[Rate], *, lower_is_better: bool = False, notes: Sequence[tuple[str, ...]] = ()
 ) -> Row:
-    left, right = axis or find_axis(n for rate in rates for n in (rate.low, rate.value, rate.high) if n is not None)
     known = [rate.value for rate in rates if rate.value is not None]
     best = (min if lower_is_better else max)(known, default=None)
-
-    def place(number: float | None) -> float | None:
-        return None if number is None else round(100 * (number - left) / (right - left), 2)
-
     cells = [
         Cell(
             text="–" if rate.value is None else f"{rate.value:.3f}",
             interval="" if rate.low is None else f"{rate.low:.3f} to {rate.high:.3f}",
             notes=note,
-            place=place(rate.value),
-            low=place(rate.low),
-            high=place(rate.high),
+            place=_place(rate.value),
+            low=_place(rate.low),
+            high=_place(rate.high),
+            beyond=rate.value is not None and rate.value > 1,
             best=len(set(known)) > 1 and rate.value == best,
         )
         for rate, note in zip(rates, notes or [()] * len(rates), strict=True)
     ]
-    return Row(title, lower_is_better, (f"{left:g}", f"{right:g}"), cells)
+    return Row(title, lower_is_better, cells)
 
 
-def find_axis(numbers: Iterable[float]) -> tuple[float, float]:
-    """Return the ends of an axis around all numbers: multiples of a power of ten of about their spread."""
-    known = list(numbers)
-    if not known or min(known) == max(known):
-        return 0.0, float(max(1, math.ceil(max(known, default=1))))
-    digits = -math.floor(math.log10(max(known) - min(known)))
-    step = 10.0**-digits
-    ends = math.floor(min(known) / step) * step, math.ceil(max(known) / step) * step
-    return round(ends[0], digits), round(ends[1], digits)
+def _place(number: float | None) -> float | None:
+    """Return a fraction in percent of the scale, which ends at 1."""
+    return None if number is None else round(100 * min(number, 1), 2)
 
 
 @dataclass(frozen=True)

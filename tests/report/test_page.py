@@ -64,12 +64,13 @@ def test_two_experiments_side_by_side(write_scored: Write, tmp_path: Path) -> No
     one = write_scored("one.json", make_scores())
     two = write_scored("two.json", make_scores(f1=0.75, wer=0.2))
     out = tmp_path / "page.html"
-    assert write_page([one, two], out) == f"{out}: 0.0 MB; scored sets: 2, utterances to look at: 6"
+    assert write_page([one, two], out) == f"{out}: 0.1 MB; scored sets: 2, utterances to look at: 6"
     page = Page(out)
     assert "data/test (gold) 3 utterances; the references are true entities (gold)." in page.text
-    assert "WER ↓ one 0.250 0.125 to 0.375 two 0.200 0.125 to 0.375 0.1 0.4" in page.text
+    assert "WER ↓ one 0.250 0.125 to 0.375 two 0.200 0.125 to 0.375" in page.text
     assert "F1 one 0.500 0.450 to 0.550 two 0.750 0.450 to 0.550" in page.text
-    assert "PER one 0.500 P 0.600, R 0.400 5 mentions two 0.750 P 0.600, R 0.400 5 mentions 0 1" in page.text
+    notes = "precision 0.600 recall 0.400 5 mentions"
+    assert f"PER one 0.500 {notes} two 0.750 {notes}" in page.text
     assert "one correct 1 25.0 % wrong label 0 0.0 %" in page.text
     assert "reference PER LOC ORG O PER 1 · · · LOC · 1 · 1" in page.text
     facts = "commit 0123abc versions python 3.11.7 ref data/test lang nl labels PER, LOC seen none drop empty hyp no"
@@ -77,6 +78,45 @@ def test_two_experiments_side_by_side(write_scored: Write, tmp_path: Path) -> No
     assert "different references" not in page.text and "synthetic" not in page.text
     links = [a["href"] for a in page.find("a") if "?" in str(a["href"])]
     assert links[0] == "#utterances?set=0&kind=correct" and links[-1] == "#utterances?set=1&kind=spurious"
+
+
+def test_the_page_begins_with_one_table_of_all_sets_and_experiments(write_scored: Write, tmp_path: Path) -> None:
+    for name, f1 in (("one", 0.5), ("two", 0.75)):
+        write_scored(f"{name}/score/test.json", make_scores(f1=f1, gold=False))
+        write_scored(f"{name}/score/test_gold.json", make_scores(f1=f1 / 2))
+        write_scored(f"{name}/score/dev.json", make_scores(f1=f1, gold=False))
+    text = render(tmp_path / "one", tmp_path / "two").text
+    overview = text[text.index("Scores of all sets and experiments") : text.index("test (gold) 3 utterances")]
+    assert "experiment WER ↓ 0 1 CER ↓ 0 1 EER ↓ 0 1 F1 0 1 label-F1 0 1" in overview
+    gold, rest = overview.split("test agreement 3 utterances; the references are a tagger's pseudo-labels")
+    assert "test gold 3 utterances; the references are true entities" in gold
+    rates = "WER ↓ 0.250 0.125 to 0.375 CER ↓ 0.250 EER ↓ – F1 {} 0.450 to 0.550 label-F1 {}"
+    assert "one " + rates.format("0.250", "0.250") in gold and "two " + rates.format("0.375", "0.375") in gold
+    test, dev = rest.split("dev agreement 3 utterances")
+    assert all("two " + rates.format("0.750", "0.750") in part for part in (test, dev))
+
+
+def test_all_scores_are_folded_below_and_error_kinds_are_not(write_scored: Write, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    write_page([write_scored("one.json", make_scores())], out)
+    before, folded = out.read_text(encoding="utf-8").split("<details>")
+    folded, after = folded.split("</details>")
+    assert "tagged WER" in folded and "F1 by label" in folded and "tagged WER" not in before + after
+    assert "Error kinds" in after and "Confusion of labels" in after
+
+
+def test_the_best_of_different_references_is_not_marked_in_the_overview(write_scored: Write, tmp_path: Path) -> None:
+    one, two = (write_scored(f"{name}.json", make_scores(wer=wer)) for name, wer in (("one", 0.25), ("two", 0.5)))
+    fewer = write_scored("three.json", make_scores(wer=0.5) | {"num_utts": 2}, None)
+
+    def best(*exps: Path) -> int:
+        page = render(*exps)
+        cells = [cell for cell in page.find("td") if str(cell.get("class")).startswith("score")]
+        return sum("best" in str(cell["class"]) for cell in cells[: 5 * len(exps)])
+
+    assert best(one, two) == 2  # WER and CER
+    assert best(one, fewer) == 0
+    assert "The references differ: do not compare the experiments." in render(one, fewer).text
 
 
 def test_utterances_are_embedded_once_a_scored_set(write_scored: Write, tmp_path: Path) -> None:
@@ -104,11 +144,10 @@ def test_a_folder_shows_its_sets_in_order_and_its_curves(write_scored: Write, tm
     (tmp_path / "base" / "curves.png").write_bytes(b"picture")
     page = render(tmp_path / "base")
     titles = [script["data-title"] for script in page.find("script") if "data-title" in script]
-    assert titles == ["base: test (pseudo-labels)", "base: test (gold)", "base: dev (pseudo-labels)"]
+    assert titles == ["base: test (gold)", "base: test (pseudo-labels)", "base: dev (pseudo-labels)"]
     assert "agreement with the tagger, not accuracy" in page.text
     assert "The speech is synthetic (eSpeak NG)" in page.text
-    assert "experiment: config conf/train.yaml none conf/train.yaml" not in page.text  # dev, test, test_gold
-    assert "experiment: config conf/train.yaml conf/train.yaml none" in page.text
+    assert "experiment: config conf/train.yaml conf/train.yaml none" in page.text  # dev, test, test_gold
     (image,) = page.find("img")
     assert image["src"] == "data:image/png;base64," + base64.b64encode(b"picture").decode()
     assert "base" in str(image["alt"])
@@ -133,7 +172,7 @@ def test_without_utterances_the_page_says_so_and_counts_lead_nowhere(write_score
 def test_scores_without_positions_and_without_intervals(write_scored: Write) -> None:
     scores = make_scores() | dict.fromkeys(("errors", "confusion", "f1_span", "f1_span_text", "f1_aligned", "ci95"))
     text = render(write_scored("one.json", scores)).text
-    assert "not told: the entities were given without positions" in text
+    assert "not counted: the entities have no positions in the transcripts" in text
     assert "no confidence intervals were computed" in text
     assert "Confusion of labels" not in text and "span F1" not in text
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from spner.report.scored import Scored, read_experiments
-from spner.report.tables import Cell, Share, confusion_table, error_bar, find_axis, label_rows, score_groups
+from spner.report.tables import Cell, Share, confusion_table, error_bar, label_rows, overview_rows, score_groups
 from tests.report.conftest import make_scores
 
 
@@ -22,38 +22,32 @@ def read(write_scored: Callable[..., Path]) -> Callable[..., Scored]:
     return read_one
 
 
-@pytest.mark.parametrize(
-    ("numbers", "expected"),
-    [
-        ([], (0.0, 1.0)),
-        ([0.3], (0.0, 1.0)),
-        ([1.5, 1.5], (0.0, 2.0)),
-        ([0.12, 0.18], (0.12, 0.18)),
-        ([0.123, 0.181], (0.12, 0.19)),
-        ([0.0, 1.0], (0.0, 1.0)),
-        ([0.21, 0.68], (0.2, 0.7)),
-        ([0.4001, 0.4002], (0.4001, 0.4002)),
-        ([0.9, 1.7], (0.9, 1.7)),
-    ],
-)
-def test_axis(numbers: list[float], expected: tuple[float, float]) -> None:
-    left, right = find_axis(numbers)
-    assert (left, right) == pytest.approx(expected, abs=1e-4)
-    assert all(left <= number <= right for number in numbers)
-
-
-def test_scores_are_placed_on_one_axis_and_the_best_is_marked(read: Callable[..., Scored]) -> None:
+def test_scores_are_placed_from_0_to_1_and_the_best_is_marked(read: Callable[..., Scored]) -> None:
     other = {"rate": 0.2, "sub": 0, "del": 0, "ins": 0, "num_ref": 5}
     groups = dict(score_groups([read("a"), read("b", wer=other, ci95=None)]))
     wer = groups["Words"][0]
-    # From 0.125 to 0.375, drawn on 0.1 to 0.4.
-    assert (wer.title, wer.lower_is_better, wer.axis) == ("WER", True, ("0.1", "0.4"))
+    assert (wer.title, wer.lower_is_better) == ("WER", True)
     assert wer.cells == [
-        Cell("0.250", "0.125 to 0.375", (), 50.0, 8.33, 91.67, best=False),
-        Cell("0.200", "", (), 33.33, None, None, best=True),
+        Cell("0.250", "0.125 to 0.375", (), 25.0, 12.5, 37.5, beyond=False, best=False),
+        Cell("0.200", "", (), 20.0, None, None, beyond=False, best=True),
     ]
     f1 = groups["Entities"][0]
     assert not f1.lower_is_better and not any(cell.best for cell in f1.cells)  # both have the same
+
+
+def test_a_rate_over_1_is_drawn_at_the_end_of_the_scale(read: Callable[..., Scored]) -> None:
+    wer = make_scores()["wer"]
+    one, other = (read("a", wer=wer | {"rate": 1.5}, ci95={"wer": [0.75, 2.0]}), read("b", wer=wer | {"rate": 1.0}))
+    cells = dict(score_groups([one, other]))["Words"][0].cells
+    assert cells[0] == Cell("1.500", "0.750 to 2.000", (), 100, 75.0, 100, beyond=True, best=False)
+    assert (cells[1].place, cells[1].beyond, cells[1].best) == (100.0, False, True)
+
+
+def test_the_overview_has_five_metrics_whether_defined_or_not(read: Callable[..., Scored]) -> None:
+    rows = overview_rows([read("a"), read("b", eer={"rate": 0.5})])
+    assert [row.title for row in rows] == ["WER", "CER", "EER", "F1", "label-F1"]
+    assert [row.lower_is_better for row in rows] == [True, True, True, False, False]
+    assert [cell.text for cell in rows[2].cells] == ["–", "0.500"]
 
 
 def test_undefined_scores_have_no_row_and_one_that_another_has_is_a_dash(read: Callable[..., Scored]) -> None:
@@ -69,14 +63,14 @@ def test_one_experiment_has_no_best(read: Callable[..., Scored]) -> None:
     assert not any(cell.best for _, rows in score_groups([read("a")]) for row in rows for cell in row.cells)
 
 
-def test_labels_share_the_axis_from_0_to_1(read: Callable[..., Scored]) -> None:
+def test_labels_tell_precision_recall_and_mentions(read: Callable[..., Scored]) -> None:
     f1 = make_scores()["f1"] | {"labels": {"ORG": {"precision": 0.25, "recall": 0.5, "f1": 0.75, "tp": 1, "fn": 1200}}}
     rows = label_rows([read("a"), read("b", f1=f1, ci95={"f1.ORG": [0.7, 0.8]})])
     assert [row.title for row in rows] == ["PER", "LOC", "ORG"]
-    assert {row.axis for row in rows} == {("0", "1")}
+    notes = ("precision 0.250", "recall 0.500", "1,201 mentions")
     assert rows[2].cells == [
-        Cell("–", "", (), None, None, None, best=False),
-        Cell("0.750", "0.700 to 0.800", ("P 0.250, R 0.500", "1,201 mentions"), 75.0, 70.0, 80.0, best=False),
+        Cell("–", "", (), None, None, None, beyond=False, best=False),
+        Cell("0.750", "0.700 to 0.800", notes, 75.0, 70.0, 80.0, beyond=False, best=False),
     ]
 
 
