@@ -77,6 +77,24 @@ def test_a_language_model_mends_a_name(searches: dict[str, Search], kind: str, n
     assert text_of(searches[kind](hear(*UNSURE_NAME))[0]) == f"naar <LOC> {name} </NE>"
 
 
+@pytest.mark.parametrize(("beam_size_token", "name"), [(1, "gooda"), (2, "gouda")])
+def test_as_many_tokens_compete_for_a_frame_as_the_configuration_says(
+    tmp_path: Path, lm: Path, beam_size_token: int, name: str
+) -> None:
+    """Within a name and outside of it: a token's two forms take one place, not two."""
+    search = open_search(tmp_path, lm, beam_size_token=beam_size_token)
+    assert text_of(search(hear(*UNSURE_NAME))[0]) == f"naar <LOC> {name} </NE>"
+
+
+def test_a_lexicon_search_foresees_a_words_score_while_it_is_spelt(tmp_path: Path) -> None:
+    """The narrowest beam keeps the beginning of a likely word, though another one sounds a little clearer."""
+    arpa = write_word_lm(tmp_path / "lm.arpa", ["anna eet"] * 20 + ["onno eet"])
+    config = make_config(search="lexicon", beam_size=1)
+    search = make_lexicon_search(arpa, TOKENS, config, token_type=CHAR, tokenizer=TOKENIZER)
+    heard = hear({"a": 0.4, "o": 0.5}, "n", "n", {"a": 0.5, "o": 0.4})
+    assert text_of(search(heard)[0]) == "anna"
+
+
 def test_an_open_search_writes_names_that_its_model_lacks_and_a_lexicon_search_does_not(
     searches: dict[str, Search],
 ) -> None:
