@@ -1,4 +1,4 @@
-"""Two systems on the same utterances: differences, how sure they are, and where they lie (METRICS, section 7)."""
+"""Two systems on the same utterances: differences, their intervals, and where they lie (docs/metrics.md, section 7)."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What went wrong with each entity: the kinds of METRICS section 7.
+"""What went wrong with each entity: the kinds of docs/metrics.md, section 7.
 
 A reference and a predicted entity that are partners count once, in the first kind that fits:
 
@@ -22,7 +22,7 @@ KINDS = ("correct", "wrong_label", "wrong_boundary", "misspelt", "missed", "spur
 NO_LABEL = "O"
 """Stands in the confusion table for the side that has no entity, as in BIO tags."""
 
-MAX_DISTANCE = 0.4  # METRICS, section 7
+MAX_DISTANCE = 0.4  # docs/metrics.md, section 7
 
 
 @dataclass(frozen=True, slots=True)

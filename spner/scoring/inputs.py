@@ -1,4 +1,4 @@
-"""What may be scored -> utterances in canonical form (METRICS, sections 1 and 2).
+"""What may be scored -> utterances in canonical form (docs/metrics.md, sections 1 and 2).
 
 A side is one of
 

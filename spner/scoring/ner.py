@@ -1,4 +1,4 @@
-"""Entity scores: F1 over multisets of entities, and the entity error rate (METRICS, sections 3 and 4).
+"""Entity scores: F1 over multisets of entities, and the entity error rate (docs/metrics.md, sections 3 and 4).
 
 A matching says when a reference and a predicted entity are the same: when their keys are equal, and a key begins
 with the entity's label. Entities match one to one, within their utterance.

@@ -1,4 +1,4 @@
-"""Entities that corpora share: the paper's Table 2 (arXiv 2307.01310), between any corpora (METRICS, section 7).
+"""Entities that corpora share: the paper's Table 2 (arXiv 2307.01310), for any corpora (docs/metrics.md, section 7).
 
 An entity is a label and a phrase, in canonical form; the same one in two corpora is shared. Shares are fractions with
 full precision, of mentions and of distinct entities, null where there is none to share::

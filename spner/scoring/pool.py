@@ -1,4 +1,4 @@
-"""Several seeds of one system as one: their hypotheses counted on the same columns, and pooled (METRICS, section 7)."""
+"""Several seeds of one system: their hypotheses, counted on the same columns, as one (docs/metrics.md, section 7)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

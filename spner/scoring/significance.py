@@ -1,4 +1,4 @@
-"""How sure a score or a difference is: percentile bootstrap over utterances or speakers (METRICS, section 7).
+"""How sure a score or a difference is: percentile bootstrap over utterances or speakers (docs/metrics.md, section 7).
 
 A draw takes as many utterances as there are, with replacement, and sums their rows of counts: what the corpus could
 have been. Of several seeds of one system a draw also takes as many seeds as there are, with replacement, so that the

@@ -1,5 +1,5 @@
-"""Scores of times and confidences: frame F1, word F1 and boundary errors of entities (METRICS, section 6), and the
-expected calibration error, in the JSON form::
+"""Scores of times and confidences (docs/metrics.md, section 6): frame F1, word F1 and boundary errors of entities, and
+the expected calibration error, in the JSON form::
 
     {"frame_f1": {"precision": 0.9, "recall": 0.8, "f1": 0.85, "tp": 900, "fp": 100, "fn": 225},
      "word_f1": {"1.0": {…}, "0.9": {…}, …, "0.5": {…}},

@@ -1,4 +1,4 @@
-"""Word and character errors: (S + D + I) / N over a corpus (METRICS, section 5)."""
+"""Word and character errors: (S + D + I) / N over a corpus (docs/metrics.md, section 5)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def count_aligned_errors(alignment: Alignment, *, ref: Sequence[str], hyp: Seque
 def count_entity_word_errors(
     alignment: Alignment, *, ref: Sequence[str], hyp: Sequence[str], entities: Sequence[Entity]
 ) -> ErrorCounts:
-    """Return the errors on the reference words inside entities (METRICS, section 4).
+    """Return the errors on the reference words inside entities (docs/metrics.md, section 4).
 
     An inserted word counts where the reference words before and after it are of one entity.
     """

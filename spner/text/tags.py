@@ -46,7 +46,7 @@ class Reading:
 
 
 def text_to_spans(tokens: Iterable[str], *, labels: Sequence[str] = LABELS, policy: str = "discard") -> Reading:
-    """Read tagged text; total: any token sequence is read and nothing raises (METRICS, section 2).
+    """Read tagged text; total: any token sequence is read and nothing raises (docs/metrics.md, section 2).
 
     Illegal events are ``open_inside``, ``stray_close``, ``unclosed`` and ``empty``. Words are always kept.
 

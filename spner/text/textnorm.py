@@ -143,7 +143,7 @@ def normalise_word(word: str, lang: str) -> tuple[str, ...]:
 
 
 def normalise_transcript(transcript: Transcript, lang: str) -> Transcript:
-    """Bring words and entities to the canonical form of METRICS section 1.
+    """Bring words and entities to the canonical form of docs/metrics.md, section 1.
 
     A word may vanish or become several; entities follow their words, and one left without any vanishes.
     """

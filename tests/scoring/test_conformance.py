@@ -1,4 +1,4 @@
-"""METRICS, section 8: every case that scorers get wrong, by its name there, and the laws that all scores keep.
+"""docs/metrics.md, section 8: every case that scorers get wrong, by its name there, and the laws that all scores keep.
 
 Everything goes the way of a user's files: two Kaldi texts with entity symbols, read, paired and counted.
 """

@@ -1,4 +1,4 @@
-"""Entity scores: the cases of METRICS section 8 by name, and properties on random utterances."""
+"""Entity scores: the cases of docs/metrics.md, section 8 by name, and properties on random utterances."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The entity codec: METRICS sections 2 and 8 by name, the round trip, and BIO as conlleval reads it."""
+"""The entity codec: docs/metrics.md, sections 2 and 8 by name, the round trip, and BIO as conlleval reads it."""
 
 import pytest
 from hypothesis import example, given

@@ -1,0 +1,170 @@
+"""What the documents show is true: commands and options exist, links and file names lead somewhere, scores are right.
+
+``test_recipe_runs.py`` runs the main command and holds the README's output against what it prints.
+"""
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from spner.cli import cli
+from spner.scoring.score import Options, score
+
+ROOT = Path(__file__).resolve().parents[1]
+METRICS = ROOT / "docs" / "metrics.md"
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("egs/**/README.md")])
+NAMES = re.findall(r"^([a-z_]+)=", (ROOT / "egs/TEMPLATE/run.sh").read_text(), re.MULTILINE)
+BENCHMARK = "egs/benchmark/run.sh"
+SETTINGS = {"stage", "stop_stage", *NAMES}
+
+every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def shown_commands(document: Path) -> list[str]:
+    """Return the lines of the document's shell blocks and the pasteable lines of its logs, without the ``+``."""
+    blocks = re.findall(r"^```(?:bash)?\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    lines = (line.removeprefix("+ ") for block in blocks for line in block.splitlines())
+    return [line for line in lines if re.match(r"(spner|egs/|tools/)", line)]
+
+
+def named_options(text: str) -> set[str]:
+    """Return the options that inline code names: of ``spner tune --lm x`` ``lm``."""
+    return {option for code in re.findall(r"`([^`\n]+)`", text) for option in re.findall(r"(?:^|\s)--([a-z_]+)", code)}
+
+
+def without_blocks(document: Path) -> str:
+    return re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def options_of(command_name: str) -> set[str]:
+    return {name.removeprefix("--") for p in cli.commands[command_name].params for name in p.opts}
+
+
+def test_the_documents_show_commands() -> None:
+    assert {"README.md", "CONTRIBUTING.md", "metrics.md", "design.md"} <= {document.name for document in DOCUMENTS}
+    assert sum(len(shown_commands(document)) for document in DOCUMENTS) >= 20
+
+
+@pytest.mark.parametrize(
+    "command", [line for document in DOCUMENTS for line in shown_commands(document)], ids=lambda line: line
+)
+def test_a_shown_command_exists_with_its_options(command: str) -> None:
+    program, *arguments = shlex.split(command, comments=True)
+    options = {argument.removeprefix("--") for argument in arguments if argument.startswith("--")}
+    if program.startswith("tools/"):
+        known = {"dev"} if program == "tools/setup.sh" else set()
+    elif program in ("spner", BENCHMARK):
+        known = options_of(arguments[0] if program == "spner" else "benchmark")
+    else:
+        known = SETTINGS
+    # A recipe for French is the documents' example of one to make.
+    assert program == "spner" or "/cv_fr/" in program or (ROOT / program).is_file()
+    assert options <= known
+
+
+@every_document
+def test_options_named_in_the_text_exist(document: Path) -> None:
+    known = SETTINGS | {"dev", "help"} | {name for command in cli.commands for name in options_of(command)}
+    assert named_options(without_blocks(document)) <= known
+
+
+@every_document
+def test_commands_named_in_the_text_exist(document: Path) -> None:
+    named = re.findall(r"`spner ([a-z][a-z-]*)", without_blocks(document))
+    assert set(named) <= set(cli.commands)
+
+
+def test_the_two_main_commands_are_the_readmes_first() -> None:
+    assert shown_commands(ROOT / "README.md")[:2] == ["egs/cv_nl/run.sh --stage 1 --stop_stage 6", "tools/test.sh"]
+    assert "tools/test.sh" in (ROOT / ".ci/run").read_text()
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+# Links, and names of files and functions
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors of a document's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.+)$", without_blocks(document), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@every_document
+def test_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", without_blocks(document))
+    for link in (link for link in links if not link.startswith("https://")):
+        name, _, anchor = link.partition("#")
+        target = (document.parent / name).resolve() if name else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@every_document
+def test_named_files_exist(document: Path) -> None:
+    text = without_blocks(document)
+    made_by_the_reader = re.compile(r"egs/cv_fr/|egs/\w+/exp|templates/fr\.yaml|benchmark_small")
+    for name in re.findall(r"`((?:spner|docs|conf|egs|tools|tests)/[\w./-]+)(?::[\w.]+)?`", text):
+        assert made_by_the_reader.search(name) or (ROOT / name).exists(), name
+
+
+@cache
+def names_in(module: Path) -> set[str]:
+    """Return the module's functions, classes and methods."""
+    nodes = ast.walk(ast.parse(module.read_text(encoding="utf-8")))
+    return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+
+
+def named_functions() -> Iterator[tuple[str, str]]:
+    for document in DOCUMENTS:
+        yield from re.findall(r"`((?:spner|tests)/[\w/]+\.py):(\w+)`", document.read_text(encoding="utf-8"))
+
+
+def test_functions_are_named() -> None:
+    assert ("spner/scoring/ner.py", "count_missed") in set(named_functions())
+
+
+@pytest.mark.parametrize(("module", "name"), sorted(set(named_functions())))
+def test_a_named_function_exists(module: str, name: str) -> None:
+    assert name in names_in(ROOT / module)
+
+
+@pytest.mark.parametrize("module", sorted([*ROOT.glob("spner/**/*.py"), *ROOT.glob("tests/**/*.py")]))
+def test_cited_sections_of_the_metrics_exist(module: Path) -> None:
+    sections = set(re.findall(r"^## (\d)\.", METRICS.read_text(encoding="utf-8"), re.MULTILINE))
+    citation = re.compile(r"docs/metrics\.md,\s+sections? (\d)(?: (?:and|to) (\d))?")
+    cited = citation.findall(module.read_text(encoding="utf-8"))
+    assert {number for numbers in cited for number in numbers if number} <= sections
+
+
+# Worked examples
+
+
+def worked_rows() -> list[tuple[str, ...]]:
+    """Return the rows of the table of worked scores: reference, hypothesis, WER, EER, F1 and label-F1."""
+    table = METRICS.read_text(encoding="utf-8").partition("| reference | hypothesis |")[2]
+    lines = table.partition("\n\n")[0].splitlines()[2:]
+    return [tuple(cell.strip(" `") for cell in line.strip("|").split("|")) for line in lines]
+
+
+def test_the_table_of_scores_is_there() -> None:
+    assert len(worked_rows()) == 10
+
+
+@pytest.mark.parametrize("row", worked_rows(), ids=lambda row: row[0])
+def test_the_scores_worked_by_hand_are_those_of_the_scorer(tmp_path: Path, row: tuple[str, ...]) -> None:
+    ref, hyp, *by_hand = row
+    (tmp_path / "ref").write_text(f"u {ref}\n", encoding="utf-8")
+    (tmp_path / "hyp").write_text(f"u {hyp}\n", encoding="utf-8")
+    scores = score(tmp_path / "ref", tmp_path / "hyp", Options(num_draws=0))
+    expected = [None if number == "-" else float(Fraction(number)) for number in by_hand]
+    assert [scores["wer"]["rate"], scores["eer"]["rate"]] == expected[:2]
+    assert [scores[name]["micro"]["f1"] for name in ("f1", "label_f1")] == expected[2:]
