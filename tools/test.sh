@@ -20,6 +20,8 @@ run() {
 bin="$(tools/setup.sh --dev)"
 export PATH="${bin}:${PATH}" PYTHONPATH="${PWD}"
 run ruff check .
+run ruff format --check .
+run mypy
 run shellcheck .ci/run tools/*.sh egs/*/*.sh
 run python -m pytest
 if [[ "${tier}" == all ]]; then

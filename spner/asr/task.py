@@ -14,6 +14,7 @@ import torch
 from espnet2.asr.espnet_model import ESPnetASRModel
 from espnet2.tasks.asr import ASRTask
 from espnet2.train.trainer import Trainer
+from numpy._core.multiarray import scalar
 
 from spner.asr.ctc import greedy_search
 from spner.asr.padding import isolate_utterances
@@ -22,6 +23,7 @@ from spner.core.devices import has_bfloat16
 from spner.core.files import atomic_path
 from spner.data.tokens import tokens_to_words
 from spner.scoring.ner import MatchCounts, Pair, count_matches
+from spner.scoring.ratio import Count
 from spner.scoring.wer import ErrorCounts, count_errors
 from spner.text.tags import text_to_spans
 
@@ -29,7 +31,7 @@ from spner.text.tags import text_to_spans
 # stranger runs no code. ESPnet's training state also holds the times and numbers of its reports.
 os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
 torch.serialization.add_safe_globals(
-    [datetime.timedelta, np.dtype, np._core.multiarray.scalar, np.dtypes.Float64DType, np.dtypes.Float32DType]
+    [datetime.timedelta, np.dtype, scalar, np.dtypes.Float64DType, np.dtypes.Float32DType]
 )
 
 log = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ class SpnerTrainer(Trainer):
             with atomic_path(Path(path)) as temporary:
                 plain_save(state, temporary)
 
-        torch.save = save
+        torch.save = save  # type: ignore[assignment]
         try:
             super().run(*args, **kwargs)
         finally:
@@ -105,7 +107,7 @@ class SpnerTrainer(Trainer):
         )
 
 
-def _count(token_list: list[str], refs: list[list[int]], hyps: list[list[int]]) -> list[float]:
+def _count(token_list: list[str], refs: list[list[int]], hyps: list[list[int]]) -> list[Count]:
     """Return the batch's counts: word errors and reference words, without entity symbols and with them; matched
     entities, and entities of both sides together.
     """

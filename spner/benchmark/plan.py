@@ -165,7 +165,7 @@ class _Planner:
 
     def _part(self, group: Group, seed: int) -> Cell:
         options = ("--fraction", str(group.fraction), *self._training(group.fraction))
-        name, needs = f"e2e_{group.fraction}", ()
+        name, needs = f"e2e_{group.fraction}", tuple[str, ...]()
         if group.source:
             name, needs = f"{group.fraction}_from_{group.source}", (f"{group.source}_e2e_s{seed}",)
             options += ("--init", self._model(group.source, seed))

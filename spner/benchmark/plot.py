@@ -64,7 +64,8 @@ def plot_fractions(results: Mapping[str, Any], out: Path) -> None:
 def find_points(groups: Mapping[Group, Mapping[str, Any]], target: str, source: str) -> Iterator[Point]:
     """Yield the points of a curve, its zero-shot point first; ``source`` is empty for the target alone."""
     for fraction in sorted({group.fraction for group in groups if group.lang == target}):
-        entry = groups.get(find_curve_group(target, source, fraction))
+        group = find_curve_group(target, source, fraction)
+        entry = groups.get(group) if group else None
         f1 = entry["scores"]["f1"] if entry else {"value": None}
         if f1["value"] is not None:
             yield fraction, f1["value"], *(f1["ci95"] or (f1["value"], f1["value"]))
@@ -72,9 +73,10 @@ def find_points(groups: Mapping[Group, Mapping[str, Any]], target: str, source: 
 
 def _plot_curve(axes: "Axes", points: list[Point], name: str, style: tuple[str, str], shift: float) -> None:
     colour, marker = style
-    bars = {"color": colour, "marker": marker, "markersize": 5, "capsize": 2.5, "elinewidth": 1}
+    bars: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 5, "capsize": 2.5, "elinewidth": 1}
     zero_shot, trained = [p for p in points if not p[0]], [p for p in points if p[0]]
-    for some, how in ((trained, {"linestyle": "-", "label": name}), (zero_shot, {"linestyle": "", "mfc": "white"})):
+    lone: dict[str, Any] = {"linestyle": "", "mfc": "white"}
+    for some, how in ((trained, {"linestyle": "-", "label": name}), (zero_shot, lone)):
         if some:
             percents, values, lows, highs = zip(*some, strict=True)
             # A pooled value may lie outside the interval of its draws by a hair, and bars have no negative length.

@@ -52,7 +52,7 @@ class Preset:
     seconds: dict[str, float] | None
 
 
-TYPES: dict[str, type | tuple[type, ...]] = {
+TYPES: dict[str, Any] = {
     "corpus": str,
     "mini_opts": str,
     "recipe_opts": str,

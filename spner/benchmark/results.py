@@ -187,7 +187,8 @@ def _plan_contrasts(groups: Collection[Group], langs: Sequence[str]) -> Iterator
         yield OVER_PIPELINE, Group(target, PIPELINE), Group(target, TRANSFER, source)
     yield JOINED, Group(target, E2E), Group(target, JOINT, " ".join(sources))
     for fraction in (fraction for fraction in fractions if fraction in ABLATED):
-        yield ABLATION, *(Group(target, system, sources[0], fraction) for system in (NEW_OUTPUT, TRANSFER))
+        new_output, whole = (Group(target, system, sources[0], fraction) for system in (NEW_OUTPUT, TRANSFER))
+        yield ABLATION, new_output, whole
 
 
 def _compare(a: Mapping[int, _Scored], b: Mapping[int, _Scored], common: Sequence[int]) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def _fractions(results: Mapping[str, Any], score: str) -> str:
     rows = []
     for fraction in sorted({group.fraction for group in groups if group.lang == target}):
         begun = [find_curve_group(target, source, fraction) for source in ("", *results["sources"])]
-        entries = [groups.get(group) for group in begun]
+        entries = [groups.get(group) if group else None for group in begun]
         trained = next((entry["trained_on"][0]["chosen"] for entry in entries if entry and fraction), None)
         epochs = str(dict(results["preset"]["epochs"]).get(fraction, ABSENT))
         size = [str(trained["utterances"]), f"{trained['hours']:.2f}", epochs] if trained else [ABSENT] * 3

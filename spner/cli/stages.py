@@ -189,9 +189,11 @@ def pipeline_command(asr: Path, exp: Path, tagger: str | None, lang: str | None,
     from spner.decode.pipeline import tag_sets
     from spner.tagger.annotate import default_tagger
 
-    if not (tagger or lang):
-        raise SpnerError("--tagger: is missing; give one, or --lang for its default")
-    tag_sets(asr, exp, sets.split(), tagger=tagger or default_tagger(lang), device=device)
+    if not tagger:
+        if not lang:
+            raise SpnerError("--tagger: is missing; give one, or --lang for its default")
+        tagger = default_tagger(lang)
+    tag_sets(asr, exp, sets.split(), tagger=tagger, device=device)
     click.echo(f"{exp / 'decode'}: {sets}")
 
 

@@ -5,8 +5,8 @@ scripts. A sentence of the test set is a duplicate in dev and train, one of dev 
 authors' own file is cleaned already and keeps its sets as they are, but for clips that cannot be used.
 """
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class _Removed:
     """Utterances and seconds that each rule removed from a set."""
 
     num_utts: Counter[str] = field(default_factory=Counter)
-    duration_s: Counter[str] = field(default_factory=Counter)
+    duration_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def add(self, rule: str, duration_s: float) -> None:
         self.num_utts[rule] += 1
@@ -244,10 +244,11 @@ def _write_gold(corpus: Path, folder: Path, utt_ids: set[str]) -> None:
 
     A stored clip begins with the first sample of the corpus's, so that times stay as they are.
     """
-    for name, read, write in (
+    kinds: list[tuple[str, Callable[..., dict[str, Any]], Callable[..., None]]] = [
         (paths.GOLD_ENTITIES, read_entities, write_entities),
         (paths.WORD_TIMES, read_word_times, write_word_times),
-    ):
+    ]
+    for name, read, write in kinds:
         if (corpus / name).exists():
             found = read(corpus / name, made_by="the corpus")
             write(folder / name, {u: found[u] for u in found if u in utt_ids})

@@ -87,7 +87,8 @@ class SetCounts:
 
     def __add__(self, other: "SetCounts") -> "SetCounts":
         pairs = [(getattr(self, part.name), getattr(other, part.name)) for part in fields(self)]
-        return SetCounts(*(None if ours is None or theirs is None else ours + theirs for ours, theirs in pairs))
+        sums: list[Any] = [None if ours is None or theirs is None else ours + theirs for ours, theirs in pairs]
+        return SetCounts(*sums)
 
 
 def compute_stats(data: Path, *, entities_file: str = ENTITIES, top: int = 10) -> dict[str, Any]:

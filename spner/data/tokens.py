@@ -44,7 +44,9 @@ class Tokenizer:
     def pieces(self) -> list[str]:
         """Return SentencePiece's own pieces, symbols among them; none for characters, which texts alone tell."""
         model = self._model
-        ids = range(model.get_piece_size() if model else 0)
+        if model is None:
+            return []
+        ids = range(model.get_piece_size())
         return [model.id_to_piece(i) for i in ids if not model.is_control(i) and not model.is_unknown(i)]
 
     def text_to_tokens(self, text: str) -> list[str]:

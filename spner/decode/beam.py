@@ -152,7 +152,7 @@ def open_search(data: Path, exp: Path, options: BeamOptions) -> Iterator[BeamSea
     config = apply_tuned(exp, options, read_options(options))
     arpa = find_arpa(options.lm, config)
     if options.boost:
-        arpa = boost_lm(options, exp, lang=read_json(data / paths.REPORT)["settings"]["lang"])
+        arpa = boost_lm(options.boost, options.lm, exp, lang=read_json(data / paths.REPORT)["settings"]["lang"])
     record = {"config": asdict(config), "lm": fingerprint([arpa]) if arpa else None, "num_best": options.num_best}
     with prepare_search(exp, arpa, config) as plan:
         record = json.loads(json.dumps(record))  # as it is read again: tuples are lists there
@@ -172,8 +172,9 @@ def prepare_search(exp: Path, arpa: Path | None, config: DecodeConfig) -> Iterat
     remove(work)
     work.mkdir(parents=True)
     try:
-        model = arpa
-        if config.search != LEXICON:
+        if config.search == LEXICON and arpa:
+            model = arpa
+        else:
             model = work / "search.arpa"
             write_search_model(model, arpa, token_list)
         plan = SearchPlan(
@@ -209,13 +210,12 @@ def run_plans(
         yield {one.utt_id: hyps for chunk in chunks for one, hyps in zip(chunk, next(results), strict=True)}
 
 
-def boost_lm(options: BeamOptions, exp: Path, *, lang: str) -> Path:
+def boost_lm(names_file: Path, lm: Path | None, exp: Path, *, lang: str) -> Path:
     """Return the ARPA file of a language model estimated anew, with text that mentions the names as well.
 
     Raises:
         SpnerError: ``--lm`` is no folder of ``spner lm`` whose texts are still there, or the list is malformed.
     """
-    lm, names_file = options.lm, options.boost
     if lm is None or not (lm / paths.LM_RECORD).exists():
         raise SpnerError(
             f"--boost {names_file}: names are raised through the language model; give --lm, the folder of spner lm"

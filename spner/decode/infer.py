@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, from_numpy
 
@@ -37,7 +38,7 @@ class Decoded:
 
     tokens: list[str]
     timing: Timing | None
-    nbest: list[dict[str, str | float]]
+    nbest: list[dict[str, Any]]
 
 
 def decode_sets(
@@ -125,7 +126,7 @@ def decode(
         what: the title of a beam search's progress bar.
     """
     found = _search_beam(search, batches, what) if search else _search_greedily(batches)
-    return {utt_id: _decoded(recogniser, *one) for utt_id, *one in found}
+    return {utt_id: _decoded(recogniser, log_probs, duration_s, hyps) for utt_id, log_probs, duration_s, hyps in found}
 
 
 def _tell_lack_of_times(set_name: str, num_lacking: int, num_utts: int) -> None:

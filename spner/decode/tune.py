@@ -78,7 +78,7 @@ def _read_refs(folder: Path) -> dict[str, Transcript]:
 
 def _score(
     refs: dict[str, Transcript], hyps: dict[str, list[Hypothesis]], token_list: tuple[str, ...]
-) -> dict[str, float | None]:
+) -> dict[str, Any]:
     def read(hyp: Hypothesis) -> Transcript:
         return text_to_spans(tokens_to_words(token_list[i] for i in hyp.token_ids)).transcript
 

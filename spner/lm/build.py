@@ -70,9 +70,9 @@ def make_lm(
     symbols = list(read_lines(dump / paths.SYMBOLS, made_by="stage 3"))
     set_texts = {s: dump / s / paths.TEXT for s in (paths.TRAIN, paths.DEV) if s in config["sets"]}
     with locked(out):
-        if columns:
+        if columns and lang:
             texts = [*texts, _read_columns(columns, out, symbols=symbols, lang=lang)]
-        if sentences:
+        if sentences and lang:
             texts = [*texts, _tag(sentences, out, symbols=symbols, tagger=tagger, lang=lang)]
         inputs = [dump / paths.TOKENS_CONFIG, *set_texts.values(), *texts]
         settings = {
@@ -169,19 +169,20 @@ def _read_columns(files: Sequence[Path], out: Path, *, symbols: Sequence[str], l
 def _tag(files: Sequence[Path], out: Path, *, symbols: Sequence[str], tagger: str | None, lang: str) -> Path:
     """Normalise cased sentences and, where there are entity symbols, tag them; return the file they are in."""
     tagged, record_file = out / paths.LM_TAGGED, out / TAGGED_RECORD
-    record = {"lang": lang, "inputs": {str(path): fingerprint([path]) for path in files}}
+    name = ""
+    record: dict[str, Any] = {"lang": lang, "inputs": {str(path): fingerprint([path]) for path in files}}
     if symbols:
         from spner.tagger.annotate import default_tagger, tag_sentences
         from spner.tagger.model import fingerprint_model, load_tagger
 
-        tagger = tagger or default_tagger(lang)
-        record |= {"tagger": tagger, "weights": fingerprint_model(tagger)}
+        name = tagger or default_tagger(lang)
+        record |= {"tagger": name, "weights": fingerprint_model(name)}
     if record_file.exists() and tagged.exists() and read_json(record_file) == record:
         return tagged
     record_file.unlink(missing_ok=True)
     lines = chain.from_iterable(read_lines(path, made_by="its source") for path in files)
     cased = (unicodedata.normalize("NFC", line) for line in lines)
-    loaded = load_tagger(tagger) if symbols else None
+    loaded = load_tagger(name) if symbols else None
     with atomic_text(tagged) as file:
         while part := list(islice(cased, SENTENCES_AT_ONCE)):
             if loaded is None:

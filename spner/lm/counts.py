@@ -86,9 +86,9 @@ def count_ngrams(corpus: Corpus, order: int) -> list[NgramCounts]:
     for n in range(2, order + 1):
         ends = np.flatnonzero(places >= n - 1)
         keys = numbers[ends - 1] * np.int64(num_words) + tokens[ends]
-        keys, first, inverse, raw = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+        keys, first, inverse, occurrences = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
         first = ends[first]
-        found.append((keys, numbers[first], raw.astype(np.int32), places[first] == n - 1))
+        found.append((keys, numbers[first], occurrences.astype(np.int32), places[first] == n - 1))
         numbers = np.full(len(tokens), -1, np.int32)
         numbers[ends] = inverse
     counts = []

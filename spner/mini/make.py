@@ -296,7 +296,8 @@ def _time_words(utterances: list[_Utterance], lang: str, num_workers: int) -> di
     spoken = {u.utt_id: one for u, one in zip(utterances, timed, strict=True)}
     for utterance in utterances:
         # The table may say less than the clip: a planted empty sentence.
-        if spoken[utterance.utt_id].times and len(spoken[utterance.utt_id].times) != len(utterance.gold.words):
+        times = spoken[utterance.utt_id].times
+        if times and len(times) != len(utterance.gold.words):
             spoken[utterance.utt_id] = SpokenTimes(None)
     return spoken
 

@@ -4,6 +4,7 @@ import random
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from spner.core.errors import SpnerError, nearest
 from spner.mini.international import KINDS, International, read_international
@@ -126,7 +127,7 @@ def _draw_names(
 
 def _without_international(phrasebook: Phrasebook, international: International) -> Phrasebook:
     """Return the phrasebook with the names only that no other language's corpus mentions."""
-    own = {}
+    own: dict[str, Any] = {}
     for label, kind in KINDS.items():
         spellings = international.spellings(label)
         own[kind] = tuple(name for name in getattr(phrasebook, kind) if name not in spellings)

@@ -37,7 +37,7 @@ def time_clip(clip: Clip, *, lang: str) -> SpokenTimes:
     words = normalise_words(clip.text, lang)
     spoken = share_times(words, time_words(clip.text, clip.voice))
     before_s = round(clip.pauses_s[0] * clip.rate_hz) / clip.rate_hz
-    times = tuple((before_s + start_s, before_s + end_s) for start_s, end_s in spoken.times)
+    times = tuple((before_s + start_s, before_s + end_s) for start_s, end_s in spoken.times or ())
     return SpokenTimes(times, spoken.num_shared)
 
 

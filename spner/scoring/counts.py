@@ -23,7 +23,7 @@ from spner.scoring.ner import (
     find_occurrences,
     match,
 )
-from spner.scoring.ratio import Ratio
+from spner.scoring.ratio import Count, Ratio
 from spner.scoring.wer import ErrorCounts, count_aligned_errors, count_entity_word_errors, count_errors
 
 WORD_RATES = ("wer", "cer", "wer_tagged", "entity_wer")
@@ -38,7 +38,9 @@ class Columns:
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
-        names = [(name, kind) for name in WORD_RATES for kind in ("sub", "del", "ins", "num_ref")]
+        names: list[tuple[str, ...]] = [
+            (name, kind) for name in WORD_RATES for kind in ("sub", "del", "ins", "num_ref")
+        ]
         names += [(name, kind) for name in MISSES for kind in ("errors", "num_entities")]
         names += [(name, label, kind) for name in MATCHES for label in labels for kind in ("tp", "fp", "fn")]
         self.start: dict[tuple[str, ...], int] = {}
@@ -95,9 +97,9 @@ class UtteranceCounter:
         self._seen = seen
         self._drop_empty_hyp = drop_empty_hyp
 
-    def count(self, utt_id: str, *, ref: Side, hyp: Side) -> tuple[list[int], list[EntityError]]:
+    def count(self, utt_id: str, *, ref: Side, hyp: Side) -> tuple[list[Count], list[EntityError]]:
         """Return the row of one utterance and, where positions are known, what went wrong with its entities."""
-        row = [0] * self._columns.width
+        row: list[Count] = [0] * self._columns.width
         said, heard = ref.utterances[utt_id], hyp.utterances[utt_id]
         alignment = align(ref=said.words, hyp=heard.words)
         self._add_errors(row, "wer", count_aligned_errors(alignment, ref=said.words, hyp=heard.words))
@@ -106,23 +108,25 @@ class UtteranceCounter:
         if self._positional:
             tagged = count_errors(ref=ref.tagged_words(utt_id), hyp=hyp.tagged_words(utt_id))
             self._add_errors(row, "wer_tagged", tagged)
+            assert isinstance(said, Transcript)
             inside = count_entity_word_errors(alignment, ref=said.words, hyp=heard.words, entities=said.entities)
             self._add_errors(row, "entity_wer", inside)
         if self._drop_empty_hyp and not heard.words:
             return row, errors
         self._add_mentions(row, ref=said, hyp=heard)
         if self._positional:
+            assert isinstance(said, Transcript) and isinstance(heard, Transcript)
             errors = find_errors(alignment, ref=said, hyp=heard)
             self._add_positions(row, alignment, ref=said, hyp=heard)
         if self._seen is not None:
-            self._add_seen(row, errors, ref=said, hyp=heard)
+            self._add_seen(row, errors, self._seen, ref=said, hyp=heard)
         return row, errors
 
-    def _add_errors(self, row: list[int], name: str, counts: ErrorCounts) -> None:
+    def _add_errors(self, row: list[Count], name: str, counts: ErrorCounts) -> None:
         start = self._columns.start[(name,)]
         row[start : start + 4] = counts.num_sub, counts.num_del, counts.num_ins, counts.num_ref
 
-    def _add_mentions(self, row: list[int], *, ref: AnyTranscript, hyp: AnyTranscript) -> None:
+    def _add_mentions(self, row: list[Count], *, ref: AnyTranscript, hyp: AnyTranscript) -> None:
         """Count what words and labels alone decide."""
         said, heard = mentions_of(ref), mentions_of(hyp)
         if not said and not heard:
@@ -132,15 +136,17 @@ class UtteranceCounter:
         found = match(ref=[mention[:1] for mention in said], hyp=[mention[:1] for mention in heard])
         self._add_matches(row, "label_f1", found.both, found.only_hyp, found.only_ref)
         phrases = [phrase.split() for _, phrase in said]
-        located = isinstance(ref, Transcript)
-        starts = [entity.start for entity in ref.entities] if located else find_phrases(phrases, words=ref.words)
+        if isinstance(ref, Transcript):
+            starts = [entity.start for entity in ref.entities]
+        else:
+            starts = find_phrases(phrases, words=ref.words)
         mentions = zip(starts, phrases, strict=True)
         missed = count_missed(mentions, hyp=hyp.words), count_missed_substr((p for _, p in said), hyp=hyp.words)
         for name, num_missed in zip(MISSES, missed, strict=True):
             start = self._columns.start[(name,)]
             row[start : start + 2] = num_missed, len(said)
 
-    def _add_positions(self, row: list[int], alignment: Alignment, *, ref: Transcript, hyp: Transcript) -> None:
+    def _add_positions(self, row: list[Count], alignment: Alignment, *, ref: Transcript, hyp: Transcript) -> None:
         if not ref.entities and not hyp.entities:
             return
         for name in ("f1_span", "f1_span_text"):
@@ -152,7 +158,15 @@ class UtteranceCounter:
         found = match(ref=[(e.label, e.start, e.end) for e in ref.entities], hyp=heard)
         self._add_matches(row, "f1_aligned", found.both, found.only_hyp, found.only_ref)
 
-    def _add_seen(self, row: list[int], errors: list[EntityError], *, ref: AnyTranscript, hyp: AnyTranscript) -> None:
+    def _add_seen(
+        self,
+        row: list[Count],
+        errors: list[EntityError],
+        seen: frozenset[Key],
+        *,
+        ref: AnyTranscript,
+        hyp: AnyTranscript,
+    ) -> None:
         """Count the matches of ``f1`` apart: entities that occur in training, and those that do not.
 
         A wrong entity goes with its partner in the reference: a known name that is misspelt is an error on known names,
@@ -162,17 +176,17 @@ class UtteranceCounter:
         if not self._positional:
             errors = match_mentions(ref=said, hyp=heard)
         for error in errors:
-            decides = heard[error.hyp] if error.ref is None else said[error.ref]
-            name = "seen" if decides in self._seen else "unseen"
+            only_hyp = [] if error.hyp is None else [heard[error.hyp]]
+            only_ref = [] if error.ref is None else [said[error.ref]]
+            decides = [*only_ref, *only_hyp][0]
+            name = "seen" if decides in seen else "unseen"
             if error.kind == "correct":
                 self._add_matches(row, name, [decides], (), ())
             else:
-                only_hyp = [] if error.hyp is None else [heard[error.hyp]]
-                only_ref = [] if error.ref is None else [said[error.ref]]
                 self._add_matches(row, name, (), only_hyp, only_ref)
 
     def _add_matches(
-        self, row: list[int], name: str, both: Sequence[Key], only_hyp: Sequence[Key], only_ref: Sequence[Key]
+        self, row: list[Count], name: str, both: Sequence[Key], only_hyp: Sequence[Key], only_ref: Sequence[Key]
     ) -> None:
         for offset, keys in enumerate((both, only_hyp, only_ref)):
             for key in keys:

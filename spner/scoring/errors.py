@@ -118,10 +118,16 @@ def match_mentions(*, ref: Sequence[tuple[str, str]], hyp: Sequence[tuple[str, s
     return [*found, *(EntityError("spurious", None, j) for unmatched in free.values() for j in unmatched)]
 
 
-def label_pairs(errors: Iterable[EntityError], *, ref: Transcript, hyp: Transcript) -> Iterator[tuple[str, str]]:
-    """Yield the cell ``(ref label, hyp label)`` of the confusion table for each; ``O`` stands for no entity."""
+def label_pairs(errors: Iterable[EntityError], *, ref: Sequence[str], hyp: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the cell ``(ref label, hyp label)`` of the confusion table for each; ``O`` stands for no entity.
+
+    Args:
+        errors: of one utterance.
+        ref: labels of its entities.
+        hyp: labels of the predicted entities.
+    """
     for error in errors:
         yield (
-            NO_LABEL if error.ref is None else ref.entities[error.ref].label,
-            NO_LABEL if error.hyp is None else hyp.entities[error.hyp].label,
+            NO_LABEL if error.ref is None else ref[error.ref],
+            NO_LABEL if error.hyp is None else hyp[error.hyp],
         )

@@ -137,7 +137,11 @@ class Side:
 
     def tagged_words(self, utt_id: str) -> list[str]:
         """Return words and entity symbols, the illegal ones too."""
-        return self.tagged[utt_id] if utt_id in self.tagged else spans_to_text(self.utterances[utt_id]).split()
+        if utt_id in self.tagged:
+            return self.tagged[utt_id]
+        utterance = self.utterances[utt_id]
+        assert isinstance(utterance, Transcript), "phrases have no place among the words"
+        return spans_to_text(utterance).split()
 
     def where(self, utt_id: str) -> str:
         """Return file and line of an utterance: every line of a file is one."""
@@ -273,7 +277,7 @@ def _read_folder(folder: Path, rules: Rules, role: str) -> Iterator[_Read]:
                 f"{entities_file}:{lines[utt_id]} (expected the same words in both files); "
                 f"rerun {MADE_BY[role][ENTITIES]}"
             )
-        tagged = read.tokens is not None or bool(read.transcript.entities)
+        tagged = read.tokens is not None or bool(mentions_of(read.transcript))
         yield read if tagged else _Read(utt_id, f"{entities_file}:{lines[utt_id]}", from_entities)
 
 

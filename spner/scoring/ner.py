@@ -7,6 +7,7 @@ with the entity's label. Entities match one to one, within their utterance.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -139,9 +140,9 @@ def compute_macro_f1(counts: Mapping[str, MatchCounts], *, labels: Collection[st
     own = [counts[label] for label in labels if label in counts]
     if any(isinstance(each.tp, np.ndarray) for each in own):
         supported = np.stack([each.tp + each.fn > 0 for each in own])
-        f1 = np.where(supported, np.stack([each.f1 for each in own]), 0.0)
+        f1 = np.where(supported, np.stack([np.asarray(each.f1) for each in own]), 0.0)
         return divide(f1.sum(axis=0), supported.sum(axis=0), empty=None)
-    f1_of_supported = [each.f1 for each in own if each.tp + each.fn]
+    f1_of_supported: list[Any] = [each.f1 for each in own if each.tp + each.fn]
     return divide(sum(f1_of_supported), len(f1_of_supported), empty=0.0)
 
 

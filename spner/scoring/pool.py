@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spner.scoring.counts import Table, compute_scores
 from spner.scoring.inputs import Side, read_side, require_same_utterances
 from spner.scoring.score import Options, count_sides, find_labels, is_gold, read_seen, read_speakers
@@ -27,7 +29,9 @@ class System:
     @property
     def scores(self) -> dict[str, Any]:
         """Scores of all seeds' hypotheses pooled."""
-        return compute_scores(self.tables[0].columns, sum(table.totals() for table in self.tables), self.names)
+        return compute_scores(
+            self.tables[0].columns, np.sum([table.totals() for table in self.tables], axis=0), self.names
+        )
 
 
 def read_systems(ref: Side, systems: Mapping[str, Sequence[Path]], options: Options) -> list[System]:

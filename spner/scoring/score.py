@@ -91,10 +91,10 @@ class Account:
     kinds: Counter[str]
     labels: Counter[tuple[str, str]]
 
-    def add(self, errors: Sequence[EntityError], *, ref: Transcript, hyp: Transcript) -> None:
+    def add(self, errors: Sequence[EntityError], *, ref: AnyTranscript, hyp: AnyTranscript) -> None:
         """Add one utterance."""
         self.kinds.update(error.kind for error in errors)
-        self.labels.update(label_pairs(errors, ref=ref, hyp=hyp))
+        self.labels.update(label_pairs(errors, ref=labels_of(ref), hyp=labels_of(hyp)))
 
 
 DEFAULTS = Options()

@@ -186,7 +186,7 @@ def sum_boundary_errors(one: TimedPair) -> BoundaryErrors:
     ref, hyp = entity_intervals(one.pair.ref, one.ref_times), entity_intervals(one.pair.hyp, one.hyp_times)
     total = BoundaryErrors()
     for error in match_mentions(ref=mentions_of(one.pair.ref), hyp=mentions_of(one.pair.hyp)):
-        if error.kind == "correct":
+        if error.ref is not None and error.hyp is not None:  # partners
             (ref_start_s, ref_end_s), (start_s, end_s) = ref[error.ref], hyp[error.hyp]
             total += BoundaryErrors(abs(start_s - ref_start_s), abs(end_s - ref_end_s), 1)
     return total

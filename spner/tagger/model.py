@@ -18,7 +18,8 @@ from spner.core.files import fingerprint
 from spner.core.progress import Progress
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
+    from transformers import PreTrainedModel
 
 BIO_TAGS = ("O", *(f"{prefix}-{label}" for label in LABELS for prefix in "BI"))
 TOKENIZER_FILES = (
@@ -151,7 +152,7 @@ def batches(windows: Sequence[Window], batch_tokens: int) -> Iterator[list[Windo
 class Tagger:
     """A token classifier with its encoder, ready on a device."""
 
-    model: "nn.Module"
+    model: "PreTrainedModel"
     encoder: Encoder
     tags: tuple[str, ...]
 

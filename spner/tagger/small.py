@@ -66,7 +66,8 @@ def small_config(tokenizer: Any) -> Any:
     """Return the configuration of the small classifier for this tokenizer."""
     from transformers import DebertaV2Config
 
-    return DebertaV2Config(
+    # Not all of these are parameters that transformers declares, though its model reads them.
+    settings: dict[str, Any] = dict(
         vocab_size=len(tokenizer),
         hidden_size=192,
         intermediate_size=384,
@@ -90,3 +91,4 @@ def small_config(tokenizer: Any) -> Any:
         id2label=dict(enumerate(BIO_TAGS)),
         label2id={tag: index for index, tag in enumerate(BIO_TAGS)},
     )
+    return DebertaV2Config(**settings)

@@ -5,6 +5,7 @@ import pytest
 from spner.core.datatypes import Transcript
 from spner.scoring.alignment import align
 from spner.scoring.errors import EntityError, find_errors, label_pairs, match_mentions
+from spner.scoring.inputs import labels_of
 from spner.text.tags import text_to_spans
 
 
@@ -149,7 +150,8 @@ def test_cells_of_the_confusion_table() -> None:
     ref = read("<LOC> parijs </NE> <PER> jan </NE> ziet rome")
     hyp = read("<PER> parijs </NE> jan ziet <LOC> rome </NE>")
     errors = find_errors(align(ref=ref.words, hyp=hyp.words), ref=ref, hyp=hyp)
-    assert list(label_pairs(errors, ref=ref, hyp=hyp)) == [("LOC", "PER"), ("PER", "O"), ("O", "LOC")]
+    labels = {"ref": labels_of(ref), "hyp": labels_of(hyp)}
+    assert list(label_pairs(errors, **labels)) == [("LOC", "PER"), ("PER", "O"), ("O", "LOC")]
 
 
 def test_mentions_without_positions_have_equal_ones_as_partners() -> None:

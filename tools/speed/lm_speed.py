@@ -83,9 +83,24 @@ def main() -> None:
         speed = measure("spner lm", num_sentences, lambda: make_arpa(text, ours))
         print(f"{'':8} {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:10.2f} GiB peak", flush=True)
         if lmplz := shutil.which("lmplz"):
-            command = [lmplz, "-o", str(ORDER), "-S", "2G", "-T", folder, "--text", text, "--arpa", theirs]
-            quiet = {"check": True, "stderr": subprocess.DEVNULL}
-            theirs_speed = measure("lmplz", num_sentences, lambda: subprocess.run(command, **quiet))
+            command: list[str | Path] = [
+                lmplz,
+                "-o",
+                str(ORDER),
+                "-S",
+                "2G",
+                "-T",
+                folder,
+                "--text",
+                text,
+                "--arpa",
+                theirs,
+            ]
+
+            def run_lmplz() -> None:
+                subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+
+            theirs_speed = measure("lmplz", num_sentences, run_lmplz)
             print(f"{'':8} {speed / theirs_speed:10.2f} times lmplz")
             if count_ngrams(ours) != count_ngrams(theirs):
                 raise SystemExit("our n-grams are not as many as lmplz's")

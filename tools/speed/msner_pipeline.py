@@ -337,7 +337,7 @@ def format_wer_without_digits(recordings: Sequence[Recording]) -> str:
     for name in recordings[0].hyps:
         pairs = ((r.ref.words, normalise(r.hyps[name], LANG).split()) for r in chosen)
         total = sum((count_errors(ref=ref, hyp=hyp) for ref, hyp in pairs), ErrorCounts())
-        rates.append(f"{name} {percent(total.rate or 0)}")
+        rates.append(f"{name} {percent(float(total.rate or 0))}")
     return f"WER of the {len(chosen)} utterances without digits on either side: {', '.join(rates)}"
 
 

@@ -70,7 +70,9 @@ def main() -> None:
         options = Options(Rules("en"), seen=ref, num_draws=0)
         plain_s, scores = measure("spner: every score, files read", num_utts, lambda: score(ref, hyp, options))
         sides = {role: read_side(path, options.rules, role=role) for role, path in (("ref", ref), ("hyp", hyp))}
-        table, _ = count_sides(**sides, options=options, labels=LABELS, seen=read_seen(options))
+        table, _ = count_sides(
+            ref=sides["ref"], hyp=sides["hyp"], options=options, labels=LABELS, seen=read_seen(options)
+        )
         title = f"spner: {NUM_DRAWS} bootstrap draws"
         measure(title, num_utts, lambda: compute_intervals([table], num_draws=NUM_DRAWS))
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -85,8 +87,9 @@ def compare_others(texts: list[list[str]], bio: list[list[list[str]]], scores: d
     from seqeval.scheme import IOB2
 
     num_utts = len(texts[0])
-    words_s, wer = measure("jiwer: WER", num_utts, lambda: jiwer.wer(*texts))
-    chars_s, cer = measure("jiwer: CER", num_utts, lambda: jiwer.cer(*texts))
+    refs, hyps = texts
+    words_s, wer = measure("jiwer: WER", num_utts, lambda: jiwer.wer(refs, hyps))
+    chars_s, cer = measure("jiwer: CER", num_utts, lambda: jiwer.cer(refs, hyps))
     spans_s, f1 = measure("seqeval: F1, strict", num_utts, lambda: f1_score(*bio, mode="strict", scheme=IOB2))
     others_s = words_s + chars_s + spans_s
     print(f"{'spner, every score / those three':44}{plain_s / others_s:8.2f} times the time")
