@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from spner.core.errors import SpnerError
+from spner.core.paths import made_by
 
 
 @contextlib.contextmanager
@@ -87,16 +88,18 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def read_lines(path: Path, *, made_by: str) -> Iterator[str]:
+def read_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a UTF-8 file without their line ends.
 
     Raises:
-        SpnerError: the file is missing (the message names ``made_by``) or holds invalid UTF-8.
+        SpnerError: the file is missing (the message tells which stage makes it) or holds invalid UTF-8.
     """
     try:
         file = open(path, "rb")
     except OSError as error:
-        raise SpnerError(f"{path}: cannot be read ({error.strerror}); {made_by} makes it") from error
+        maker = made_by(path)
+        advice = f"{maker} makes it" if maker else "check the path"
+        raise SpnerError(f"{path}: cannot be read ({error.strerror}); {advice}") from error
     with file:
         # Decoded line by line: a text file decodes ahead, so that its errors do not tell the line.
         for line_number, line in enumerate(file, start=1):

@@ -39,6 +39,7 @@ FIRST_WEIGHTS = "first_weights.pth"  # there until it has finished
 SYSTEM = "system.json"  # whose hypotheses these are, in a folder without a training of its own
 RESULTS = "RESULTS.md"
 CURVES = "curves.png"
+UTTERANCES = ".utts.jsonl"  # ends the name of a set's scored utterances
 
 # exp/<language model>
 LM_ARPA = "lm.arpa"
@@ -48,15 +49,44 @@ LM_COLUMNS = "columns.txt"
 
 TRAIN, DEV, TEST = SETS = ("train", "dev", "test")
 
+DECODE, DUMP = "decode", "dump"
+STAGE_3, STAGE_5 = "stage 3 (spner tokens)", "stage 5 (spner decode, spner pipeline)"
+MAKERS = {
+    **dict.fromkeys((WAV_SCP, TEXT, UTT2SPK, SPK2UTT, UTT2DUR, SENTENCES, REPORT), "stage 1 (spner data)"),
+    GOLD_ENTITIES: "stage 1 (spner data) of a corpus with gold entities",
+    CORPUS_ENTITIES: "stage 1 (spner data) of a corpus with pseudo-labels",
+    WORD_TIMES: "stage 1 (spner data) of a corpus with word times",
+    **dict.fromkeys((ENTITIES, ANNOTATE_RECORD), "stage 2 (spner annotate)"),
+    **dict.fromkeys((TOKEN_LIST, SPEECH_SHAPE, TEXT_SHAPE, BPE_MODEL, SYMBOLS, TOKENS_CONFIG), STAGE_3),
+    **dict.fromkeys((CONFIG, TRAINING), "stage 4 (spner train)"),
+    **dict.fromkeys((DECODE_RECORD, RAW_CONFIDENCES, NBEST), STAGE_5),
+    **dict.fromkeys((LM_ARPA, LM_RECORD), "spner lm"),
+}
+"""Which stage makes a file; :func:`made_by` also looks at the folder."""
+
+
+def made_by(path: Path) -> str | None:
+    """Return the stage that makes a file, by its name and folder; None for a file that is not one of ours.
+
+    Hypotheses have the references' file names, and so has the text to train on: in ``decode/<set>`` it is stage 5
+    that makes them, in ``dump/<tag>/<set>`` stage 3.
+    """
+    if path.name in (TEXT, ENTITIES):
+        if path.parent.parent.name == DECODE:
+            return STAGE_5
+        if path.parent.parent.parent.name == DUMP:
+            return STAGE_3
+    return "stage 6 (spner score)" if path.name.endswith(UTTERANCES) else MAKERS.get(path.name)
+
 
 def decode_dir(exp: Path, set_name: str) -> Path:
     """Return the folder of a set's hypotheses."""
-    return exp / "decode" / set_name
+    return exp / DECODE / set_name
 
 
 def calibration_file(exp: Path) -> Path:
     """Return the file that tells how dev calibrated the confidences of the decoded sets."""
-    return exp / "decode" / "calibration.json"
+    return exp / DECODE / "calibration.json"
 
 
 def tuned_file(exp: Path, config_name: str) -> Path:
@@ -71,4 +101,4 @@ def score_file(exp: Path, set_name: str, *, gold: bool = False) -> Path:
 
 def utterances_file(scores: Path) -> Path:
     """Return the file beside a scores file that tells the errors of every utterance."""
-    return scores.with_suffix(".utts.jsonl")
+    return scores.with_suffix(UTTERANCES)

@@ -98,7 +98,7 @@ def read_tsv(corpus: Path, set_name: str) -> Table:
             that occurs twice; the message gives the line.
     """
     table = corpus / f"{set_name}.tsv"
-    lines = enumerate(read_lines(table, made_by="a Common Voice release"), start=1)
+    lines = enumerate(read_lines(table), start=1)
     header = next((line for _, line in lines), "").removeprefix("\ufeff").split("\t")
     column = {name: _find_column(table, header, name) for name in (CLIENT_ID, PATH, SENTENCE)}
     utterances: list[Utterance] = []

@@ -29,7 +29,6 @@ from spner.text.textnorm import normalise_words
 
 DATASET, CLIPS = "dataset.json", "clips"
 SLUE_COLUMNS = ("id", "raw_text", "normalized_text", "speaker_id", "split", "raw_ner", "normalized_ner")
-MADE_BY = {paths.ENTITIES: "stage 2", paths.GOLD_ENTITIES: "stage 1 of a corpus with gold entities"}
 PAPER_JSON, CONLL, SLUE = "paper_json", "conll", "slue"
 # The files that a format needs beside text and entities.
 NEEDED = {
@@ -74,11 +73,11 @@ def export(data: Path, out: Path, *, format_name: str, entities_file: str = path
 
 
 def _read_set(folder: Path, entities_file: str, needed: Iterable[str]) -> _Set:
-    transcripts = read_entities(folder / entities_file, made_by=MADE_BY[entities_file])
+    transcripts = read_entities(folder / entities_file)
     values = {}
     for name in (paths.TEXT, *needed):
         read = read_sentences if name == paths.SENTENCES else read_table
-        values[name] = read(folder / name, made_by="stage 1")
+        values[name] = read(folder / name)
         if values[name].keys() != transcripts.keys():
             raise SpnerError(
                 f"{folder / name}: holds other utterances than {folder / entities_file} (expected the "

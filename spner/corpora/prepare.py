@@ -250,7 +250,7 @@ def _write_gold(corpus: Path, folder: Path, utt_ids: set[str]) -> None:
     ]
     for name, read, write in kinds:
         if (corpus / name).exists():
-            found = read(corpus / name, made_by="the corpus")
+            found = read(corpus / name)
             write(folder / name, {u: found[u] for u in found if u in utt_ids})
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from spner.core.datatypes import Entity, Timing, Transcript, WordTimes
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, read_lines
-from spner.core.paths import ENTITIES, GOLD_ENTITIES, SETS, TEXT
+from spner.core.paths import ENTITIES, GOLD_ENTITIES, SETS, TEXT, made_by
 
 SEPARATOR = re.compile("[ \t]+")
 
@@ -43,22 +43,22 @@ def write_table(path: Path, rows: dict[str, str]) -> None:
             file.write(f"{utt_id} {rows[utt_id]}".rstrip() + "\n")
 
 
-def read_table(path: Path, *, made_by: str) -> dict[str, str]:
+def read_table(path: Path) -> dict[str, str]:
     """Read ``<utt_id> <value>`` lines; a value may be empty.
 
     Raises:
         SpnerError: the file is missing or not UTF-8, a line is empty, or an utterance occurs twice.
     """
-    return dict(stream_table(path, made_by=made_by))
+    return dict(stream_table(path))
 
 
-def stream_table(path: Path, *, made_by: str) -> Iterator[tuple[str, str]]:
+def stream_table(path: Path) -> Iterator[tuple[str, str]]:
     """Yield what :func:`read_table` reads, line by line: of a large table only the ids are held."""
     seen: set[str] = set()
-    for line_number, line in enumerate(read_lines(path, made_by=made_by), start=1):
+    for line_number, line in enumerate(read_lines(path), start=1):
         utt_id, value = split_row(line)
         if not utt_id:
-            raise SpnerError(f"{path}:{line_number}: no utterance id (expected <utt_id> <value>); rerun {made_by}")
+            raise SpnerError(f"{path}:{line_number}: no utterance id (expected <utt_id> <value>); {_mend(path)}")
         refuse_twice(utt_id, seen, f"{path}:{line_number}")
         seen.add(utt_id)
         yield utt_id, value
@@ -92,10 +92,10 @@ def write_sentences(path: Path, sentences: dict[str, str]) -> None:
             file.write(json_line({"utt_id": utt_id, "sentence": sentences[utt_id]}))
 
 
-def read_sentences(path: Path, *, made_by: str) -> dict[str, str]:
+def read_sentences(path: Path) -> dict[str, str]:
     """Read what :func:`write_sentences` wrote."""
     sentences: dict[str, str] = {}
-    for line_number, record in read_records(path, made_by=made_by):
+    for line_number, record in read_records(path):
         where = f"{path}:{line_number}"
         require_keys(record, {"utt_id": str, "sentence": str}, where)
         refuse_twice(record["utt_id"], sentences, where)
@@ -126,20 +126,20 @@ def write_entities(path: Path, transcript: dict[str, Transcript], timings: Mappi
             file.write(json_line(record))
 
 
-def read_entities(path: Path, *, made_by: str) -> dict[str, Transcript]:
+def read_entities(path: Path) -> dict[str, Transcript]:
     """Read what :func:`write_entities` wrote; further keys of an entity are ignored.
 
     Raises:
         SpnerError: missing file, bad JSON, an utterance that occurs twice, or what :func:`parse_transcript` refuses;
             the message gives the line.
     """
-    return dict(stream_entities(path, made_by=made_by))
+    return dict(stream_entities(path))
 
 
-def stream_entities(path: Path, *, made_by: str) -> Iterator[tuple[str, Transcript]]:
+def stream_entities(path: Path) -> Iterator[tuple[str, Transcript]]:
     """Yield what :func:`read_entities` reads, line by line: of a large file only the ids are held."""
     seen: set[str] = set()
-    for line_number, record in read_records(path, made_by=made_by):
+    for line_number, record in read_records(path):
         where = f"{path}:{line_number}"
         transcript = parse_transcript(record, where)
         refuse_twice(record["utt_id"], seen, where)
@@ -170,27 +170,27 @@ def parse_transcript(record: Any, where: str) -> Transcript:
         ) from error
 
 
-def read_timings(path: Path, *, made_by: str) -> dict[str, Timing]:
+def read_timings(path: Path) -> dict[str, Timing]:
     """Read the times and confidences of a decode folder's entities file; utterances without any are left out.
 
     Raises:
         SpnerError: as :func:`read_word_times` does, or confidences that are not one a word or entity, 0 to 1.
     """
     timings: dict[str, Timing] = {}
-    for line_number, record in read_records(path, made_by=made_by):
+    for line_number, record in read_records(path):
         if "word_times" not in record:
             continue
         kinds = {"utt_id": str, "entities": list, "word_times": list, "word_confidences": list}
         where = f"{path}:{line_number}"
         require_keys(record, kinds, where)
-        times = _read_intervals(record["word_times"], where, made_by)
+        times = _read_intervals(record["word_times"], path, line_number)
         try:
             entities = tuple(float(entity["confidence"]) for entity in record["entities"])
             timings[record["utt_id"]] = Timing(times, tuple(map(float, record["word_confidences"])), entities)
         except (KeyError, TypeError, ValueError) as error:
             raise SpnerError(
                 f"{path}:{line_number}: {error} (expected a confidence of 0 to 1 for each word and "
-                f"entity); rerun {made_by}"
+                f"entity); {_mend(path)}"
             ) from error
     return timings
 
@@ -206,7 +206,7 @@ def write_word_times(path: Path, times: dict[str, WordTimes]) -> None:
             file.write(json_line({"utt_id": utt_id, "times_s": rounded}))
 
 
-def read_word_times(path: Path, *, made_by: str) -> dict[str, WordTimes]:
+def read_word_times(path: Path) -> dict[str, WordTimes]:
     """Read what :func:`write_word_times` wrote.
 
     Raises:
@@ -214,22 +214,28 @@ def read_word_times(path: Path, *, made_by: str) -> dict[str, WordTimes]:
             0 <= start <= end; the message gives the line.
     """
     times: dict[str, WordTimes] = {}
-    for line_number, record in read_records(path, made_by=made_by):
+    for line_number, record in read_records(path):
         where = f"{path}:{line_number}"
         require_keys(record, {"utt_id": str, "times_s": list}, where)
         refuse_twice(record["utt_id"], times, where)
-        times[record["utt_id"]] = _read_intervals(record["times_s"], where, made_by)
+        times[record["utt_id"]] = _read_intervals(record["times_s"], path, line_number)
     return times
 
 
-def _read_intervals(pairs: list[Any], where: str, made_by: str) -> WordTimes:
+def _read_intervals(pairs: list[Any], path: Path, line_number: int) -> WordTimes:
     for pair in pairs:
         if not _is_interval(pair):
             raise SpnerError(
-                f"{where}: {json_line(pair).strip()} is no [start, end] in seconds "
-                f"(expected 0 <= start <= end); rerun {made_by}"
+                f"{path}:{line_number}: {json_line(pair).strip()} is no [start, end] in seconds "
+                f"(expected 0 <= start <= end); {_mend(path)}"
             )
     return tuple((float(start_s), float(end_s)) for start_s, end_s in pairs)
+
+
+def _mend(path: Path) -> str:
+    """Return what to do about a malformed file."""
+    maker = made_by(path)
+    return f"rerun {maker}" if maker else "mend the file"
 
 
 def _is_interval(pair: Any) -> bool:
@@ -242,13 +248,13 @@ def json_line(record: Any) -> str:
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-def read_records(path: Path, *, made_by: str) -> Iterator[tuple[int, Any]]:
+def read_records(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield line number, counted from 1, and value of each line of a JSON lines file.
 
     Raises:
         SpnerError: missing file, invalid UTF-8 or bad JSON; the message gives the line.
     """
-    for line_number, line in enumerate(read_lines(path, made_by=made_by), start=1):
+    for line_number, line in enumerate(read_lines(path), start=1):
         try:
             record = json.loads(line)
             if "\\ud" in line.lower():

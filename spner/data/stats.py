@@ -31,7 +31,6 @@ from spner.data.datadir import find_sets, parse_seconds, stream_entities, stream
 Mentions = Counter[tuple[str, str]]
 """How often each entity, ``(label, phrase)``, is mentioned."""
 
-MADE_BY = {ENTITIES: "stage 2", GOLD_ENTITIES: "stage 1"}
 WITHOUT = {
     ENTITIES: "stage 2 has not run",
     GOLD_ENTITIES: "the corpus has no gold entities",
@@ -145,15 +144,15 @@ def count_set(folder: Path, *, entities_file: str) -> SetCounts:
 
 def _stream_words(file: Path) -> Iterator[tuple[str, Transcript]]:
     if file.name != TEXT:
-        return stream_entities(file, made_by=MADE_BY[file.name])
-    return ((utt_id, Transcript(tuple(text.split()))) for utt_id, text in stream_table(file, made_by="stage 1"))
+        return stream_entities(file)
+    return ((utt_id, Transcript(tuple(text.split()))) for utt_id, text in stream_table(file))
 
 
 def _stream_values(file: Path, utt_ids: Collection[str], *, of: Path) -> Iterator[tuple[str, str]]:
     """Yield ``<file>:<line>`` and the value of each utterance; they must be those of the file ``of``."""
     expected = "(expected the same utterances in both); rerun stages 1 and 2"
     line_number = 0
-    for line_number, (utt_id, value) in enumerate(stream_table(file, made_by="stage 1"), start=1):
+    for line_number, (utt_id, value) in enumerate(stream_table(file), start=1):
         if utt_id not in utt_ids:
             raise SpnerError(f'{file}:{line_number}: utterance "{utt_id}" is not in {of} {expected}')
         yield f"{file}:{line_number}", value

@@ -104,7 +104,7 @@ def _piece(token: str) -> str:
 
 def read_token_list(path: Path) -> list[str]:
     """Read a token list, one token a line."""
-    return list(read_lines(path, made_by="stage 3"))
+    return list(read_lines(path))
 
 
 def require_symbols(token_list: Sequence[str], *, where: Path) -> None:
@@ -208,10 +208,10 @@ def _write_dump(data: Path, out: Path, others: Sequence[Path], settings: Mapping
 
 def _read_texts(folder: Path, system: str) -> dict[str, str]:
     """Return each utterance's text to train on."""
-    text = read_table(folder / paths.TEXT, made_by="stage 1")
+    text = read_table(folder / paths.TEXT)
     if system == ASR:
         return text
-    transcript: dict[str, Transcript] = read_entities(folder / paths.ENTITIES, made_by="stage 2")
+    transcript: dict[str, Transcript] = read_entities(folder / paths.ENTITIES)
     for utt_id in text:
         if utt_id not in transcript or " ".join(transcript[utt_id].words) != text[utt_id]:
             raise SpnerError(

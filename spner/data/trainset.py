@@ -87,10 +87,7 @@ def locate_audio(trainset: TrainSet) -> dict[str, str]:
     Raises:
         SpnerError: a location is neither absolute nor in the data folder's own audio store.
     """
-    tables = {
-        data: read_table(data / paths.TRAIN / paths.WAV_SCP, made_by="stage 1")
-        for data in dict.fromkeys(trainset.homes.values())
-    }
+    tables = {data: read_table(data / paths.TRAIN / paths.WAV_SCP) for data in dict.fromkeys(trainset.homes.values())}
     located: dict[str, str] = {}
     for utt_id, data in trainset.homes.items():
         location = tables[data][utt_id]
@@ -107,7 +104,7 @@ def locate_audio(trainset: TrainSet) -> dict[str, str]:
 
 def read_durations(folder: Path) -> dict[str, float]:
     """Return the duration of each utterance of a set, in seconds."""
-    return {u: float(duration_s) for u, duration_s in read_table(folder / paths.UTT2DUR, made_by="stage 1").items()}
+    return {u: float(duration_s) for u, duration_s in read_table(folder / paths.UTT2DUR).items()}
 
 
 def format_counts(counts: list[dict[str, Any]]) -> str:

@@ -55,7 +55,7 @@ def read_names(path: Path, *, lang: str, tokens: Iterable[str]) -> list[Name]:
     characters = set("".join(tokens))
     names: list[Name] = []
     num_skipped = 0
-    for line_number, line in enumerate(read_lines(path, made_by="a text editor"), start=1):
+    for line_number, line in enumerate(read_lines(path), start=1):
         name, label, weight, *rest = (*map(str.strip, line.split("\t")), "", "")
         if rest[2:]:
             raise SpnerError(f"{path}:{line_number}: more than name, label and weight; expected two tabs at most")

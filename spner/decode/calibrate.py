@@ -42,7 +42,6 @@ from spner.scoring.calibration import (
 )
 from spner.scoring.ner import Pair
 
-MADE_BY = "stage 5 (spner decode, spner pipeline)"
 SYSTEM_KEYS = ("model", "search", "tagger", "weights")  # of a set's record: what decides how hypotheses err
 
 log = logging.getLogger(__name__)
@@ -114,7 +113,7 @@ def _read_records(exp: Path) -> dict[str, dict[str, Any]]:
     """Return the records of the decoded sets, by their names."""
     found = sorted((exp / "decode").glob(f"*/{paths.DECODE_RECORD}"))
     if not found:
-        raise SpnerError(f"{exp}: holds no finished hypotheses; {MADE_BY} makes them")
+        raise SpnerError(f"{exp}: holds no finished hypotheses; {paths.STAGE_5} makes them")
     return {path.parent.name: read_json(path) for path in found}
 
 
@@ -134,8 +133,8 @@ def _find_references(folder: Path) -> Path:
 
 def _fit(folder: Path, references: Path) -> dict[str, Any]:
     """Return what the hypotheses in a folder, judged by the references, say about their confidences."""
-    refs = read_entities(references, made_by="stage 2")
-    hyps = read_entities(folder / paths.ENTITIES, made_by=MADE_BY)
+    refs = read_entities(references)
+    hyps = read_entities(folder / paths.ENTITIES)
     if refs.keys() != hyps.keys():
         raise SpnerError(
             f"{references}: its utterances are not those of {folder / paths.ENTITIES}; rerun the stages 1, 2 and 5"
@@ -173,7 +172,7 @@ def _write_confidences(folder: Path, calibration: TimingCalibration | None) -> N
     timings = _read_raw(folder)
     if calibration:
         timings = {utt_id: calibration.apply(timing) for utt_id, timing in timings.items()}
-    write_entities(folder / paths.ENTITIES, read_entities(folder / paths.ENTITIES, made_by=MADE_BY), timings)
+    write_entities(folder / paths.ENTITIES, read_entities(folder / paths.ENTITIES), timings)
 
 
 def _read_raw(folder: Path) -> dict[str, Timing]:
@@ -183,9 +182,9 @@ def _read_raw(folder: Path) -> dict[str, Timing]:
         SpnerError: they are missing, malformed, or those of other hypotheses.
     """
     path, hyps = folder / paths.RAW_CONFIDENCES, folder / paths.ENTITIES
-    written = read_timings(hyps, made_by=MADE_BY)
+    written = read_timings(hyps)
     raw: dict[str, Timing] = {}
-    for line_number, record in read_records(path, made_by=MADE_BY):
+    for line_number, record in read_records(path):
         where = f"{path}:{line_number}"
         require_keys(record, {"utt_id": str, "words": list, "entities": list}, where)
         utt_id, words, entities = record["utt_id"], tuple(record["words"]), tuple(record["entities"])
@@ -195,7 +194,7 @@ def _read_raw(folder: Path) -> dict[str, Timing]:
         try:
             raw[utt_id] = Timing(written[utt_id].word_times, words, entities)
         except (TypeError, ValueError) as error:
-            raise SpnerError(f"{where}: {error} (expected confidences of 0 to 1); rerun {MADE_BY}") from error
+            raise SpnerError(f"{where}: {error} (expected confidences of 0 to 1); rerun {paths.STAGE_5}") from error
     if raw.keys() != written.keys():
         raise _other_hypotheses(path, hyps)
     return raw

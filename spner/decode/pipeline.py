@@ -73,8 +73,8 @@ def time_entities(transcript: Transcript, words: Timing) -> Timing:
 
 
 def _tag_set(hyps: Path, out: Path, tagger: Tagger) -> None:
-    tagged = tag_words(tagger, read_entities(hyps, made_by="stage 5"))
-    timings = read_timings(hyps, made_by="stage 5")
+    tagged = tag_words(tagger, read_entities(hyps))
+    timings = read_timings(hyps)
     raw = {utt_id: time_entities(tagged[utt_id], timing) for utt_id, timing in timings.items()}
     write_table(out / paths.TEXT, {utt_id: spans_to_text(one) for utt_id, one in tagged.items()})
     write_hypotheses(out, tagged, raw)

@@ -115,8 +115,8 @@ def compute_posteriors(recogniser: Recogniser, folder: Path, *, batch_size: int,
     Raises:
         SpnerError: stage 1 has not finished.
     """
-    wav_scp = read_table(folder / paths.WAV_SCP, made_by="stage 1")
-    durations_s = {u: float(d) for u, d in read_table(folder / paths.UTT2DUR, made_by="stage 1").items()}
+    wav_scp = read_table(folder / paths.WAV_SCP)
+    durations_s = {u: float(d) for u, d in read_table(folder / paths.UTT2DUR).items()}
     max_batch_s = MAX_BATCH_CPU_S if recogniser.device.type == "cpu" else MAX_BATCH_S
     batches = list(make_batches(durations_s, batch_size=batch_size, max_batch_s=max_batch_s))
     with ThreadPoolExecutor(1) as reader, Progress(len(wav_scp), what=what, unit="utterances") as progress:

@@ -68,9 +68,9 @@ def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size
 
 def _read_refs(folder: Path) -> dict[str, Transcript]:
     if (folder / paths.ENTITIES).exists():
-        refs = read_entities(folder / paths.ENTITIES, made_by="stage 2")
+        refs = read_entities(folder / paths.ENTITIES)
     else:
-        refs = {u: Transcript(tuple(t.split())) for u, t in read_table(folder / paths.TEXT, made_by="stage 1").items()}
+        refs = {u: Transcript(tuple(t.split())) for u, t in read_table(folder / paths.TEXT).items()}
     if not refs:
         raise SpnerError(f"{folder}: holds no utterances (expected a dev set to tune on); rerun stages 1 and 2")
     return refs

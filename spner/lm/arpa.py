@@ -66,7 +66,7 @@ def read_ngrams(path: Path) -> Iterator[tuple[int, str]]:
     """
     counts = read_counts(path)
     order, seen, ended = 0, 0, False
-    for line_number, line in enumerate(read_lines(path, made_by="spner lm"), start=1):
+    for line_number, line in enumerate(read_lines(path), start=1):
         if not line or ended:
             continue
         if SECTION.fullmatch(line):
@@ -86,7 +86,7 @@ def read_ngrams(path: Path) -> Iterator[tuple[int, str]]:
 def read_counts(path: Path) -> list[int]:
     """Return how many n-grams of each order the file's head announces; see :func:`read_ngrams`."""
     counts: list[int] = []
-    for line in read_lines(path, made_by="spner lm"):
+    for line in read_lines(path):
         found = re.fullmatch(r"ngram (\d+)=(\d+)", line)
         if found and int(found[1]) == len(counts) + 1:
             counts.append(int(found[2]))

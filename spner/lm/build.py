@@ -67,7 +67,7 @@ def make_lm(
     if (columns or sentences) and not lang:
         raise SpnerError("--columns, --sentences: need the language that decides their normalisation; give --lang")
     config = read_json(dump / paths.TOKENS_CONFIG)
-    symbols = list(read_lines(dump / paths.SYMBOLS, made_by="stage 3"))
+    symbols = list(read_lines(dump / paths.SYMBOLS))
     set_texts = {s: dump / s / paths.TEXT for s in (paths.TRAIN, paths.DEV) if s in config["sets"]}
     with locked(out):
         if columns and lang:
@@ -143,7 +143,7 @@ def read_words(path: Path, symbols: Sequence[str], *, kaldi: bool = False) -> It
     Raises:
         SpnerError: the text holds a symbol that is none of ours, such as ``<s>``, which would upset the model.
     """
-    for line_number, line in enumerate(read_lines(path, made_by="stage 3"), start=1):
+    for line_number, line in enumerate(read_lines(path), start=1):
         text = line.partition(" ")[2] if kaldi else line
         for symbol in symbols:
             text = text.replace(symbol, f" {symbol} ")
@@ -180,7 +180,7 @@ def _tag(files: Sequence[Path], out: Path, *, symbols: Sequence[str], tagger: st
     if record_file.exists() and tagged.exists() and read_json(record_file) == record:
         return tagged
     record_file.unlink(missing_ok=True)
-    lines = chain.from_iterable(read_lines(path, made_by="its source") for path in files)
+    lines = chain.from_iterable(read_lines(path) for path in files)
     cased = (unicodedata.normalize("NFC", line) for line in lines)
     loaded = load_tagger(name) if symbols else None
     with atomic_text(tagged) as file:

@@ -39,7 +39,7 @@ def pack_utterances(file: Path) -> Packed:
     labels: dict[str, int] = {}
     utts = []
     references = hashlib.sha256()
-    for line_number, line in enumerate(read_lines(file, made_by="spner score"), start=1):
+    for line_number, line in enumerate(read_lines(file), start=1):
         try:
             record = json.loads(line)
             utts.append(_pack(record, labels))

@@ -23,7 +23,7 @@ from typing import Any
 from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_lines
-from spner.core.paths import ENTITIES, TEXT
+from spner.core.paths import ENTITIES, TEXT, made_by
 from spner.data.datadir import (
     parse_transcript,
     read_entities,
@@ -40,8 +40,6 @@ from spner.text.textnorm import normalise_transcript, normalise_word, require_la
 log = logging.getLogger(__name__)
 
 FORMS = "a folder with text and entities.jsonl, a Kaldi text with entity symbols, or JSON lines"
-# Stages that make a folder's files, for who has not run them.
-MADE_BY = {"ref": {TEXT: "stage 1", ENTITIES: "stage 2"}, "hyp": {TEXT: "stage 5", ENTITIES: "stage 5"}}
 # No transcript holds one, so it is a symbol even where its label is not configured; but <UNK> is Kaldi's unknown word.
 ANY_OPEN = "<(?!UNK>)[A-Z][A-Z0-9_-]*>"
 
@@ -191,7 +189,7 @@ def read_side(path: Path, rules: Rules, *, role: str) -> Side:
         SpnerError: a file is missing, malformed or without any utterance, an utterance occurs twice, or a label is
             not configured; the message gives file and line.
     """
-    file, found = _open_side(path, rules, role)
+    file, found = _open_side(path, rules)
     side = Side(file, {}, {}, Counter())
     unknown: Counter[str] = Counter()
     first_unknown = ""
@@ -244,11 +242,11 @@ def _unknown_labels(where: str, label: str, rules: Rules) -> str:
     )
 
 
-def _open_side(path: Path, rules: Rules, role: str) -> tuple[Path, Iterator[_Read]]:
+def _open_side(path: Path, rules: Rules) -> tuple[Path, Iterator[_Read]]:
     """Return the file that errors about an utterance point to, and what its form's reader yields."""
     try:
         if path.is_dir():
-            return path / TEXT, _read_folder(path, rules, role)
+            return path / TEXT, _read_folder(path, rules)
         if path.is_file():
             return path, _read_json(path) if _starts_json(path) else _read_tagged(path, rules)
     except OSError as error:
@@ -261,11 +259,11 @@ def _starts_json(path: Path) -> bool:
         return file.read(len(BOM_UTF8) + 1).removeprefix(BOM_UTF8)[:1] == b"{"
 
 
-def _read_folder(folder: Path, rules: Rules, role: str) -> Iterator[_Read]:
+def _read_folder(folder: Path, rules: Rules) -> Iterator[_Read]:
     """Read ``text`` and ``entities.jsonl``; a text without any symbol is tagged by its entities."""
     text_file, entities_file = folder / TEXT, folder / ENTITIES
-    texts = read_table(text_file, made_by=MADE_BY[role][TEXT])
-    entities = read_entities(entities_file, made_by=MADE_BY[role][ENTITIES])
+    texts = read_table(text_file)
+    entities = read_entities(entities_file)
     _require_same_ids(text_file, texts, entities_file, entities)
     lines = {utt_id: number for number, utt_id in enumerate(entities, start=1)}
     for number, (utt_id, text) in enumerate(texts.items(), start=1):
@@ -275,14 +273,14 @@ def _read_folder(folder: Path, rules: Rules, role: str) -> Iterator[_Read]:
             raise SpnerError(
                 f'{text_file}:{number}: the words of "{utt_id}" are not those of '
                 f"{entities_file}:{lines[utt_id]} (expected the same words in both files); "
-                f"rerun {MADE_BY[role][ENTITIES]}"
+                f"rerun {made_by(entities_file)}"
             )
         tagged = read.tokens is not None or bool(mentions_of(read.transcript))
         yield read if tagged else _Read(utt_id, f"{entities_file}:{lines[utt_id]}", from_entities)
 
 
 def _read_tagged(path: Path, rules: Rules) -> Iterator[_Read]:
-    for number, line in enumerate(read_lines(path, made_by="stage 5"), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         utt_id, text = split_row(line)
         if not utt_id:
             raise SpnerError(f"{path}:{number}: no utterance id (expected <utt_id> <tagged text>)")
@@ -325,7 +323,7 @@ def _canonical_tokens(tokens: Iterable[str], label_of: Mapping[str, str], rules:
 
 
 def _read_json(path: Path) -> Iterator[_Read]:
-    for number, record in read_records(path, made_by="stage 2"):
+    for number, record in read_records(path):
         where = f"{path}:{number}"
         if isinstance(record, dict) and "text" in record:
             transcript: AnyTranscript = _parse_phrases(record, where)

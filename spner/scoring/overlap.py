@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from spner.core.errors import SpnerError
-from spner.core.paths import ENTITIES
+from spner.core.paths import ENTITIES, made_by
 from spner.data.datadir import find_sets
-from spner.data.stats import MADE_BY, Mentions, format_list, most_frequent, select_label, sort_labels
+from spner.data.stats import Mentions, format_list, most_frequent, select_label, sort_labels
 from spner.scoring.inputs import Rules, count_mentions, read_side
 
 
@@ -68,7 +68,7 @@ def read_mentions(path: Path, rules: Rules, *, entities_file: str) -> Mentions:
     mentions: Mentions = Counter()
     for file in [path] if path.is_file() else [folder / entities_file for folder in find_sets(path)]:
         if not file.is_file():
-            raise SpnerError(f"{file}: is missing (expected the set's entities); {MADE_BY[entities_file]} makes it")
+            raise SpnerError(f"{file}: is missing (expected the set's entities); {made_by(file)} makes it")
         mentions += count_mentions(read_side(file, rules, role="ref"))
     return mentions
 

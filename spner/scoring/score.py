@@ -206,7 +206,7 @@ def read_speakers(utt2spk: Path, ref: Side) -> list[str]:
     Raises:
         SpnerError: an utterance has no speaker.
     """
-    speakers = read_table(utt2spk, made_by="stage 1")
+    speakers = read_table(utt2spk)
     for utt_id in ref.utterances:
         if utt_id not in speakers:
             raise SpnerError(

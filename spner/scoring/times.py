@@ -102,11 +102,11 @@ def score_folder_times(*, ref: Path, hyp: Path, ref_entities: str = paths.ENTITI
     Raises:
         SpnerError: a file is malformed, or the two sides do not fit each other.
     """
-    timings = read_timings(hyp / paths.ENTITIES, made_by="stage 5")
+    timings = read_timings(hyp / paths.ENTITIES)
     if not timings or not (ref / paths.WORD_TIMES).exists():
         return None
-    times = read_word_times(ref / paths.WORD_TIMES, made_by="stage 1")
-    refs, hyps = read_entities(ref / ref_entities, made_by="stage 2"), read_entities(hyp / paths.ENTITIES, made_by="")
+    times = read_word_times(ref / paths.WORD_TIMES)
+    refs, hyps = read_entities(ref / ref_entities), read_entities(hyp / paths.ENTITIES)
     pairs: list[TimedPair] = []
     judged: dict[str, list[tuple[float, bool]]] = {"words": [], "entities": []}
     for utt_id, transcript in refs.items():

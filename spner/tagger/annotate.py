@@ -154,7 +154,7 @@ def annotate_data_dir(
 
 def _annotate_set(folder: Path, tagger: Tagger, record: dict[str, Any], *, lang: str, batch_tokens: int) -> None:
     """Label a set's sentences."""
-    sentences = datadir.read_sentences(folder / paths.SENTENCES, made_by="stage 1 (spner data)")
+    sentences = datadir.read_sentences(folder / paths.SENTENCES)
     transcript = tag_sentences(tagger, sentences, lang=lang, batch_tokens=batch_tokens)
     _write_labels(folder, transcript, record)
 
@@ -179,7 +179,7 @@ def _take_corpus_entities(folder: Path) -> dict[str, Any] | None:
     }
     if not _is_annotated(folder, record):
         log.info("%s: takes the labels that came with %s; --tagger would make others", folder, record["corpus"])
-        _write_labels(folder, datadir.read_entities(source, made_by="stage 1 (spner data)"), record)
+        _write_labels(folder, datadir.read_entities(source), record)
     return _score_against_gold(folder)
 
 
@@ -192,8 +192,8 @@ def _score_against_gold(folder: Path) -> dict[str, Any] | None:
     """Compare pseudo-labels with the gold ones of the set, on identical words."""
     if not (folder / paths.GOLD_ENTITIES).is_file():
         return None
-    hyp = datadir.read_entities(folder / paths.ENTITIES, made_by="stage 2 (spner annotate)")
-    ref = datadir.read_entities(folder / paths.GOLD_ENTITIES, made_by="stage 1 (spner data)")
+    hyp = datadir.read_entities(folder / paths.ENTITIES)
+    ref = datadir.read_entities(folder / paths.GOLD_ENTITIES)
     if {u: a.words for u, a in ref.items()} != {u: a.words for u, a in hyp.items()}:
         raise SpnerError(
             f"{folder / paths.GOLD_ENTITIES}: its words are not those of {paths.ENTITIES} (expected the "

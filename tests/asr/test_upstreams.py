@@ -184,7 +184,7 @@ def test_decoded_words_and_entities_have_times_and_calibrated_confidences(prepar
     fitted = calibrate_sets(prepared.data, trained)
     assert fitted and fitted["num_utts"] == 8
     for set_name in ("dev", "test"):
-        durations_s = read_table(prepared.data / set_name / paths.UTT2DUR, made_by="stage 1")
+        durations_s = read_table(prepared.data / set_name / paths.UTT2DUR)
         lines = (paths.decode_dir(trained, set_name) / paths.ENTITIES).read_text().splitlines()
         for record in map(json.loads, lines):
             assert len(record["word_times"]) == len(record["words"]) == len(record["word_confidences"])

@@ -71,7 +71,7 @@ def test_conll_is_what_a_reader_of_columns_expects(data: Path, tmp_path: Path) -
         "een\tO\nhond\tO\n\n"
     )
     for name, file in zip(SENTENCES, files, strict=True):
-        assert read_conll(file) == list(read_entities(data / name / paths.ENTITIES, made_by="").values())
+        assert read_conll(file) == list(read_entities(data / name / paths.ENTITIES).values())
 
 
 def test_slue_offsets_cut_the_entities_out_of_both_texts(data: Path, tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_paper_json_comes_back_as_the_same_sets(tmp_path: Path) -> None:
             assert (back / name / same).read_bytes() == (data / name / same).read_bytes()
         assert (back / name / paths.ENTITIES).read_bytes() == (data / name / paths.GOLD_ENTITIES).read_bytes()
         assert not is_gold(back / name)  # whoever reads the format cannot know
-    assert any(one.entities for one in read_entities(back / "train" / paths.ENTITIES, made_by="").values())
+    assert any(one.entities for one in read_entities(back / "train" / paths.ENTITIES).values())
 
 
 def test_one_set_alone(data: Path, tmp_path: Path) -> None:
@@ -167,9 +167,9 @@ def test_a_set_without_a_place_in_the_authors_format(data: Path, tmp_path: Path)
 def test_an_utterance_id_that_leads_out_of_the_folder(data: Path, tmp_path: Path) -> None:
     dev = data / "dev"
     for name in (paths.TEXT, paths.UTT2SPK, paths.UTT2DUR, paths.WAV_SCP):
-        write_table(dev / name, {"../c": read_table(dev / name, made_by="")["c"]})
-    write_sentences(dev / paths.SENTENCES, {"../c": read_sentences(dev / paths.SENTENCES, made_by="")["c"]})
-    write_entities(dev / paths.ENTITIES, {"../c": read_entities(dev / paths.ENTITIES, made_by="")["c"]})
+        write_table(dev / name, {"../c": read_table(dev / name)["c"]})
+    write_sentences(dev / paths.SENTENCES, {"../c": read_sentences(dev / paths.SENTENCES)["c"]})
+    write_entities(dev / paths.ENTITIES, {"../c": read_entities(dev / paths.ENTITIES)["c"]})
     assert refusal(data, tmp_path / "out", "paper_json") == (
         f'{dev}: utterance "../c": clip "../c.flac" is not a plain file name inside clips/'
     )
@@ -178,7 +178,7 @@ def test_an_utterance_id_that_leads_out_of_the_folder(data: Path, tmp_path: Path
 
 def test_stage_2_comes_first(data: Path, tmp_path: Path) -> None:
     (data / "test" / paths.ENTITIES).unlink()
-    assert "entities.jsonl: cannot be read (No such file or directory); stage 2 makes it" in refusal(
+    assert "entities.jsonl: cannot be read (No such file or directory); stage 2 (spner annotate) makes it" in refusal(
         data, tmp_path / "out", "conll"
     )
     assert "gold_entities.jsonl: cannot be read" in refusal(
@@ -188,7 +188,7 @@ def test_stage_2_comes_first(data: Path, tmp_path: Path) -> None:
 
 def test_files_that_do_not_fit_each_other(data: Path, tmp_path: Path) -> None:
     dev, out = data / "dev", tmp_path / "out"
-    words = read_entities(dev / paths.ENTITIES, made_by="")["c"].words
+    words = read_entities(dev / paths.ENTITIES)["c"].words
     write_table(dev / paths.TEXT, {"c": "ajax wint"})
     assert refusal(data, out, "conll") == (
         f'{dev}/entities.jsonl: utterance "c" has other words than in {dev}/text; rerun stage 2'

@@ -345,9 +345,9 @@ def test_the_sets_stay_as_they_are_but_for_unusable_clips(published: Path) -> No
     assert removed == {"train": {"missing_clip": 1, "silent_clip": 1, "empty_sentence": 1}, "dev": {}, "test": {}}
     assert {name: one["rows"] for name, one in report["sets"].items()} == {"train": 5, "dev": 1, "test": 1}
     train = published.parent / "data" / "train"
-    assert read_table(train / paths.TEXT, made_by="") == {"a": "ook in test", "b": "angela merkel reist naar amsterdam"}
-    assert read_table(train / paths.UTT2SPK, made_by="") == {"a": "a", "b": "b"}
-    assert read_sentences(train / paths.SENTENCES, made_by="")["b"] == "Angela Merkel reist naar Amsterdam."
+    assert read_table(train / paths.TEXT) == {"a": "ook in test", "b": "angela merkel reist naar amsterdam"}
+    assert read_table(train / paths.UTT2SPK) == {"a": "a", "b": "b"}
+    assert read_sentences(train / paths.SENTENCES)["b"] == "Angela Merkel reist naar Amsterdam."
     *_, kept, note = format_report(report).splitlines()
     assert kept.startswith("kept ") and note == f"{NOTES[0]}: 1 in train"
 
@@ -372,8 +372,8 @@ def test_a_changed_file_is_prepared_and_labelled_anew(published: Path) -> None:
         published.write_text(published.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
         prepare(published)
         annotate_data_dir(data, tagger=None, lang="nl")
-    assert read_table(data / "dev" / paths.TEXT, made_by="") == {"c": "naar parijs"}
-    assert mentions(read_entities(data / "dev" / paths.ENTITIES, made_by="")["c"]) == [("ORG", "parijs")]
+    assert read_table(data / "dev" / paths.TEXT) == {"c": "naar parijs"}
+    assert mentions(read_entities(data / "dev" / paths.ENTITIES)["c"]) == [("ORG", "parijs")]
 
 
 def test_stage_2_takes_the_labels_of_the_file_and_calls_them_pseudo_labels(
@@ -389,7 +389,7 @@ def test_stage_2_takes_the_labels_of_the_file_and_calls_them_pseudo_labels(
     data = published.parent / "data"
     assert annotate_data_dir(data, tagger=None, lang="nl") == dict.fromkeys(("dev", "test", "train"))
     assert f"{data}/dev: takes the labels that came with {published}; --tagger would make others" in caplog.text
-    found = read_entities(data / "train" / paths.ENTITIES, made_by="")
+    found = read_entities(data / "train" / paths.ENTITIES)
     assert {utt_id: mentions(one) for utt_id, one in found.items()} == {
         "a": [],
         "b": [("PER", "angela merkel"), ("LOC", "amsterdam")],
@@ -417,7 +417,7 @@ def test_a_tagger_that_is_asked_for_labels_anew_and_the_labels_of_the_file_come_
         (None, [("LOC", "rome")]),
     ):
         annotate_data_dir(data, tagger=tagger, lang="nl")
-        assert mentions(read_entities(ours, made_by="")["c"]) == expected
+        assert mentions(read_entities(ours)["c"]) == expected
         record = json.loads((data / "dev" / paths.ANNOTATE_RECORD).read_text())
         assert (record["tagger"], "corpus" in record) == (tagger, tagger is None)
         make_tokens(data, published.parent / "dump")  # the words are those of the transcripts

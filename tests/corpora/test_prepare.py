@@ -136,11 +136,11 @@ def test_files_of_a_set(corpus: Path, tmp_path: Path) -> None:
     assert (train / "utt2spk").read_text() == "anna-b anna\nbert-a bert\n"
     assert (train / "spk2utt").read_text() == "anna anna-b\nbert bert-a\n"
     assert (train / "utt2dur").read_text() == "anna-b 0.5000000\nbert-a 0.2500000\n"
-    assert read_sentences(train / "sentences.jsonl", made_by="stage 1") == {
+    assert read_sentences(train / "sentences.jsonl") == {
         "anna-b": "Een eerste zin!",
         "bert-a": "Angela Merkel's reis.",
     }
-    for utt_id, location in read_table(train / "wav.scp", made_by="stage 1").items():
+    for utt_id, location in read_table(train / "wav.scp").items():
         clip = corpus / "clips" / f"{utt_id.split('-')[1]}.wav"
         np.testing.assert_allclose(read_stored(location), soundfile.read(clip)[0], atol=1e-4)
 
@@ -161,7 +161,7 @@ def test_utterances_of_a_speaker_are_in_c_order(tmp_path: Path) -> None:
 
 def test_sentence_of_test_is_removed_from_dev_and_train(corpus: Path, tmp_path: Path) -> None:
     prepare(corpus, tmp_path / "data")
-    texts = {name: set(read_table(tmp_path / "data" / name / "text", made_by="").values()) for name in paths.SETS}
+    texts = {name: set(read_table(tmp_path / "data" / name / "text").values()) for name in paths.SETS}
     assert "ook in test" in texts["test"] and "ook in dev" in texts["dev"]
     assert not (texts["train"] & texts["dev"] | texts["train"] & texts["test"] | texts["dev"] & texts["test"])
 
@@ -174,9 +174,7 @@ def test_gold_entities_of_kept_utterances_are_handed_on(corpus: Path, tmp_path: 
     }
     write_entities(corpus / paths.GOLD_ENTITIES, gold)
     prepare(corpus, tmp_path / "data")
-    found = {
-        name: read_entities(tmp_path / "data" / name / paths.GOLD_ENTITIES, made_by="stage 1") for name in paths.SETS
-    }
+    found = {name: read_entities(tmp_path / "data" / name / paths.GOLD_ENTITIES) for name in paths.SETS}
     assert found == {"train": {"bert-a": gold["bert-a"]}, "dev": {}, "test": {"Dora-n": gold["Dora-n"]}}
 
 
@@ -184,7 +182,7 @@ def test_word_times_of_kept_utterances_are_handed_on(corpus: Path, tmp_path: Pat
     times = {"bert-a": ((0.0, 0.1), (0.1, 0.2), (0.2, 0.25)), "bert-h": ((0.0, 0.5),)}  # the second is silent
     write_word_times(corpus / paths.WORD_TIMES, times)
     prepare(corpus, tmp_path / "data")
-    handed_on = read_word_times(tmp_path / "data" / "train" / paths.WORD_TIMES, made_by="stage 1")
+    handed_on = read_word_times(tmp_path / "data" / "train" / paths.WORD_TIMES)
     assert handed_on == {"bert-a": times["bert-a"]}
 
 
@@ -198,7 +196,7 @@ def test_changed_gold_is_handed_on_anew(corpus: Path, tmp_path: Path) -> None:
     for entities in ((), (Entity(0, 2, "PER"),)):
         write_entities(corpus / paths.GOLD_ENTITIES, {"bert-a": Transcript(words, entities)})
         prepare(corpus, tmp_path / "data")
-        found = read_entities(tmp_path / "data" / "train" / paths.GOLD_ENTITIES, made_by="stage 1")
+        found = read_entities(tmp_path / "data" / "train" / paths.GOLD_ENTITIES)
         assert found == {"bert-a": Transcript(words, entities)}
 
 

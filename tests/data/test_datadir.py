@@ -29,7 +29,7 @@ ANNOTATED = {
 def _error(path: Path, text: str, read: object = read_entities) -> str:
     path.write_text(text, encoding="utf-8")
     with pytest.raises(SpnerError) as error:
-        read(path, made_by="stage 2")  # type: ignore[operator]
+        read(path)  # type: ignore[operator]
     return str(error.value).removeprefix(str(path))
 
 
@@ -61,14 +61,14 @@ def test_folder_without_a_set(tmp_path: Path, folder: str) -> None:
 def test_streams_yield_a_line_before_they_read_the_next(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("u1 a\nu1 b\n")
     (tmp_path / "e.jsonl").write_text('{"utt_id": "u1", "words": ["a"], "entities": []}\n{\n')
-    assert next(stream_table(tmp_path / "text", made_by="stage 1")) == ("u1", "a")
-    assert next(stream_entities(tmp_path / "e.jsonl", made_by="stage 2")) == ("u1", Transcript(("a",)))
+    assert next(stream_table(tmp_path / "text")) == ("u1", "a")
+    assert next(stream_entities(tmp_path / "e.jsonl")) == ("u1", Transcript(("a",)))
 
 
 def test_table_is_written_in_c_order_and_read_again(tmp_path: Path) -> None:
     rows = {"b": "x y", "B": "", "é": "ß", "a": "1", "𝒳": "astral", "\uffee": "last of the plane"}
     write_table(tmp_path / "text", rows)
-    assert read_table(tmp_path / "text", made_by="stage 1") == rows
+    assert read_table(tmp_path / "text") == rows
     lines = (tmp_path / "text").read_bytes().splitlines()
     assert lines[:2] == [b"B", b"a 1"]
     assert lines == sorted(lines)
@@ -76,12 +76,12 @@ def test_table_is_written_in_c_order_and_read_again(tmp_path: Path) -> None:
 
 def test_spaces_and_tabs_separate_id_and_value(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("a\tx y\nb  \t z\tz\nc\t\n")
-    assert read_table(tmp_path / "text", made_by="stage 1") == {"a": "x y", "b": "z\tz", "c": ""}
+    assert read_table(tmp_path / "text") == {"a": "x y", "b": "z\tz", "c": ""}
 
 
 def test_table_line_without_id(tmp_path: Path) -> None:
     assert _error(tmp_path / "text", "u1 a\n\n", read_table) == (
-        ":2: no utterance id (expected <utt_id> <value>); rerun stage 2"
+        ":2: no utterance id (expected <utt_id> <value>); rerun stage 1 (spner data)"
     )
 
 
@@ -93,14 +93,17 @@ def test_table_with_an_utterance_twice(tmp_path: Path) -> None:
 
 def test_missing_table_names_the_stage_that_makes_it(tmp_path: Path) -> None:
     with pytest.raises(SpnerError) as error:
-        read_table(tmp_path / "text", made_by="stage 1")
-    assert str(error.value) == f"{tmp_path / 'text'}: cannot be read (No such file or directory); stage 1 makes it"
+        read_table(tmp_path / "text")
+    assert (
+        str(error.value)
+        == f"{tmp_path / 'text'}: cannot be read (No such file or directory); stage 1 (spner data) makes it"
+    )
 
 
 def test_sentences_are_read_again(tmp_path: Path) -> None:
     sentences = {"u2": 'Zij zei: "Café!"', "u1": ""}
     write_sentences(tmp_path / "s.jsonl", sentences)
-    assert read_sentences(tmp_path / "s.jsonl", made_by="stage 1") == sentences
+    assert read_sentences(tmp_path / "s.jsonl") == sentences
     assert (tmp_path / "s.jsonl").read_text(encoding="utf-8").startswith('{"utt_id": "u1", "sentence": ""}\n')
 
 
@@ -123,7 +126,7 @@ def test_entities_have_the_designs_form_and_are_read_again(tmp_path: Path) -> No
         '{"utt_id": "u2", "words": ["ië", "straße"], "entities": '
         '[{"label": "LOC", "start": 0, "end": 1}, {"label": "PER", "start": 1, "end": 2}]}\n'
     )
-    assert read_entities(tmp_path / "e.jsonl", made_by="stage 2") == ANNOTATED
+    assert read_entities(tmp_path / "e.jsonl") == ANNOTATED
 
 
 def test_decoded_entities_may_carry_more_keys_and_any_order(tmp_path: Path) -> None:
@@ -132,7 +135,7 @@ def test_decoded_entities_may_carry_more_keys_and_any_order(tmp_path: Path) -> N
         ' {"label": "LOC", "start": 0, "end": 1, "confidence": 0.9}]}\n'
     )
     expected = {"u": Transcript(("a", "b"), (Entity(0, 1, "LOC"), Entity(1, 2, "PER")))}
-    assert read_entities(tmp_path / "e.jsonl", made_by="stage 5") == expected
+    assert read_entities(tmp_path / "e.jsonl") == expected
 
 
 def test_times_and_confidences_are_written_beside_words_and_entities(tmp_path: Path) -> None:
@@ -145,7 +148,7 @@ def test_times_and_confidences_are_written_beside_words_and_entities(tmp_path: P
         '"word_confidences": [1.0, 0.1235, 0.5]}\n'
         '{"utt_id": "v", "words": ["ja"], "entities": []}\n'
     )
-    assert read_entities(tmp_path / "e.jsonl", made_by="stage 5") == transcript
+    assert read_entities(tmp_path / "e.jsonl") == transcript
 
 
 def _line(words: str = '["a", "b"]', *entities: str) -> str:
@@ -206,16 +209,17 @@ def test_word_times_are_written_in_c_order_and_read_again(tmp_path: Path) -> Non
     assert (tmp_path / "t.jsonl").read_text(encoding="utf-8") == (
         '{"utt_id": "u10", "times_s": []}\n{"utt_id": "u2", "times_s": [[0.25, 0.5], [0.5, 1.0]]}\n'
     )
-    assert read_word_times(tmp_path / "t.jsonl", made_by="stage 1") == times
+    assert read_word_times(tmp_path / "t.jsonl") == times
 
 
 @pytest.mark.parametrize(
     "pair", ["[0.5, 0.25]", "[-0.1, 0.5]", "[0.5]", '["0", 1]', "[false, true]", "1", "[0, Infinity]", "[NaN, NaN]"]
 )
 def test_malformed_word_times(tmp_path: Path, pair: str) -> None:
-    (tmp_path / "t.jsonl").write_text(f'{{"utt_id": "u", "times_s": [[0, 1], {pair}]}}\n')
+    (tmp_path / "word_times.jsonl").write_text(f'{{"utt_id": "u", "times_s": [[0, 1], {pair}]}}\n')
     with pytest.raises(SpnerError) as raised:
-        read_word_times(tmp_path / "t.jsonl", made_by="stage 1")
+        read_word_times(tmp_path / "word_times.jsonl")
     assert str(raised.value) == (
-        f"{tmp_path / 't.jsonl'}:1: {pair} is no [start, end] in seconds (expected 0 <= start <= end); rerun stage 1"
+        f"{tmp_path / 'word_times.jsonl'}:1: {pair} is no [start, end] in seconds (expected 0 <= start <= end); "
+        "rerun stage 1 (spner data) of a corpus with word times"
     )

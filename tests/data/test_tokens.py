@@ -235,7 +235,7 @@ def test_texts_and_shapes(data: Path, tmp_path: Path) -> None:
         "a-1 <PER>anna</NE> reist naar <LOC>den haag</NE>\na-2 één ĳs ½\nb-1\nb-2 <ORG>philips</NE> <PER>anna</NE>\n"
     )
     lengths = {"a-1": 4 + 20 + 4, "a-2": 3 + 2 + 1 + 2, "b-1": 0, "b-2": 4 + 11 + 1}
-    assert read_table(dump / "text_shape", made_by="") == {u: f"{n},{num_tokens}" for u, n in lengths.items()}
+    assert read_table(dump / "text_shape") == {u: f"{n},{num_tokens}" for u, n in lengths.items()}
     assert (dump / "speech_shape").read_text() == "a-1 4000\na-2 12000\nb-1 20000\nb-2 28000\n"
     assert (tmp_path / "dump" / "test" / "text").read_text() == "t-1 onbekend <PER>xyz</NE>\n"
     assert (tmp_path / "dump" / paths.SYMBOLS).read_text().split() == SYMBOLS
@@ -248,7 +248,7 @@ def test_speech_shapes_are_the_clips_samples(tmp_path: Path) -> None:
     samples = {utt_id: int(utt_id[2:]) for utt_id in utterances}
     write_table(data / "train" / paths.UTT2DUR, {u: f"{num / 16_000:.7f}" for u, num in samples.items()})
     make_tokens(data, tmp_path / "dump")
-    found = read_table(tmp_path / "dump" / "train" / paths.SPEECH_SHAPE, made_by="stage 3")
+    found = read_table(tmp_path / "dump" / "train" / paths.SPEECH_SHAPE)
     assert {utt_id: int(num) for utt_id, num in found.items()} == samples
 
 
@@ -272,10 +272,10 @@ def test_bpe_list_is_the_models_and_of_the_size_asked_for(bpe_dump: Path) -> Non
 
 
 def test_bpe_texts_and_shapes(bpe_dump: Path) -> None:
-    texts = read_table(bpe_dump / "train" / "text", made_by="")
+    texts = read_table(bpe_dump / "train" / "text")
     assert texts["a-1"] == spans_to_text(TRAIN["a-1"])
     tokenizer = Tokenizer(BPE, symbols=SYMBOLS, bpe_model=bpe_dump / paths.BPE_MODEL)
-    shapes = read_table(bpe_dump / "train" / "text_shape", made_by="")
+    shapes = read_table(bpe_dump / "train" / "text_shape")
     assert shapes == {u: f"{len(tokenizer.text_to_tokens(text))},60" for u, text in texts.items()}
 
 

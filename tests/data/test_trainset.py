@@ -71,8 +71,8 @@ def test_a_fraction_is_drawn_across_the_ids_not_from_their_beginning() -> None:
 def test_stage_3_trains_on_the_fraction_alone(nl: Path, tmp_path: Path) -> None:
     record = make_tokens(nl, tmp_path / "dump", fraction=20)
     for name in (paths.TEXT, paths.SPEECH_SHAPE, paths.TEXT_SHAPE):
-        assert set(read_table(tmp_path / "dump" / "train" / name, made_by="")) == choose_fraction(DUTCH, 20)
-    assert read_table(tmp_path / "dump" / "dev" / paths.TEXT, made_by="") == {"dev-1": "dag"}
+        assert set(read_table(tmp_path / "dump" / "train" / name)) == choose_fraction(DUTCH, 20)
+    assert read_table(tmp_path / "dump" / "dev" / paths.TEXT) == {"dev-1": "dag"}
     (counts,) = record["train"]
     seconds = sum((list(DUTCH).index(utt_id) + 1) / 2 for utt_id in choose_fraction(DUTCH, 20))
     assert counts["chosen"] == {"utterances": 2, "hours": seconds / 3600}
@@ -88,16 +88,16 @@ def test_another_fraction_is_made_anew_and_the_same_is_not(nl: Path, tmp_path: P
     assert make_tokens(nl, tmp_path / "dump", fraction=20) == record
     assert text.stat() == before
     make_tokens(nl, tmp_path / "dump", fraction=40)
-    assert len(read_table(text, made_by="")) == 4
+    assert len(read_table(text)) == 4
 
 
 def test_joined_languages_share_a_token_list(nl: Path, de: Path, tmp_path: Path) -> None:
     record = make_tokens(nl, tmp_path / "dump", joined=[de.parents[1]], fraction=50)
     assert set("annaéköslt") | {"ß", "<PER>"} <= set(read_token_list(tmp_path / "dump" / paths.TOKEN_LIST))
-    train = read_table(tmp_path / "dump" / "train" / paths.TEXT, made_by="")
+    train = read_table(tmp_path / "dump" / "train" / paths.TEXT)
     assert train.keys() == choose_fraction(DUTCH, 50) | GERMAN.keys()
     assert train["de-1"] == "<LOC>köln</NE>"
-    shape = read_table(tmp_path / "dump" / "train" / paths.SPEECH_SHAPE, made_by="")
+    shape = read_table(tmp_path / "dump" / "train" / paths.SPEECH_SHAPE)
     assert shape["de-2"] == "16000"
     assert (tmp_path / "dump" / "dev" / paths.TEXT).read_text() == "dev-1 dag\n"
     assert [one["data"] for one in record["train"]] == [str(nl), str(de)]
@@ -106,12 +106,12 @@ def test_joined_languages_share_a_token_list(nl: Path, de: Path, tmp_path: Path)
 
 def test_joined_audio_is_found_from_this_recipe(nl: Path, de: Path, tmp_path: Path) -> None:
     make_tokens(nl, tmp_path / "dump", joined=[de])
-    wav_scp = read_table(tmp_path / "dump" / "train" / paths.WAV_SCP, made_by="")
+    wav_scp = read_table(tmp_path / "dump" / "train" / paths.WAV_SCP)
     assert wav_scp["nl-3"] == f"{nl}/audio/train/00000.ark:3"
     assert wav_scp["de-1"] == f"{de}/audio/train/00000.ark:0"
     write_table(de / "train" / paths.WAV_SCP, {"de-1": "/clips/1.flac", "de-2": "/clips/2.flac"})
     make_tokens(nl, tmp_path / "absolute", joined=[de])
-    assert read_table(tmp_path / "absolute" / "train" / paths.WAV_SCP, made_by="")["de-1"] == "/clips/1.flac"
+    assert read_table(tmp_path / "absolute" / "train" / paths.WAV_SCP)["de-1"] == "/clips/1.flac"
     write_table(de / "train" / paths.WAV_SCP, {"de-1": "clips/1.flac", "de-2": "clips/2.flac"})
     assert '"clips/1.flac" does not lie in the folder\'s own audio' in refusal(nl, tmp_path / "lost", joined=[de])
 

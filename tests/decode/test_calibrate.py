@@ -32,7 +32,7 @@ def write_set(
 
 
 def read_confidences(exp: Path, set_name: str) -> dict[str, Timing]:
-    return read_timings(paths.decode_dir(exp, set_name) / paths.ENTITIES, made_by="")
+    return read_timings(paths.decode_dir(exp, set_name) / paths.ENTITIES)
 
 
 @pytest.fixture

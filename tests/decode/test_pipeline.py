@@ -81,16 +81,16 @@ def test_entities_come_with_their_words_times(asr: Path, tmp_path: Path) -> None
     tag_sets(asr, exp, ["test", "dev"], tagger="t")
     folder = paths.decode_dir(exp, "test")
     expected = Transcript(tuple(WORDS["a"].split()), (Entity(0, 1, "PER"), Entity(3, 5, "LOC")))
-    assert read_entities(folder / paths.ENTITIES, made_by="") == {
+    assert read_entities(folder / paths.ENTITIES) == {
         "a": expected,
         "b": Transcript(("met", "pasen")),
         "c": Transcript(()),
     }
-    assert read_table(folder / paths.TEXT, made_by="") == {"a": spans_to_text(expected), "b": "met pasen", "c": ""}
-    records = {record["utt_id"]: record for _, record in read_records(folder / paths.ENTITIES, made_by="")}
+    assert read_table(folder / paths.TEXT) == {"a": spans_to_text(expected), "b": "met pasen", "c": ""}
+    records = {record["utt_id"]: record for _, record in read_records(folder / paths.ENTITIES)}
     assert [(e["start_s"], e["end_s"]) for e in records["a"]["entities"]] == [(0.1, 0.5), (1.2, 2.0)]
     assert "word_times" not in records["c"]
-    found = read_timings(folder / paths.ENTITIES, made_by="")
+    found = read_timings(folder / paths.ENTITIES)
     assert [found[u].word_times for u in ("a", "b")] == [timing(u).word_times for u in ("a", "b")]
     assert not (exp / "decode" / "calibration.json").exists(), "tagging looks at no reference"
     assert read_json(exp / paths.SYSTEM) == {"model": str(asr), "tagger": "t"}
@@ -119,7 +119,7 @@ def test_what_is_tagged_already_is_left(asr: Path, tmp_path: Path, loaded: list[
     write_entities(paths.decode_dir(asr, "test") / paths.ENTITIES, {"a": Transcript(("anna",))})
     tag("another")
     assert loaded == ["t", "another", "another"]
-    assert read_table(paths.decode_dir(exp, "test") / paths.TEXT, made_by="") == {"a": "<PER> anna </NE>"}
+    assert read_table(paths.decode_dir(exp, "test") / paths.TEXT) == {"a": "<PER> anna </NE>"}
 
 
 def test_confidences_are_calibrated_where_recogniser_search_and_tagger_are_devs(

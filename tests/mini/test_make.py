@@ -128,7 +128,7 @@ def test_clips_are_mp3_at_common_voices_rates_and_one_is_corrupt_and_one_silent(
 
 
 def test_gold_entities_lie_on_the_normalised_words(corpus: Path, tables: dict[str, Table]) -> None:
-    gold = read_entities(corpus / "gold_entities.jsonl", made_by="the test")
+    gold = read_entities(corpus / "gold_entities.jsonl")
     utterances = tables["validated"].utterances
     assert len(gold) == 43
     assert all(list(gold[u.utt_id].words) == normalise(u.sentence, "nl").split() for u in utterances)
@@ -141,7 +141,7 @@ def test_gold_entities_lie_on_the_normalised_words(corpus: Path, tables: dict[st
 
 
 def test_a_name_in_another_script_is_transliterated_and_still_an_entity(corpus: Path, tables: dict[str, Table]) -> None:
-    gold = read_entities(corpus / "gold_entities.jsonl", made_by="the test")
+    gold = read_entities(corpus / "gold_entities.jsonl")
     foreign = [u for u in tables["train"].utterances if any("Ͱ" <= char < "ᴀ" for char in u.sentence)]
     assert len(foreign) == 1
     transcript = gold[foreign[0].utt_id]
@@ -151,8 +151,8 @@ def test_a_name_in_another_script_is_transliterated_and_still_an_entity(corpus: 
 
 
 def test_every_word_of_every_readable_clip_has_its_time(corpus: Path, tables: dict[str, Table]) -> None:
-    times = read_word_times(corpus / "word_times.jsonl", made_by="the test")
-    gold = read_entities(corpus / "gold_entities.jsonl", made_by="the test")
+    times = read_word_times(corpus / "word_times.jsonl")
+    gold = read_entities(corpus / "gold_entities.jsonl")
     defects = _defects(corpus)
     unreadable = (defects["corrupt_clip"], defects["silent_clip"])
     timed = [u for u in tables["validated"].utterances if u.clip not in unreadable]
@@ -167,7 +167,7 @@ def test_every_word_of_every_readable_clip_has_its_time(corpus: Path, tables: di
 
 
 def test_times_are_those_of_the_sound_that_training_reads(corpus: Path, tables: dict[str, Table]) -> None:
-    times = read_word_times(corpus / "word_times.jsonl", made_by="the test")
+    times = read_word_times(corpus / "word_times.jsonl")
     for utterance in (*tables["dev"].utterances, *tables["test"].utterances):
         waveform = read_clip(corpus / "clips" / utterance.clip)  # through MP3 and to 16 kHz
         level = np.sqrt(np.convolve(waveform**2, np.full(80, 1 / 80), "same"))  # of 5 ms
@@ -178,7 +178,7 @@ def test_times_are_those_of_the_sound_that_training_reads(corpus: Path, tables: 
 
 
 def test_summary_counts_the_names_that_train_never_mentions(corpus: Path, tables: dict[str, Table]) -> None:
-    gold = read_entities(corpus / "gold_entities.jsonl", made_by="the test")
+    gold = read_entities(corpus / "gold_entities.jsonl")
     mentions = {
         name: [(e.label, gold[u.utt_id].phrase(e)) for u in tables[name].utterances for e in gold[u.utt_id].entities]
         for name in SETS
@@ -282,7 +282,7 @@ def test_shares_are_settings_only_where_there_are_some(corpus: Path, tmp_path: P
     assert sharing["shares"] == {"de+en+nl": 0.2, "de+nl": 0.2} and len(sharing["international"]) == 64
     pools = draw_pools(read_phrasebook("nl"), DEFAULT_POOLS, seed=1, unseen=0.15, shares=sharing["shares"])
     names = {normalise(name, "nl") for label in pools for name in pools[label].names}
-    gold = read_entities(tmp_path / "corpus" / "gold_entities.jsonl", made_by="the test")
+    gold = read_entities(tmp_path / "corpus" / "gold_entities.jsonl")
     test = {u.utt_id for u in read_tsv(tmp_path / "corpus", "test").utterances}
     assert {gold[utt_id].phrase(entity) for utt_id in test for entity in gold[utt_id].entities} <= names
 

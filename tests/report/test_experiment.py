@@ -169,9 +169,9 @@ def test_again_gives_the_same_bytes(data: Path, exp: Path) -> None:
 
 def test_stages_before_are_named(data: Path, exp: Path, tmp_path: Path) -> None:
     (data / "dev" / paths.ENTITIES).unlink()
-    assert refusal(data, exp, ["dev"]).endswith("stage 2 makes it")
+    assert refusal(data, exp, ["dev"]).endswith("stage 2 (spner annotate) makes it")
     (exp / "decode" / "test" / paths.TEXT).unlink()
-    assert refusal(data, exp, ["test"]).endswith("stage 5 makes it")
+    assert refusal(data, exp, ["test"]).endswith("stage 5 (spner decode, spner pipeline) makes it")
     (exp / paths.TRAINING).unlink()
     assert refusal(data, exp, ["test"]) == f"{exp}: holds no finished training; stage 4 makes it"
     (data / paths.REPORT).unlink()

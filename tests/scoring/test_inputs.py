@@ -263,13 +263,18 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "name", "stage"), [("ref", TEXT, 1), ("ref", ENTITIES, 2), ("hyp", TEXT, 5), ("hyp", ENTITIES, 5)]
+    ("folder", "name", "stage"),
+    [
+        ("data/dev", TEXT, "stage 1 (spner data)"),
+        ("data/dev", ENTITIES, "stage 2 (spner annotate)"),
+        ("decode/dev", TEXT, "stage 5 (spner decode, spner pipeline)"),
+        ("decode/dev", ENTITIES, "stage 5 (spner decode, spner pipeline)"),
+    ],
 )
-def test_missing_file_of_a_folder_names_its_stage(tmp_path: Path, role: str, name: str, stage: int) -> None:
-    (write_folder(tmp_path / "x", {"u": JAN}, tagged=True) / name).unlink()
-    assert refusal(tmp_path / "x", role=role) == (
-        f"/x/{name}: cannot be read (No such file or directory); stage {stage} makes it"
-    )
+def test_missing_file_of_a_folder_names_its_stage(tmp_path: Path, folder: str, name: str, stage: str) -> None:
+    (write_folder(tmp_path / folder, {"u": JAN}, tagged=True) / name).unlink()
+    expected = f"/{name}: cannot be read (No such file or directory); {stage} makes it"
+    assert refusal(tmp_path / folder) == f"/{Path(folder).name}{expected}"
 
 
 SAME = "(expected the same utterances in both, an empty line for an empty hypothesis)"
@@ -286,7 +291,7 @@ def test_text_that_disagrees_with_words(tmp_path: Path) -> None:
     write_table(tmp_path / "x" / TEXT, {"u1": spans_to_text(JAN), "u2": "naar <LOC> room </NE>"})
     assert refusal(tmp_path / "x") == (
         '/x/text:2: the words of "u2" are not those of /x/entities.jsonl:2 (expected the same words in both files); '
-        "rerun stage 2"
+        "rerun stage 2 (spner annotate)"
     )
 
 

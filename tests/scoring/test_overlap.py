@@ -234,7 +234,7 @@ def test_set_without_entities(tmp_path: Path) -> None:
     (data / "dev").mkdir()
     (data / "dev" / "text").touch()
     assert refusal([data], data / "test") == (
-        f"{data}/dev/entities.jsonl: is missing (expected the set's entities); stage 2 makes it"
+        f"{data}/dev/entities.jsonl: is missing (expected the set's entities); stage 2 (spner annotate) makes it"
     )
 
 

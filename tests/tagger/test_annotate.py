@@ -108,7 +108,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_every_set_is_annotated(data: Path) -> None:
     assert annotate_data_dir(data, tagger="one", lang="nl") == {"dev": None, "test": None}
-    transcript = read_entities(data / "dev" / paths.ENTITIES, made_by="the test")
+    transcript = read_entities(data / "dev" / paths.ENTITIES)
     assert transcript == {
         "dev_1": Transcript(("jan", "belt"), (Entity(0, 1, "PER"),)),
         "dev_2": Transcript(("naar", "parijs"), (Entity(1, 2, "LOC"),)),
@@ -123,9 +123,9 @@ def test_finished_sets_are_left_alone_until_something_changes(data: Path) -> Non
     assert entities.read_text(encoding="utf-8") == "by hand\n"
     write_sentences(data / "dev" / paths.SENTENCES, {"dev_1": "Jan!"})
     annotate_data_dir(data, tagger="one", lang="nl")
-    assert list(read_entities(entities, made_by="the test")) == ["dev_1"]
+    assert list(read_entities(entities)) == ["dev_1"]
     annotate_data_dir(data, tagger="two", lang="nl")
-    assert read_entities(entities, made_by="the test")["dev_1"].entities == (Entity(0, 1, "ORG"),)
+    assert read_entities(entities)["dev_1"].entities == (Entity(0, 1, "ORG"),)
 
 
 @pytest.mark.parametrize("broken_call", ["write_entities", "write_json"])

@@ -49,7 +49,7 @@ def parse() -> argparse.Namespace:
 def pick(source: Path, folder: Path, num_utts: int) -> Path:
     """Write a data folder with some utterances of a set, and return it."""
     for name in (paths.WAV_SCP, paths.UTT2DUR):
-        rows = read_table(source / name, made_by="stage 1")
+        rows = read_table(source / name)
         utt_ids = sorted(rows)[:: max(1, len(rows) // num_utts)][:num_utts]
         write_table(folder / name, {utt_id: rows[utt_id] for utt_id in utt_ids})
     return folder
@@ -67,8 +67,8 @@ def measure(decode: Callable[[], object], repeats: int) -> float:
 
 def read_batches(folder: Path) -> list[list[np.ndarray]]:
     """Return the waveforms of the batches that decoding makes."""
-    wav_scp = read_table(folder / paths.WAV_SCP, made_by="stage 1")
-    durations_s = {u: float(d) for u, d in read_table(folder / paths.UTT2DUR, made_by="stage 1").items()}
+    wav_scp = read_table(folder / paths.WAV_SCP)
+    durations_s = {u: float(d) for u, d in read_table(folder / paths.UTT2DUR).items()}
     batches = make_batches(durations_s, batch_size=BATCH_SIZE, max_batch_s=MAX_BATCH_CPU_S)
     return [[read_stored(wav_scp[utt_id]) for utt_id in batch] for batch in batches]
 

@@ -101,7 +101,7 @@ def read_msner(path: Path) -> list[Recording]:
     """
     recordings: dict[str, Recording] = {}
     recognisers: Collection[str] | None = None
-    for line_number, line in enumerate(read_lines(path, made_by="MSNER joined with hypotheses"), start=1):
+    for line_number, line in enumerate(read_lines(path), start=1):
         try:
             recording = parse_recording(json.loads(line))
             recognisers = recording.hyps.keys() if recognisers is None else recognisers
