@@ -186,9 +186,12 @@ def test_options_reach_the_function(monkeypatch: pytest.MonkeyPatch, capfd: pyte
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("train-tagger --train t --out o --match_speech", "--match_speech, --lang, --noise: the first needs --lang"),
-        ("train-tagger --train t --out o --lang nl", "--match_speech, --lang, --noise: the first needs --lang"),
-        ("train-tagger --train t --out o --noise 0.1", "--match_speech, --lang, --noise: the first needs --lang"),
+        (
+            "train-tagger --train t --out o --match_speech",
+            "--match_speech, --lang, --noise: --match_speech needs --lang",
+        ),
+        ("train-tagger --train t --out o --lang nl", "--match_speech, --lang, --noise: --match_speech needs --lang"),
+        ("train-tagger --train t --out o --noise 0.1", "--match_speech, --lang, --noise: --match_speech needs --lang"),
         ("train-tagger --train t --out o --match_speech --lang qq1", 'lang "qq1" is unknown'),
         ("train --data d --dump u --exp e --config c --reinit_layers 1", "give --init as well"),
         ("train --data d --dump u --exp e --config c --reinit_output", "give --init as well"),

@@ -59,7 +59,7 @@ class Sections(click.Group):
 @click.group(cls=Sections, context_settings=SETTINGS, no_args_is_help=False)
 @click.version_option(__version__)
 def cli() -> None:
-    """Spoken named entity recognition: speech in, a transcript with its names marked out."""
+    """Spoken named entity recognition: speech in, a transcript with its entities marked out."""
 
 
 for _one in (command for commands in SECTIONS.values() for command in commands):

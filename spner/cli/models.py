@@ -14,27 +14,41 @@ from spner.core.paths import DEV, TEST
 @click.option(
     "--train", "train_files", required=True, multiple=True, type=FOLDER, help="CoNLL column file; repeatable."
 )
-@click.option("--dev", type=FOLDER, help="Chooses the epoch.")
-@click.option("--test", type=FOLDER, help="Scored once, at the end.")
+@click.option("--dev", type=FOLDER, help="CoNLL column file that selects the best epoch.")
+@click.option("--test", type=FOLDER, help="CoNLL column file to score at the end.")
 @click.option("--out", required=True, type=FOLDER, help="Tagger folder to make.")
-@click.option("--model", help="Hub name or folder to fine-tune; without it a small model is trained from nothing.")
-@click.option("--encoding", default="utf-8", help="Of the files, such as latin-1.")
-@click.option("--token_column", default=0, type=int, help="Column of the token, from 0; the tag is in the last.")
+@click.option(
+    "--model", help="Model to fine-tune: folder or hub name. Without it a small model is trained from scratch."
+)
+@click.option("--encoding", default="utf-8", help="Encoding of the files, such as latin-1.")
+@click.option(
+    "--token_column", default=0, type=int, help="Column of the token, counted from 0; the tag is in the last column."
+)
 @click.option(
     "--match_speech",
     is_flag=True,
-    help="Train and score on text as a recogniser writes it: lower case, no punctuation; needs --lang.",
+    help="Train and score on text in the form of transcripts: lower case, no punctuation. Needs --lang.",
 )
 @click.option(
     "--noise",
     default=0.0,
     type=click.FloatRange(0, 1),
-    help="With --match_speech: probability of a simulated recognition error at each training word.",
+    help="With --match_speech: probability that a training word gets a simulated recognition error.",
 )
-@click.option("--lang", help="With --match_speech: language code; decides the normalisation.")
-@click.option("--epochs", type=click.IntRange(1), help="15 from nothing, 3 for fine-tuning.", show_default=False)
-@click.option("--learning_rate", type=float, help="1.5e-3 from nothing, 3e-5 for fine-tuning.", show_default=False)
-@click.option("--seed", default=0, type=int, help="Of all randomness.")
+@click.option("--lang", help="With --match_speech: language code; selects the normalisation.")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    help="Number of epochs; by default 15 from scratch, 3 for fine-tuning.",
+    show_default=False,
+)
+@click.option(
+    "--learning_rate",
+    type=float,
+    help="Peak learning rate; by default 1.5e-3 from scratch, 3e-5 for fine-tuning.",
+    show_default=False,
+)
+@click.option("--seed", default=0, type=int, help="Random seed.")
 def train_tagger_command(
     out: Path, train_files: tuple[Path, ...], match_speech: bool, noise: float, lang: str | None, **options: Any
 ) -> None:
@@ -44,7 +58,7 @@ def train_tagger_command(
 
     if bool(lang) != match_speech or (noise and not match_speech):
         raise SpnerError(
-            "--match_speech, --lang, --noise: the first needs --lang, and neither --lang nor --noise goes without it"
+            "--match_speech, --lang, --noise: --match_speech needs --lang; --lang and --noise need --match_speech"
         )
     if lang:
         require_language(lang)
@@ -55,50 +69,52 @@ def train_tagger_command(
 
 
 @click.command("lm")
-@click.option("--dump", required=True, type=FOLDER, help="Dump folder of stage 3: its train text is learnt.")
+@click.option(
+    "--dump", required=True, type=FOLDER, help="Dump folder of stage 3; the model is estimated on its training text."
+)
 @click.option("--out", required=True, type=FOLDER, help="Folder to make: lm.arpa and lm.json.")
 @click.option(
     "--unit",
     default="word",
     type=click.Choice(["word", "token"]),
-    help="token models the dump's tokens, for a search without a lexicon.",
+    help="word: for a lexicon search; token: for an open search, which can write any name.",
 )
-@click.option("--order", default=4, type=int, help="Words (tokens) of the longest n-gram, 2 to 6.")
+@click.option("--order", default=4, type=int, help="Length of the longest n-gram, 2 to 6.")
 @click.option(
     "--prune",
     default="",
     metavar="COUNTS",
     show_default="nothing",
-    help='One count an order, such as "0 0 1 2": n-grams that occur no more often are left out.',
+    help='One count for each order, such as "0 0 1 2": n-grams that occur at most that often are left out.',
 )
 @click.option(
     "--text",
     "texts",
     multiple=True,
     type=FOLDER,
-    help="More text: one normalised sentence a line, tagged or not; repeatable.",
+    help="More text: file of normalised sentences, one a line, tagged or not; repeatable.",
 )
 @click.option(
     "--columns",
     multiple=True,
     type=FOLDER,
-    help="More text: a CoNLL column file with entities, to normalise; repeatable.",
+    help="More text: CoNLL column file with entities, which is normalised; repeatable.",
 )
 @click.option(
     "--sentences",
     multiple=True,
     type=FOLDER,
-    help="More text: one cased, punctuated sentence a line, to normalise and tag; repeatable.",
+    help="More text: file of cased sentences, one a line, which are normalised and tagged; repeatable.",
 )
-@click.option("--tagger", help="For --sentences, as in spner annotate.")
-@click.option("--lang", help="For --columns and --sentences: language code; decides the normalisation.")
+@click.option("--tagger", help="Tagger for --sentences: folder or hub name.")
+@click.option("--lang", help="For --columns and --sentences: language code; selects the normalisation.")
 def lm_command(dump: Path, out: Path, prune: str, **options: Any) -> None:
-    """Estimate a language model for the beam search: modified Kneser-Ney n-grams over the tagged training text."""
+    """Estimate an n-gram language model on the tagged training text, for the beam search."""
     from spner.lm.build import format_record, make_lm
 
     counts = prune.split()
     if not all(count.isdecimal() for count in counts):
-        raise SpnerError(f'--prune "{prune}": expected one count an order, such as "0 0 1 2"')
+        raise SpnerError(f'--prune "{prune}": expected one count for each order, such as "0 0 1 2"')
     click.echo(f"{out}: {format_record(make_lm(dump, out, prune=[int(count) for count in counts], **options))}")
 
 
@@ -109,11 +125,11 @@ def lm_command(dump: Path, out: Path, prune: str, **options: Any) -> None:
 def tune_command(
     data: Path, exp: Path, configs: tuple[Path, ...], lm: Path | None, nj: int, batch_size: int, device: str
 ) -> None:
-    """Choose the weights of a beam search on dev, for spner decode to take; needs --decode_config."""
+    """Tune the weights of a beam search on dev; spner decode uses them. Needs --decode_config."""
     from spner.decode.beam import BeamOptions
     from spner.decode.tune import format_tuned, tune
 
     if not configs:
-        raise SpnerError("--decode_config: is missing; give the configuration whose weights are to be chosen")
+        raise SpnerError("--decode_config: is missing; give the configuration whose weights are to be tuned")
     beam = BeamOptions(configs, lm, num_workers=nj)
     click.echo(format_tuned(tune(data, exp, beam, device=device, batch_size=batch_size)))

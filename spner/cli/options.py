@@ -22,17 +22,21 @@ def beam_options(command: Callable[..., None]) -> Callable[..., None]:
             multiple=True,
             type=FOLDER,
             show_default="greedy search",
-            help="Beam search with these settings, conf/decode_*.yaml; repeatable, later files override single keys.",
+            help="Settings of a beam search, conf/decode_*.yaml; repeatable, later files override single keys.",
         ),
         click.option(
             "--lm",
             type=FOLDER,
             show_default="none",
-            help="Language model of the beam search: folder of spner lm, or an ARPA file.",
+            help="Language model of the beam search: folder of spner lm, or ARPA file.",
         ),
-        click.option("--nj", default=1, type=click.IntRange(1), help="Processes of the beam search."),
-        click.option("--batch_size", default=32, type=click.IntRange(1), help="Utterances in a batch at most."),
-        click.option("--device", default="auto", help="As torch names it; auto takes a GPU where there is one."),
+        click.option("--nj", default=1, type=click.IntRange(1), help="Number of processes of the beam search."),
+        click.option(
+            "--batch_size", default=32, type=click.IntRange(1), help="Largest number of utterances in a batch."
+        ),
+        click.option(
+            "--device", default="auto", help="Torch device, such as cpu or cuda:0; auto: a GPU if there is one."
+        ),
     ]
     for option in reversed(options):
         command = option(command)
@@ -43,9 +47,9 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say how references and hypotheses are read; the command gets them as ``rules``."""
 
     @click.option(
-        "--lang", help="Normalise both sides for this language, such as nl; without it words stay as they are."
+        "--lang", help="Normalise both sides as in this language, such as nl; without it words stay as they are."
     )
-    @click.option("--labels", default=" ".join(LABELS), help="The configured labels.")
+    @click.option("--labels", default=" ".join(LABELS), help="Labels to score.")
     @click.option(
         "--map",
         "mapping",
@@ -54,12 +58,12 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
         callback=_split_mapping,
         help="Rename a label on both sides; repeatable.",
     )
-    @click.option("--discard", default="", help="Labels, after --map, that are left out on both sides.")
+    @click.option("--discard", default="", help="Labels (after --map) to leave out on both sides.")
     @click.option(
         "--policy",
         default=POLICIES[0],
         type=click.Choice(POLICIES),
-        help="Of illegal entity symbols: an entity that is not closed is discarded, or repaired by closing it.",
+        help="What happens to an entity that is not closed: discard it, or repair it by closing it.",
     )
     @functools.wraps(command)
     def with_rules(lang: str | None, labels: str, mapping: dict[str, str], discard: str, policy: str, **options: Any):
@@ -84,11 +88,17 @@ def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--seen",
         type=FOLDER,
-        help="Training entities, in any form of --ref: F1 on entities, label and "
-        "words, that occur in them and on those that do not.",
+        help="Training entities, in any form of --ref. Adds F1 on entities that occur in them, and on entities that "
+        "do not.",
     )
-    @click.option("--bootstrap", "num_draws", default=1000, type=click.IntRange(0), help="Draws for the intervals.")
-    @click.option("--by_speaker", "utt2spk", type=FOLDER, help="Kaldi utt2spk: draw speakers, not utterances.")
+    @click.option(
+        "--bootstrap",
+        "num_draws",
+        default=1000,
+        type=click.IntRange(0),
+        help="Number of bootstrap draws for the intervals; 0: no intervals.",
+    )
+    @click.option("--by_speaker", "utt2spk", type=FOLDER, help="Kaldi utt2spk: draw speakers instead of utterances.")
     @click.option(
         "--drop_empty_hyp",
         is_flag=True,

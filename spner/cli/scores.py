@@ -18,13 +18,13 @@ from spner.core.paths import ENTITIES, GOLD_ENTITIES
     help="A folder with text and entities.jsonl, a Kaldi text with "
     "entity symbols, or JSON lines; true entities unless stage 2 wrote them.",
 )
-@click.option("--hyp", required=True, type=FOLDER, help="The same utterances in any of these forms.")
-@click.option("--out", type=FOLDER, help="JSON file to write; the utterances go into .utts.jsonl beside it.")
+@click.option("--hyp", required=True, type=FOLDER, help="Hypotheses for the same utterances, in any of these forms.")
+@click.option("--out", type=FOLDER, help="JSON file to write; every utterance goes to a .utts.jsonl beside it.")
 @scoring_options
 def score_command(ref: Path, hyp: Path, out: Path | None, options: Any) -> None:
-    """Score hypotheses: WER, CER, EER, F1 with 95 % intervals, and what went wrong with each entity.
+    """Score hypotheses: WER, CER, EER and F1 with 95 % intervals, and kinds of errors.
 
-    A label that is not configured is refused in references; in hypotheses it is an error of theirs and warned of.
+    A label that is not in --labels is refused in references. In hypotheses it counts as an error, with a warning.
     """
     from spner.scoring.score import score, write_scores
     from spner.scoring.table import format_table
@@ -34,18 +34,18 @@ def score_command(ref: Path, hyp: Path, out: Path | None, options: Any) -> None:
 
 
 @click.command("compare")
-@click.option("--ref", required=True, type=FOLDER, help="As for spner score.")
+@click.option("--ref", required=True, type=FOLDER, help="References, as for spner score.")
 @click.option(
     "--hyp",
     "hyps",
     required=True,
     multiple=True,
-    help="Twice, as for spner score; several seeds of one system as NAME=PATH with the same name.",
+    help="Hypotheses, as for spner score; give two. Several seeds of a system: NAME=PATH with the same name.",
 )
 @click.option("--out", type=FOLDER, help="JSON file to write.")
 @scoring_options
 def compare_command(ref: Path, hyps: tuple[str, ...], out: Path | None, options: Any) -> None:
-    """Compare two systems: differences with 95 % intervals and p-values from a paired bootstrap, and where they are."""
+    """Compare two systems: differences with 95 % intervals and p-values (paired bootstrap)."""
     from spner.core.files import write_json
     from spner.scoring.compare import compare, format_comparison, group_systems
 
@@ -62,15 +62,17 @@ def compare_command(ref: Path, hyps: tuple[str, ...], out: Path | None, options:
     required=True,
     multiple=True,
     type=FOLDER,
-    help="Data folder, one of its sets, or a file of tagged text or JSON lines; repeatable.",
+    help="Data folder, one of its sets, tagged text or JSON lines; repeatable.",
 )
-@click.option("--target", required=True, type=FOLDER, help="What the sources are compared with; as --source.")
-@click.option("--gold", is_flag=True, help="Take the gold entities of folders instead of the pseudo-labels.")
-@click.option("--top", default=10, type=click.IntRange(0), help="Shared and unshared entities that are shown.")
+@click.option(
+    "--target", required=True, type=FOLDER, help="Corpus that the sources are compared with, in any form of --source."
+)
+@click.option("--gold", is_flag=True, help="Use the gold entities of folders instead of the pseudo-labels.")
+@click.option("--top", default=10, type=click.IntRange(0), help="Number of shared and unshared entities to show.")
 @click.option("--out", type=FOLDER, help="JSON file to write.")
 @reading_options
 def overlap_command(sources: tuple[Path, ...], gold: bool, out: Path | None, **options: Any) -> None:
-    """Count the entities that the sources, each and together, share with the target, by mention and distinct."""
+    """Count the entities that corpora share with a target corpus."""
     from spner.core.files import write_json
     from spner.scoring.overlap import compute_overlaps, format_overlaps
 
@@ -83,10 +85,12 @@ def overlap_command(sources: tuple[Path, ...], gold: bool, out: Path | None, **o
 @click.command("stats")
 @click.argument("data", metavar="DIR", type=FOLDER)
 @click.option("--gold", is_flag=True, help="Count the gold entities instead of the pseudo-labels.")
-@click.option("--top", default=10, type=click.IntRange(0), help="Most frequent entities of each label.")
+@click.option(
+    "--top", default=10, type=click.IntRange(0), help="Number of most frequent entities to show for each label."
+)
 @click.option("--out", type=FOLDER, help="JSON file to write.")
 def stats_command(data: Path, gold: bool, top: int, out: Path | None) -> None:
-    """Count what DIR, a data folder or one of its sets, holds: utterances, hours, words, speakers, entities."""
+    """Count utterances, hours, words, speakers and entities of DIR, a data folder or one of its sets."""
     from spner.core.files import write_json
     from spner.data.stats import compute_stats, format_stats
 
@@ -100,9 +104,10 @@ def stats_command(data: Path, gold: bool, top: int, out: Path | None) -> None:
 @click.argument("exps", metavar="EXP...", nargs=-1, required=True, type=FOLDER)
 @click.option("--out", required=True, type=FOLDER, help="HTML file to write.")
 def report_command(exps: tuple[Path, ...], out: Path) -> None:
-    """Write one HTML page that shows each EXP, an experiment folder or a scores file of spner score, side by side.
+    """Write one HTML page with the scores and utterances of experiments.
 
-    It holds the scores with their intervals, and all utterances to look at, reference and hypothesis aligned.
+    EXP is an experiment folder, or a file that spner score --out wrote. The page shows scores with intervals side by
+    side, and every utterance with reference and hypothesis aligned.
     """
     from spner.report.page import write_page
 
@@ -110,15 +115,15 @@ def report_command(exps: tuple[Path, ...], out: Path) -> None:
 
 
 @click.command("benchmark")
-@click.option("--langs", default="nl de en", help="The target language, then the sources.")
-@click.option("--preset", default="quick", help="What runs: conf/benchmark_PRESET.yaml.")
+@click.option("--langs", default="nl de en", help="Target language, then source languages.")
+@click.option("--preset", default="quick", help="Name of conf/benchmark_PRESET.yaml, which says what runs.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key of the preset; repeatable.")
-@click.option("--egs", default="egs", type=FOLDER, help="Folder of the recipes; results go into its benchmark/exp.")
-@click.option("--dry_run", is_flag=True, help="Print the cells, and about how long each takes; run nothing.")
+@click.option("--egs", default="egs", type=FOLDER, help="Folder of the recipes; results go to its benchmark/exp.")
+@click.option("--dry_run", is_flag=True, help="Print the cells and about how long each takes; run nothing.")
 def benchmark_command(langs: str, preset: str, settings: tuple[str, ...], egs: Path, dry_run: bool) -> None:
-    """Run the paper's comparison and collect it: pipeline, E2E, zero-shot, fractions, transfer, joint training.
+    """Run the paper's comparison: pipeline, E2E, zero-shot, transfer, joint training.
 
-    Finished cells are not run again, and one that fails does not stop the others.
+    Finished cells are not run again. A cell that fails does not stop the others.
     """
     from spner.benchmark import run
     from spner.benchmark.plan import make_plan
