@@ -93,6 +93,31 @@ def test_pseudo_labels_judge_dev_where_there_is_no_gold(data: Path, exp: Path) -
     assert calibrate_sets(data, exp)["references"] == paths.ENTITIES
 
 
+def test_gold_entities_judge_dev_where_pseudo_labels_lie_beside_them(data: Path, exp: Path) -> None:
+    write_entities(data / paths.DEV / paths.ENTITIES, HYPS)
+    fitted = calibrate_sets(data, exp)
+    assert fitted["references"] == paths.GOLD_ENTITIES and fitted["entities"]["right"] == 20
+
+
+def test_the_hypotheses_are_judged_and_not_the_references(data: Path, exp: Path) -> None:
+    """A word and an entity too many are wrong ones; one that is missing is none."""
+    more = Transcript(("in", "het", "delft"), (Entity(0, 1, "PER"), Entity(2, 3, "LOC")))
+    less = Transcript(("in",))
+    hyps = {u: more if i % 2 else less for i, u in enumerate(REFS)}
+    times = ((0.0, 0.2), (0.2, 0.4), (0.4, 0.8))
+    raw = {
+        u: Timing(times[: len(hyp.words)], (0.9, 0.3, 0.9)[: len(hyp.words)], (0.3, 0.9)[: len(hyp.entities)])
+        for u, hyp in hyps.items()
+    }
+    write_set(exp, paths.DEV, raw, hyps=hyps)
+    fitted = calibrate_sets(data, exp)
+    assert (fitted["words"]["num"], fitted["words"]["right"]) == (20 * 3 + 20, 20 * 2 + 20)
+    assert (fitted["entities"]["num"], fitted["entities"]["right"]) == (20 * 2, 20)
+    found = read_confidences(exp, paths.DEV)["u1"]
+    assert found.word_confidences[1] < 0.1 < 0.9 < found.word_confidences[2]
+    assert found.entity_confidences[0] < 0.1 < 0.9 < found.entity_confidences[1]
+
+
 def test_changed_references_of_dev_calibrate_every_set_anew(data: Path, exp: Path) -> None:
     calibrate_sets(data, exp)
     write_entities(data / paths.DEV / paths.GOLD_ENTITIES, HYPS)  # now every word is right
