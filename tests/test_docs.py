@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from spner.cli import cli
-from spner.scoring.score import Options, score
+from spner.scoring.options import Options
+from spner.scoring.score import score
 
 ROOT = Path(__file__).resolve().parents[1]
 METRICS = ROOT / "docs" / "metrics.md"

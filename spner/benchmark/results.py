@@ -47,9 +47,10 @@ from spner.core.files import read_json
 from spner.data.datadir import find_sets
 from spner.scoring.compare import compare
 from spner.scoring.inputs import Rules
+from spner.scoring.options import Options
 from spner.scoring.overlap import compute_overlaps
 from spner.scoring.pool import pool
-from spner.scoring.score import Options
+from spner.scoring.schema import ScoresMadeWith, read_scores
 
 BY_LANGUAGE, BY_TAGGER, BY_FRACTION, OVER_PIPELINE, JOINED, ABLATION = KINDS = (
     "e2e against the pipeline",
@@ -70,7 +71,7 @@ class _Scored:
 
     cell: Cell
     gold: bool
-    made_with: dict[str, Any]
+    made_with: ScoresMadeWith
 
     @property
     def ref(self) -> Path:
@@ -97,6 +98,7 @@ class _Scored:
             Rules(self.made_with["lang"]),
             seen=self.cell.recipe / seen if seen else None,
             num_draws=self.made_with["bootstrap"],
+            gold=self.gold,
         )
 
     @property
@@ -147,7 +149,7 @@ def _read(finished: Iterable[Cell]) -> dict[Group, dict[int, _Scored]]:
     groups: dict[Group, dict[int, _Scored]] = {}
     for cell in sorted((c for c in finished if c.group.system != DATA), key=lambda c: (c.group, c.seed)):
         gold = scores_of(cell, gold=True).exists()
-        made_with = read_json(scores_of(cell, gold=gold))["made_with"]
+        made_with = read_scores(scores_of(cell, gold=gold))["made_with"]
         groups.setdefault(cell.group, {})[cell.seed] = _Scored(cell, gold, made_with)
     return groups
 

@@ -6,7 +6,7 @@ from typing import Any
 from spner.benchmark.plan import CASED, E2E, JOINT, PIPELINE, TRANSFER, ZERO_SHOT, Group
 from spner.benchmark.preset import WHOLE
 from spner.benchmark.results import ABLATION, KINDS, find_curve_group, groups_of, name_group
-from spner.report.markdown import GOLD_NOTE, PSEUDO_NOTE, SYNTHETIC_NOTE
+from spner.report.markdown import NOTES, SYNTHETIC_NOTE
 from spner.report.scored import METRICS
 
 ABSENT = "-"
@@ -72,7 +72,7 @@ def format_results(results: Mapping[str, Any], *, plot: str, machine: str, skipp
 def _references(results: Mapping[str, Any]) -> list[str]:
     """Return whose entities the scores are against, by language."""
     of_lang = {group.lang: entry for group, entry in groups_of(results).items()}
-    notes = {lang: GOLD_NOTE if entry["gold"] else PSEUDO_NOTE for lang, entry in of_lang.items()}
+    notes = {lang: NOTES[entry["gold"]] for lang, entry in of_lang.items()}
     lines = [
         f"- {lang}: {of_lang[lang]['num_utts']} utterances of test; {notes[lang]}"
         for lang in _langs(results)

@@ -104,13 +104,26 @@ def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
         is_flag=True,
         help="Leave utterances with an empty hypothesis out of F1 and EER, as the paper did.",
     )
+    @click.option(
+        "--references",
+        type=click.Choice(["gold", "pseudo"]),
+        show_default="not stated",
+        help="Whether the references are true entities or a tagger's pseudo-labels; the table says it.",
+    )
     @reading_options
     @functools.wraps(command)
     def with_options(
-        rules: Any, seen: Path | None, num_draws: int, utt2spk: Path | None, drop_empty_hyp: bool, **others: Any
+        rules: Any,
+        seen: Path | None,
+        num_draws: int,
+        utt2spk: Path | None,
+        drop_empty_hyp: bool,
+        references: str | None,
+        **others: Any,
     ) -> None:
-        from spner.scoring.score import Options
+        from spner.scoring.options import Options
 
-        command(options=Options(rules, seen, num_draws, utt2spk, drop_empty_hyp), **others)
+        gold = None if references is None else references == "gold"
+        command(options=Options(rules, seen, num_draws, utt2spk, drop_empty_hyp, gold), **others)
 
     return with_options

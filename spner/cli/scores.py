@@ -15,8 +15,7 @@ from spner.core.paths import ENTITIES, GOLD_ENTITIES
     "--ref",
     required=True,
     type=FOLDER,
-    help="A folder with text and entities.jsonl, a Kaldi text with "
-    "entity symbols, or JSON lines; true entities unless stage 2 wrote them.",
+    help="A folder with text and entities.jsonl, a Kaldi text with entity symbols, or JSON lines.",
 )
 @click.option("--hyp", required=True, type=FOLDER, help="Hypotheses for the same utterances, in any of these forms.")
 @click.option("--out", type=FOLDER, help="JSON file to write; every utterance goes to a .utts.jsonl beside it.")

@@ -23,7 +23,6 @@ from spner.corpora.common_voice import require_clip_name
 from spner.corpora.paper_json import PUBLISHED_NAMES, make_record, write_paper_json
 from spner.data.audio import SAMPLE_RATE_HZ, copy_stored
 from spner.data.datadir import find_sets, parse_seconds, read_entities, read_sentences, read_table
-from spner.scoring.score import is_gold
 from spner.text.tags import spans_to_bio
 from spner.text.textnorm import normalise_words
 
@@ -65,7 +64,7 @@ def export(data: Path, out: Path, *, format_name: str, entities_file: str = path
     """
     sets = [_read_set(folder, entities_file, NEEDED[format_name]) for folder in find_sets(data)]
     if format_name == PAPER_JSON:
-        return [_write_paper_json(sets, out, _describe(data, sets, entities_file))]
+        return [_write_paper_json(sets, out, _describe(data, entities_file))]
     if format_name == CONLL:
         return [_write_conll(one, out / f"{one.name}.conll") for one in sets]
     lang = _read_report(data)["settings"]["lang"]
@@ -104,15 +103,14 @@ def _read_report(data: Path) -> dict[str, Any]:
     return read_json(reports[0])
 
 
-def _describe(data: Path, sets: list[_Set], entities_file: str) -> dict[str, Any]:
+def _describe(data: Path, entities_file: str) -> dict[str, Any]:
     """Return what the authors' format has ``meta`` for."""
     report = _read_report(data)
-    gold = all(is_gold(one.folder / entities_file) for one in sets)
     return {
         "made_by": f"spner {__version__}",
         "lang": report["settings"]["lang"],
         "labels": list(LABELS),
-        "entities": "gold" if gold else "pseudo-labels",
+        "entities": "gold" if entities_file == paths.GOLD_ENTITIES else "pseudo-labels",
         "synthetic": report["synthetic"],
     }
 

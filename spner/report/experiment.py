@@ -14,7 +14,8 @@ from spner.data.trainset import format_counts
 from spner.report.curves import plot_curves
 from spner.report.markdown import Run, write_results
 from spner.scoring.inputs import Rules
-from spner.scoring.score import Options, write_scores
+from spner.scoring.options import Options
+from spner.scoring.score import write_scores
 from spner.scoring.table import format_table
 
 
@@ -56,8 +57,8 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str]) -> str:
                 paths.score_file(exp, set_name, gold=gold),
                 ref=ref,
                 hyp=paths.decode_dir(exp, set_name),
-                options=Options(Rules(run.lang), seen=seen if seen.exists() else None),
-                about={"experiment": asdict(run)},
+                options=Options(Rules(run.lang), seen=seen if seen.exists() else None, gold=gold),
+                experiment=asdict(run),
             )
             tables.append(f"{set_name}, {'gold entities' if gold else 'pseudo-labels'}\n{format_table(scores)}")
     write_results(exp, run)

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spner.core.errors import SpnerError
-from spner.core.files import atomic_text, read_json
+from spner.core.files import atomic_text
 from spner.core.paths import DEV, RESULTS, TEST, TRAIN, score_file
+from spner.scoring.schema import read_scores
 
 GOLD_NOTE = "the references are true entities (gold)."
 PSEUDO_NOTE = "the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy."
+UNSTATED_NOTE = "whether the references are true entities was not stated; say --references gold or pseudo."
+NOTES = {True: GOLD_NOTE, False: PSEUDO_NOTE, None: UNSTATED_NOTE}
 SYNTHETIC_NOTE = "The speech is synthetic (eSpeak NG): these scores say nothing about recorded speech."
 
 
@@ -51,7 +54,7 @@ def write_results(exp: Path, run: Run) -> Path:
         "Rates are fractions with 95 % intervals: lower is better for WER, CER and EER, higher for F1 (P precision, R "
         "recall; seen: entities of this recipe's train set, all of it).",
         "",
-        *(f"- {row.name}: {GOLD_NOTE if row.gold else PSEUDO_NOTE}" for row in rows),
+        *(f"- {row.name}: {NOTES[row.gold]} `{row.signature}`" for row in rows),
         "",
         *_run_table(run),
     ]
@@ -60,15 +63,16 @@ def write_results(exp: Path, run: Run) -> Path:
     return exp / RESULTS
 
 
-def set_title(set_name: str, *, gold: bool) -> str:
-    """Return how a scored set is called, its references told."""
-    return f"{set_name} ({'gold' if gold else 'pseudo-labels'})"
+def set_title(set_name: str, *, gold: bool | None) -> str:
+    """Return the name of a scored set with the kind of its references."""
+    kinds = {True: "gold", False: "pseudo-labels", None: "references not stated"}
+    return f"{set_name} ({kinds[gold]})"
 
 
-def set_place(set_name: str, *, gold: bool) -> tuple[int, str, bool]:
-    """Return a key to sort by: test, dev and train first, and pseudo-labels before gold."""
+def set_place(set_name: str) -> tuple[int, str]:
+    """Return a key to sort sets by: test, dev and train first."""
     known = (TEST, DEV, TRAIN)
-    return (known.index(set_name) if set_name in known else len(known), set_name, gold)
+    return known.index(set_name) if set_name in known else len(known), set_name
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,9 @@ class _Row:
     """One scored set."""
 
     set_name: str
-    gold: bool
+    gold: bool | None
     cells: tuple[str, ...]
+    signature: str
 
     @property
     def name(self) -> str:
@@ -89,11 +94,11 @@ def _read_rows(exp: Path) -> list[_Row]:
     rows = [_read_row(file) for file in folder.glob("*.json")]
     if not rows:
         raise SpnerError(f"{folder}: holds no scores (expected one JSON file a scored set); run stage 6")
-    return sorted(rows, key=lambda row: set_place(row.set_name, gold=row.gold))
+    return sorted(rows, key=lambda row: (*set_place(row.set_name), (False, True, None).index(row.gold)))
 
 
 def _read_row(file: Path) -> _Row:
-    scores = read_json(file)
+    scores = read_scores(file)
     try:
         intervals, f1, gold = scores["ci95"] or {}, scores["f1"]["micro"], scores["gold"]
         groups = [scores[name] and scores[name]["micro"]["f1"] for name in ("seen", "unseen")]
@@ -107,7 +112,7 @@ def _read_row(file: Path) -> _Row:
         )
     except (KeyError, TypeError) as error:
         raise SpnerError(f"{file}: holds no scores (no {error}, which stage 6 writes); rerun stage 6") from error
-    return _Row(file.stem.removesuffix("_gold") if gold else file.stem, gold, cells)
+    return _Row(file.stem.removesuffix("_gold") if gold else file.stem, gold, cells, scores["signature"])
 
 
 def _run_table(run: Run) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from spner.core.files import atomic_text
 from spner.core.paths import utterances_file
-from spner.report.markdown import GOLD_NOTE, PSEUDO_NOTE, SYNTHETIC_NOTE, set_place, set_title
+from spner.report.markdown import NOTES, SYNTHETIC_NOTE, set_place, set_title
 from spner.report.scored import Experiment, Scored, read_experiments
 from spner.report.tables import confusion_table, error_bar, label_rows, overview_rows, score_groups
 from spner.report.utterances import Packed, pack_utterances
@@ -40,8 +40,8 @@ def write_page(exps: Sequence[Path], out: Path) -> str:
 def _group(experiments: Sequence[Experiment]) -> list[list[Scored]]:
     """Bring together what the experiments have on the same set and kind of references: test first, gold first."""
 
-    def place(one: Scored) -> tuple[int, str, bool]:
-        return set_place(one.set_name, gold=not one.gold)
+    def place(one: Scored) -> tuple[int, str, int]:
+        return *set_place(one.set_name), (True, False, None).index(one.gold)
 
     scored = sorted((one for experiment in experiments for one in experiment.scored), key=place)
     return [list(group) for _, group in groupby(scored, key=place)]
@@ -118,7 +118,7 @@ def _show_set(
         "title": _title(group[0]),
         "name": group[0].set_name,
         "gold": group[0].gold,
-        "note": GOLD_NOTE if group[0].gold else PSEUDO_NOTE,
+        "note": NOTES[group[0].gold],
         "columns": columns,
         "num_utts": [one.num_utts for one in group],
         "several": len(group) > 1,

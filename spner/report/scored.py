@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from spner.core.errors import SpnerError
-from spner.core.files import read_json
 from spner.core.paths import CURVES, TEST, score_file
+from spner.scoring.schema import read_scores
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Scored:
     set_name: str
     """File name without ``_gold`` in an experiment folder, the references' path for a single file."""
     file: Path
-    gold: bool
+    gold: bool | None
     num_utts: int
     rates: dict[str, Rate]
     """By the metric's title."""
@@ -152,16 +152,18 @@ def _read_experiment(path: Path, name: str) -> Experiment:
 
 
 def _read_scored(file: Path, experiment: str, *, in_folder: bool = False) -> Scored:
-    scores = read_json(file)
+    scores = read_scores(file)
     try:
         json.dumps(scores, ensure_ascii=False).encode()  # a lone surrogate cannot be written
+        if scores["gold"] not in (True, False, None):
+            raise ValueError(f'gold is "{scores["gold"]}"')
         made_with, stem = dict(scores["made_with"]), file.stem
         folder_set = stem.removesuffix("_gold") if scores["gold"] else stem
         return Scored(
             experiment=experiment,
             set_name=folder_set if in_folder else str(made_with.get("ref", stem)),
             file=file,
-            gold=bool(scores["gold"]),
+            gold=scores["gold"],
             num_utts=int(scores["num_utts"]),
             rates={metric.title: _rate(scores, metric) for group in METRICS.values() for metric in group},
             labels={

@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from spner.core.errors import SpnerError
 from spner.scoring.counts import Table, sum_counts
 from spner.scoring.inputs import Phrases, Side, read_side
+from spner.scoring.options import Options, describe, sign
 from spner.scoring.pool import System, read_systems
-from spner.scoring.score import Options, describe, is_gold, read_speakers
+from spner.scoring.schema import SCHEMA, Comparison, Difference, Example
+from spner.scoring.score import read_speakers
 from spner.scoring.significance import compare_systems, p_value, percentile_interval, sum_groups
-from spner.scoring.table import format_number
+from spner.scoring.table import format_head, format_number
 
 TITLES = {
     "wer": "WER",
@@ -58,7 +59,7 @@ def group_systems(hyps: Sequence[str]) -> dict[str, list[Path]]:
     return systems
 
 
-def compare(ref: Path, systems: Mapping[str, Sequence[Path]], options: Options) -> dict[str, Any]:
+def compare(ref: Path, systems: Mapping[str, Sequence[Path]], options: Options) -> Comparison:
     """Compare two systems by a paired bootstrap.
 
     Args:
@@ -67,10 +68,8 @@ def compare(ref: Path, systems: Mapping[str, Sequence[Path]], options: Options) 
         options: as :func:`spner.scoring.score.score` takes them; ``num_draws`` must be 1 or more.
 
     Returns:
-        ``{"num_utts": …, "gold": …, "systems": {name: number of seeds}, "scores": {"wer": {"a": …, "b": …,
-        "difference": b - a, "ci95": [low, high], "p": …}, …}, "examples": [{"utt_id": …, "ref": tagged text,
-        "a": […], "b": [tagged text of each seed], "errors": [entity errors of a, of b], "word_errors": […]}, …]}``;
-        examples are the utterances whose errors differ most, entity errors before word errors.
+        the differences of every headline score; examples are the utterances whose errors differ most, entity errors
+        before word errors.
 
     Raises:
         SpnerError: as :func:`spner.scoring.score.score`.
@@ -79,19 +78,24 @@ def compare(ref: Path, systems: Mapping[str, Sequence[Path]], options: Options) 
     first, second = read_systems(ref_side, systems, options)
     speakers = read_speakers(options.utt2spk, ref_side) if options.utt2spk else None
     return {
+        "schema": SCHEMA,
+        "signature": sign(options),
         "num_utts": len(ref_side.utterances),
-        "gold": is_gold(ref),
+        "gold": options.gold,
         "systems": {system.name: len(system.sides) for system in (first, second)},
         "scores": _compare_scores(first, second, speakers, options.num_draws),
         "examples": _find_examples(ref_side, first, second),
-        "made_with": describe(options)
-        | {"ref": str(ref), "hyp": {name: list(map(str, paths)) for name, paths in systems.items()}},
+        "made_with": {
+            **describe(options),
+            "ref": str(ref),
+            "hyp": {name: list(map(str, paths)) for name, paths in systems.items()},
+        },
     }
 
 
 def _compare_scores(
     first: System, second: System, speakers: Sequence[str] | None, num_draws: int
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Difference]:
     rows = {
         system.name: [table.rows if speakers is None else sum_groups(table.rows, speakers) for table in system.tables]
         for system in (first, second)
@@ -99,7 +103,7 @@ def _compare_scores(
     names = first.names & second.names
     draws = compare_systems(first.tables[0].columns, rows, names, num_draws=num_draws)
     whole = [system.scores for system in (first, second)]
-    compared = {}
+    compared: dict[str, Difference] = {}
     for name, (a, b) in draws.items():
         values = [scores[name] for scores in whole]
         compared[name] = {
@@ -112,7 +116,7 @@ def _compare_scores(
     return compared
 
 
-def _find_examples(ref: Side, first: System, second: System) -> list[dict[str, Any]]:
+def _find_examples(ref: Side, first: System, second: System) -> list[Example]:
     """Return the utterances whose mean number of errors over the seeds differs most."""
     errors = [np.mean([_count_errors(table) for table in system.tables], axis=0) for system in (first, second)]
     entities, words = np.abs(errors[1] - errors[0]).T  # (utterances,) each
@@ -146,11 +150,11 @@ def _count_errors(table: Table) -> np.ndarray:
     return np.stack([found.fp + found.fn, words.num_sub + words.num_del + words.num_ins], axis=1)
 
 
-def format_comparison(comparison: dict[str, Any]) -> str:
-    """Return the comparison as a table for the terminal, and the utterances where the systems differ most."""
+def format_comparison(comparison: Comparison) -> str:
+    """Return the comparison as a table for the terminal, its signature, and the utterances that differ most."""
     (a, num_a), (b, num_b) = comparison["systems"].items()
     lines = [
-        f"{comparison['num_utts']} utterances, references: {'gold' if comparison['gold'] else 'pseudo-labels'}",
+        format_head(comparison),
         f"A: {a}{_format_seeds(num_a)}",
         f"B: {b}{_format_seeds(num_b)}",
         "",
@@ -164,6 +168,7 @@ def format_comparison(comparison: dict[str, Any]) -> str:
             f"{title:14}{format_number(row['a']):>9}{format_number(row['b']):>9}{difference:>9}"
             f"  {bounds:>18}{format_number(row['p']):>8}"
         )
+    lines += ["", comparison["signature"]]
     for example in comparison["examples"]:
         counts = (
             f"{key} errors {x:g} and {y:g}"

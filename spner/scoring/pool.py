@@ -9,7 +9,9 @@ import numpy as np
 
 from spner.scoring.counts import Table, compute_scores
 from spner.scoring.inputs import Side, read_side, require_same_utterances
-from spner.scoring.score import Options, count_sides, find_labels, is_gold, read_seen, read_speakers
+from spner.scoring.options import Options
+from spner.scoring.schema import Pooled
+from spner.scoring.score import count_sides, find_labels, read_seen, read_speakers
 from spner.scoring.significance import compute_intervals
 
 
@@ -55,17 +57,13 @@ def read_systems(ref: Side, systems: Mapping[str, Sequence[Path]], options: Opti
     ]
 
 
-def pool(ref: Path, hyps: Sequence[Path], options: Options) -> dict[str, Any]:
+def pool(ref: Path, hyps: Sequence[Path], options: Options) -> Pooled:
     """Score the seeds of one system together; draws of the bootstrap take utterances and seeds.
 
     Args:
         ref: the references, any form that :func:`spner.scoring.inputs.read_side` reads.
         hyps: the hypotheses of each seed.
         options: as :func:`spner.scoring.score.score` takes them; ``num_draws`` must be 1 or more.
-
-    Returns:
-        ``{"num_utts": …, "gold": …, "scores": {"wer": {"value": of all seeds pooled, "ci95": [low, high],
-        "seeds": [of each seed]}, …}}``
 
     Raises:
         SpnerError: as :func:`spner.scoring.score.score`.
@@ -77,7 +75,7 @@ def pool(ref: Path, hyps: Sequence[Path], options: Options) -> dict[str, Any]:
     alone = [compute_scores(table.columns, table.totals(), table.names) for table in system.tables]
     return {
         "num_utts": len(ref_side.utterances),
-        "gold": is_gold(ref),
+        "gold": options.gold,
         "scores": {
             name: {"value": value, "ci95": intervals[name], "seeds": [scores[name] for scores in alone]}
             for name, value in system.scores.items()

@@ -1,30 +1,9 @@
-"""Two sides -> every score, in the JSON form of ``exp/<tag>/score/<set>.json``.
-
-Rates are fractions with full precision, counts beside them; a score that is undefined is None::
-
-    {"num_utts": 120, "gold": true,
-     "wer": {"rate": 0.1, "sub": 90, "del": 20, "ins": 10, "num_ref": 1200},
-     "cer": {…}, "wer_tagged": {…}, "entity_wer": {…},
-     "f1": {"micro": {"precision": …, "recall": …, "f1": …, "tp": …, "fp": …, "fn": …},
-            "macro_f1": 0.6, "labels": {"PER": {…}, …}},
-     "label_f1": {…}, "f1_span": {…}, "f1_span_text": {…}, "f1_aligned": {…}, "seen": {…}, "unseen": {…},
-     "eer": {"rate": 0.3, "errors": 30, "num_entities": 100}, "eer_substr": {…},
-     "errors": {"correct": 70, "wrong_label": 5, "wrong_boundary": 5, "misspelt": 9, "missed": 11, "spurious": 8},
-     "confusion": {"PER": {"PER": 40, "ORG": 2, "LOC": 0, "O": 3}, …, "O": {"PER": 4, …}},
-     "illegal_symbols": {"ref": {"per_100_utts": 0.0}, "hyp": {"unclosed": 2, "per_100_utts": 1.67}},
-     "times": {"frame_f1": {…}, …},
-     "ci95": {"wer": [0.08, 0.12], "f1": [0.65, 0.78], "f1.PER": […], …},
-     "made_with": {…}}
-
-``times`` is :func:`spner.scoring.times.score_folder_times`, of folders whose words carry seconds on both sides.
-``O`` in the confusion table stands for no entity: what was missed, and what is spurious.
-"""
+"""Two sides -> every score, in the form of :class:`spner.scoring.schema.Scores`."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TextIO
 
 import numpy as np
@@ -32,9 +11,8 @@ import numpy as np
 from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, write_json
-from spner.core.paths import ANNOTATE_RECORD, ENTITIES, GOLD_ENTITIES, utterances_file
+from spner.core.paths import ENTITIES, GOLD_ENTITIES, utterances_file
 from spner.core.progress import Progress
-from spner.core.provenance import collect_versions, git_commit
 from spner.data.datadir import json_line, read_table
 from spner.scoring.counts import (
     MATCHES,
@@ -58,30 +36,11 @@ from spner.scoring.inputs import (
     require_same_utterances,
 )
 from spner.scoring.ner import EntityErrors, Key, MatchCounts, compute_macro_f1
-from spner.scoring.significance import SEED, compute_intervals
+from spner.scoring.options import Options, describe, sign
+from spner.scoring.schema import SCHEMA, ErrorRate, MatchScores, MissedRate, Scores, TimeScores
+from spner.scoring.significance import compute_intervals
 from spner.scoring.times import score_folder_times
 from spner.scoring.wer import ErrorCounts
-
-NUM_DRAWS = 1000
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is scored how; ``spner score --help`` describes each.
-
-    Attributes:
-        rules: how both sides are read.
-        seen: the training entities, any form that :func:`spner.scoring.inputs.read_side` reads.
-        num_draws: of the bootstrap; 0 leaves the intervals out.
-        utt2spk: Kaldi's table; the bootstrap draws speakers instead of utterances.
-        drop_empty_hyp: leave utterances with an empty hypothesis out of F1 and EER, as the paper did, not of the WER.
-    """
-
-    rules: Rules = field(default_factory=Rules)
-    seen: Path | None = None
-    num_draws: int = NUM_DRAWS
-    utt2spk: Path | None = None
-    drop_empty_hyp: bool = False
 
 
 @dataclass
@@ -100,8 +59,8 @@ class Account:
 DEFAULTS = Options()
 
 
-def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO | None = None) -> dict[str, Any]:
-    """Score one side against another; the form of the result is in the module's docstring.
+def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO | None = None) -> Scores:
+    """Score one side against another.
 
     Args:
         ref: the references, any form that :func:`spner.scoring.inputs.read_side` reads.
@@ -126,8 +85,10 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
     speakers = read_speakers(options.utt2spk, ref_side) if options.utt2spk else None
     num_utts = len(ref_side.utterances)
     return {
+        "schema": SCHEMA,
+        "signature": sign(options),
         "num_utts": num_utts,
-        "gold": is_gold(ref),
+        "gold": options.gold,
         **_format_counts(table),
         "errors": {kind: account.kinds[kind] for kind in KINDS} if account else None,
         "confusion": _format_confusion(account.labels, table.columns.labels) if account else None,
@@ -137,13 +98,13 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
         },
         "times": _score_times(ref, hyp, options.rules),
         "ci95": compute_intervals([table], num_draws=options.num_draws, groups=speakers) if options.num_draws else None,
-        "made_with": describe(options) | {"ref": str(ref), "hyp": str(hyp)},
+        "made_with": {**describe(options), "ref": str(ref), "hyp": str(hyp)},
     }
 
 
 def write_scores(
-    out: Path, *, ref: Path, hyp: Path, options: Options = DEFAULTS, about: Mapping[str, Any] = MappingProxyType({})
-) -> dict[str, Any]:
+    out: Path, *, ref: Path, hyp: Path, options: Options = DEFAULTS, experiment: Mapping[str, Any] | None = None
+) -> Scores:
     """Do :func:`score`, write its result to ``out`` and the utterances beside it; return the result.
 
     Args:
@@ -151,46 +112,22 @@ def write_scores(
         ref: see :func:`score`.
         hyp: see :func:`score`.
         options: how.
-        about: what else the scores were made with.
+        experiment: what made the hypotheses, where it was a recipe.
     """
     with atomic_text(utterances_file(out)) as details:
         scores = score(ref, hyp, options, details=details)
-    scores["made_with"] |= about
+    if experiment is not None:
+        scores["made_with"]["experiment"] = dict(experiment)
     write_json(out, scores)
     return scores
 
 
-def _score_times(ref: Path, hyp: Path, rules: Rules) -> dict[str, Any] | None:
+def _score_times(ref: Path, hyp: Path, rules: Rules) -> TimeScores | None:
     """Return the scores of times; they know nothing of renamed labels and of those left out."""
     folder, entities = (ref, ENTITIES) if ref.is_dir() else (ref.parent, ref.name)
     if not hyp.is_dir() or entities not in (ENTITIES, GOLD_ENTITIES) or rules.mapping or rules.discard:
         return None
     return score_folder_times(ref=folder, hyp=hyp, ref_entities=entities)
-
-
-def is_gold(ref: Path) -> bool:
-    """Whether references are true entities: all are but those that stage 2's tagger wrote, beside its record."""
-    folder = ref if ref.is_dir() else ref.parent
-    return not ((ref.is_dir() or ref.name == ENTITIES) and (folder / ANNOTATE_RECORD).exists())
-
-
-def describe(options: Options) -> dict[str, Any]:
-    """Return what a score was made with."""
-    rules = options.rules
-    return {
-        "commit": git_commit(),
-        "versions": collect_versions(("numpy", "rapidfuzz")),
-        "lang": rules.lang,
-        "labels": list(rules.labels),
-        "map": dict(rules.mapping),
-        "discard": sorted(rules.discard),
-        "policy": rules.policy,
-        "seen": str(options.seen) if options.seen else None,
-        "bootstrap": options.num_draws,
-        "bootstrap_seed": SEED,
-        "by_speaker": str(options.utt2spk) if options.utt2spk else None,
-        "drop_empty_hyp": options.drop_empty_hyp,
-    }
 
 
 def read_seen(options: Options) -> frozenset[Key] | None:
@@ -272,7 +209,7 @@ def _format_counts(table: Table) -> dict[str, Any]:
     return {name: value if name in table.names else None for name, value in scores.items()}
 
 
-def _format_errors(name: str, counts: ErrorCounts) -> dict[str, Any]:
+def _format_errors(name: str, counts: ErrorCounts) -> ErrorRate:
     return {
         "rate": word_rate(counts, name),
         "sub": counts.num_sub,
@@ -282,11 +219,11 @@ def _format_errors(name: str, counts: ErrorCounts) -> dict[str, Any]:
     }
 
 
-def _format_missed(counts: EntityErrors) -> dict[str, Any]:
+def _format_missed(counts: EntityErrors) -> MissedRate:
     return {"rate": counts.rate, "errors": counts.num_errors, "num_entities": counts.num_entities}
 
 
-def _format_matches(counts: dict[str, MatchCounts]) -> dict[str, Any]:
+def _format_matches(counts: dict[str, MatchCounts]) -> MatchScores:
     return {
         "micro": sum_counts(counts).describe(),
         "macro_f1": compute_macro_f1(counts, labels=counts),

@@ -3,14 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spner.scoring.schema import Comparison, Scores
 from spner.scoring.times import format_times
 
+REFERENCES = {
+    True: "gold",
+    False: "pseudo-labels (agreement with the tagger, not accuracy)",
+    None: "not stated; say --references gold or pseudo",
+}
 Row = tuple[str, str, Mapping[str, Any] | None]
 """Title, name of its interval, and its numbers."""
 
 
-def format_table(scores: dict[str, Any]) -> str:
-    """Return the scores of :func:`spner.scoring.score.score`, the headline ones with their 95 % intervals."""
+def format_table(scores: Scores) -> str:
+    """Return the scores, the headline ones with their 95 % intervals; the last line is their signature."""
     intervals = scores["ci95"] or {}
     words = _rows(scores, {"wer": "WER", "cer": "CER", "wer_tagged": "tagged WER", "entity_wer": "entity WER"})
     mentions = _rows(scores, {"eer": "EER", "eer_substr": "EER, substring"})
@@ -25,8 +31,11 @@ def format_table(scores: dict[str, Any]) -> str:
         _format_kinds(scores["errors"]),
         _format_illegal(scores["illegal_symbols"]),
         [format_times(scores["times"])] if scores["times"] else [],
+        [scores["signature"]],
     ]
-    return "\n\n".join(["\n".join(_format_head(scores)), *("\n".join(block) for block in blocks if block)])
+    return "\n\n".join(
+        ["\n".join([format_head(scores), *_format_notes(scores)]), *("\n".join(block) for block in blocks if block)]
+    )
 
 
 def format_columns(rows: Sequence[Row], columns: Mapping[str, str], intervals: Mapping[str, Any]) -> list[str]:
@@ -50,11 +59,11 @@ def format_number(value: float | None) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _rows(scores: dict[str, Any], titles: Mapping[str, str]) -> list[Row]:
+def _rows(scores: Scores, titles: Mapping[str, str]) -> list[Row]:
     return [(title, name, scores[name]) for name, title in titles.items()]
 
 
-def _match_rows(scores: dict[str, Any]) -> list[Row]:
+def _match_rows(scores: Scores) -> list[Row]:
     def micro(name: str, title: str) -> Row:
         return title, name, scores[name] and scores[name]["micro"]
 
@@ -64,14 +73,18 @@ def _match_rows(scores: dict[str, Any]) -> list[Row]:
     return [micro("f1", "F1"), *labels, *seen, *(micro(name, title) for name, title in others.items())]
 
 
-def _format_head(scores: dict[str, Any]) -> list[str]:
-    references = "gold" if scores["gold"] else "pseudo-labels (agreement with the tagger, not accuracy)"
-    head = [f"{scores['num_utts']} utterances, references: {references}"]
+def format_head(scores: Scores | Comparison) -> str:
+    """Return the line that says what was scored, and what its references are."""
+    return f"{scores['num_utts']} utterances, references: {REFERENCES[scores['gold']]}"
+
+
+def _format_notes(scores: Scores) -> list[str]:
+    notes = []
     if scores["made_with"]["lang"] is None:
-        head.append("words as they are; --lang brings both sides to one form")
+        notes.append("words as they are; --lang brings both sides to one form")
     if scores["made_with"]["drop_empty_hyp"]:
-        head.append("utterances with an empty hypothesis are left out of F1 and EER (--drop_empty_hyp)")
-    return head
+        notes.append("utterances with an empty hypothesis are left out of F1 and EER (--drop_empty_hyp)")
+    return notes
 
 
 def _format_kinds(errors: dict[str, int] | None) -> list[str]:

@@ -16,7 +16,6 @@ from spner.corpora.export import export
 from spner.corpora.prepare import prepare_data
 from spner.data.datadir import read_entities, read_sentences, read_table, write_entities, write_sentences, write_table
 from spner.mini.make import make_mini_corpus
-from spner.scoring.score import is_gold
 from spner.tagger.annotate import annotate_data_dir
 from spner.tagger.conll import read_conll
 from spner.text.textnorm import project
@@ -142,7 +141,6 @@ def test_paper_json_comes_back_as_the_same_sets(tmp_path: Path) -> None:
         for same in (paths.TEXT, paths.SENTENCES, paths.UTT2DUR):
             assert (back / name / same).read_bytes() == (data / name / same).read_bytes()
         assert (back / name / paths.ENTITIES).read_bytes() == (data / name / paths.GOLD_ENTITIES).read_bytes()
-        assert not is_gold(back / name)  # whoever reads the format cannot know
     assert any(one.entities for one in read_entities(back / "train" / paths.ENTITIES).values())
 
 

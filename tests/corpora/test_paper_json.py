@@ -19,7 +19,6 @@ from spner.corpora.paper_json import NOTES, LabelledSet, make_record, read_paper
 from spner.corpora.prepare import format_report, prepare_data
 from spner.data.datadir import read_entities, read_sentences, read_table
 from spner.data.tokens import make_tokens
-from spner.scoring.score import is_gold
 from spner.tagger import annotate as tagger_room
 from spner.tagger.annotate import annotate_data_dir
 from spner.text.textnorm import normalise
@@ -395,7 +394,6 @@ def test_stage_2_takes_the_labels_of_the_file_and_calls_them_pseudo_labels(
         "b": [("PER", "angela merkel"), ("LOC", "amsterdam")],
     }
     assert json.loads((data / "train" / paths.ANNOTATE_RECORD).read_text())["corpus"] == str(published)
-    assert not is_gold(data / "train")
     make_tokens(data, published.parent / "dump")
     assert "<PER>angela merkel</NE> reist" in (published.parent / "dump/train/text").read_text()
 

@@ -38,6 +38,8 @@ def make_scores(*, f1: float = 0.5, wer: float = 0.25, gold: bool = True) -> dic
     matched = {"micro": prf, "macro_f1": f1, "labels": {"PER": prf, "LOC": prf | {"f1": 1.0}}}
     rate = {"rate": wer, "sub": 1, "del": 1, "ins": 1, "num_ref": 8}
     return {
+        "schema": 1,
+        "signature": "spner|v:0.1.0|refs:gold" if gold else "spner|v:0.1.0|refs:pseudo",
         "num_utts": 3,
         "gold": gold,
         "wer": rate,

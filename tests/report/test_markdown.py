@@ -38,10 +38,10 @@ EXPECTED = """\
 
 Rates are fractions with 95 % intervals: lower is better for WER, CER and EER, higher for F1 (P precision, R recall; seen: entities of this recipe's train set, all of it).
 
-- test (pseudo-labels): the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy.
-- test (gold): the references are true entities (gold).
-- dev (pseudo-labels): the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy.
-- another (gold): the references are true entities (gold).
+- test (pseudo-labels): the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy. `spner|refs:pseudo`
+- test (gold): the references are true entities (gold). `spner|refs:gold`
+- dev (pseudo-labels): the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy. `spner|refs:pseudo`
+- another (gold): the references are true entities (gold). `spner|refs:gold`
 
 | made with | |
 |---|---|
@@ -59,6 +59,8 @@ Rates are fractions with 95 % intervals: lower is better for WER, CER and EER, h
 def scores(*, gold: bool, eer: float | None = 0.25) -> dict[str, Any]:
     micro = {"precision": 2 / 3, "recall": 0.5, "f1": 4 / 7, "tp": 2, "fp": 1, "fn": 2}
     return {
+        "schema": 1,
+        "signature": f"spner|refs:{'gold' if gold else 'pseudo'}",
         "num_utts": 120,
         "gold": gold,
         "wer": {"rate": 0.15384},
@@ -104,7 +106,7 @@ def test_no_scores_yet(tmp_path: Path) -> None:
 
 
 def test_file_that_holds_no_scores(tmp_path: Path) -> None:
-    write_json(score_file(tmp_path, "test"), {"gold": True})
+    write_json(score_file(tmp_path, "test"), {"schema": 1, "gold": True})
     with pytest.raises(SpnerError) as error:
         write_results(tmp_path, RUN)
     assert str(error.value) == (

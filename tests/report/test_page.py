@@ -16,7 +16,8 @@ import pytest
 
 from spner.core.errors import SpnerError
 from spner.report.page import TEMPLATES, write_page
-from spner.scoring.score import Options, write_scores
+from spner.scoring.options import Options
+from spner.scoring.score import write_scores
 from tests.report.conftest import UTTERANCES, make_scores
 
 Write = Callable[..., Path]

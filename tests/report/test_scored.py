@@ -77,9 +77,8 @@ def test_missing_twice_and_empty(write_scored: Write, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("scores", "what"),
     [
-        pytest.param([], "TypeError", id="a list"),
-        pytest.param(None, "TypeError", id="null"),
-        pytest.param({"gold": True}, "KeyError: 'made_with'", id="other JSON"),
+        pytest.param({"schema": 1}, "KeyError: 'gold'", id="a number alone"),
+        pytest.param(make_scores() | {"gold": "yes"}, 'gold is "yes"', id="a word for true"),
         pytest.param(make_scores() | {"wer": {"rate": "high"}}, "TypeError", id="a word for a rate"),
         pytest.param(make_scores() | {"wer": 0.5}, "AttributeError", id="a rate without counts"),
         pytest.param(make_scores() | {"ci95": {"wer": [0.1]}}, "ValueError", id="half an interval"),
@@ -98,7 +97,7 @@ def test_a_file_that_holds_no_scores(write_scored: Write, scores: Any, what: str
 
 
 def test_a_lone_surrogate_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.json").write_text('{"gold": "\\ud800"}')
+    (tmp_path / "a.json").write_text('{"schema": 1, "gold": "\\ud800"}')
     assert "surrogates not allowed" in refusal(tmp_path / "a.json")
 
 

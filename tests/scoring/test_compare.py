@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from spner import __version__
 from spner.cli import main
 from spner.core.errors import SpnerError
 from spner.scoring.compare import compare, format_comparison, group_systems
 from spner.scoring.inputs import Rules
-from spner.scoring.score import Options, score
+from spner.scoring.options import Options
+from spner.scoring.score import score
 
 REF = ["<PER> jan </NE> ziet <LOC> new york </NE>", "het is koud", "<LOC> rome </NE>", "<PER> piet </NE>"]
 WORSE = ["<PER> jan </NE> ziet new york", "x", "<PER> rome </NE>", "<PER> piet </NE>"]
@@ -147,8 +149,8 @@ def test_missing_utterance_of_any_seed_is_refused(tmp_path: Path) -> None:
     assert str(error.value).startswith(f'{tmp_path}/ref:4: utterance "u4" is not in {tmp_path}/a1 ')
 
 
-TABLE = """\
-4 utterances, references: gold
+TABLE = f"""\
+4 utterances, references: not stated; say --references gold or pseudo
 A: worse
 B: better, 2 seeds pooled
 
@@ -170,6 +172,8 @@ label-F1         0.5714   1.0000  +0.4286                           -
 span F1          0.5714   1.0000  +0.4286                           -
 span-text F1     0.5714   1.0000  +0.4286                           -
 aligned F1       0.5714   1.0000  +0.4286                           -
+
+spner|v:{__version__}|norm:nl|labels:PER,ORG,LOC|policy:discard|refs:unstated|boot:0
 
 u3: entity errors 2 and 0, word errors 0 and 1
   ref  <LOC> rome </NE>
@@ -208,8 +212,9 @@ def test_command_writes_what_it_prints(tmp_path: Path, capfd: pytest.CaptureFixt
     paths = [str(write(tmp_path / name, texts)) for name, texts in (("r", REF), ("a", WORSE), ("b", BETTER))]
     out = tmp_path / "missing" / "c.json"
     arguments = ["--ref", paths[0], "--hyp", f"A={paths[1]}", "--hyp", f"B={paths[2]}", "--lang", "nl"]
-    main(["compare", *arguments, "--bootstrap", "50", "--out", str(out)])
+    main(["compare", *arguments, "--references", "gold", "--bootstrap", "50", "--out", str(out)])
     written = json.loads(out.read_text())
-    assert written["systems"] == {"A": 1, "B": 1}
+    assert (written["schema"], written["gold"], written["systems"]) == (1, True, {"A": 1, "B": 1})
+    assert "|refs:gold|boot:50|seed:1" in written["signature"]
     assert written["made_with"]["hyp"] == {"A": [paths[1]], "B": [paths[2]]}
     assert capfd.readouterr().out == format_comparison(written) + "\n"

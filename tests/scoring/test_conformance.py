@@ -24,7 +24,8 @@ from spner.scoring.counts import compute_scores
 from spner.scoring.errors import NO_LABEL
 from spner.scoring.inputs import Rules, read_side
 from spner.scoring.ner import MATCHINGS, MatchCounts
-from spner.scoring.score import Options, score
+from spner.scoring.options import Options
+from spner.scoring.score import score
 from spner.text.tags import POLICIES, spans_to_text, text_to_spans
 from tests.scoring.texts import (
     ALL_LABELS,

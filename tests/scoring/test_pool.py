@@ -6,8 +6,9 @@ import pytest
 
 from spner.core.errors import SpnerError
 from spner.scoring.inputs import Rules
+from spner.scoring.options import Options
 from spner.scoring.pool import pool
-from spner.scoring.score import Options, score
+from spner.scoring.score import score
 
 REF = ["<PER> jan </NE> ziet <LOC> rome </NE>", "het is koud"]
 NO_LOC = ["<PER> jan </NE> ziet rome", "het is koud"]
@@ -21,7 +22,7 @@ def write(path: Path, texts: list[str]) -> Path:
 
 def pool_texts(folder: Path, *seeds: list[str], num_draws: int = 200) -> dict:
     hyps = [write(folder / f"hyp{number}", texts) for number, texts in enumerate(seeds)]
-    return pool(write(folder / "ref", REF), hyps, Options(Rules("nl"), num_draws=num_draws))
+    return pool(write(folder / "ref", REF), hyps, Options(Rules("nl"), num_draws=num_draws, gold=True))
 
 
 def test_counts_of_seeds_are_summed(tmp_path: Path) -> None:

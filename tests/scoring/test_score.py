@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from spner import __version__
 from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
-from spner.core.files import write_json
-from spner.core.paths import ANNOTATE_RECORD, ENTITIES, GOLD_ENTITIES, TEXT, utterances_file
+from spner.core.paths import ENTITIES, GOLD_ENTITIES, TEXT, utterances_file
 from spner.data.datadir import write_entities, write_table
 from spner.scoring.inputs import Rules
-from spner.scoring.score import Options, score, write_scores
+from spner.scoring.options import Options
+from spner.scoring.score import score, write_scores
 from spner.scoring.table import format_table
 from spner.text.tags import text_to_spans
 
@@ -49,11 +50,16 @@ def score_texts(
     return score(*write(folder, ref, hyp), Options(Rules(lang, **rules), num_draws=0, **options))
 
 
+SIGNATURE = f"spner|v:{__version__}|norm:nl|labels:PER,ORG,LOC|policy:discard|refs:unstated|boot:0"
+
+
 def test_scores_by_hand(tmp_path: Path) -> None:
     scores = score_texts(tmp_path, REF, HYP)
     assert scores == {
+        "schema": 1,
+        "signature": SIGNATURE,
         "num_utts": 3,
-        "gold": True,
+        "gold": None,
         "wer": {"rate": 2 / 13, "sub": 0, "del": 2, "ins": 0, "num_ref": 13},
         "cer": {"rate": 10 / 59, "sub": 0, "del": 10, "ins": 0, "num_ref": 59},
         # del: naar, <LOC> york </NE>; <ORG> -> <LOC>; ins: the unclosed <LOC>
@@ -127,8 +133,8 @@ def test_scores_say_what_they_were_made_with(tmp_path: Path) -> None:
     }
 
 
-TABLE = """\
-3 utterances, references: pseudo-labels (agreement with the tagger, not accuracy)
+TABLE = f"""\
+3 utterances, references: not stated; say --references gold or pseudo
 
                    rate      sub      del      ins       of
 WER              0.1538        0        2        0       13
@@ -151,13 +157,29 @@ aligned F1       0.6667   0.5000   0.5714        2        1        2
 
 entities: correct 2, wrong label 1, wrong boundary 0, misspelt 0, missed 1, spurious 0
 
-illegal entity symbols per 100 hypotheses: 33.3"""
+illegal entity symbols per 100 hypotheses: 33.3
+
+{SIGNATURE}"""
 
 
 def test_table_is_exact(tmp_path: Path) -> None:
-    folders = write(tmp_path, REF, HYP)
-    write_json(folders[0] / ANNOTATE_RECORD, {})
-    assert format_table(score(*folders, Options(Rules("nl"), num_draws=0))) == TABLE
+    assert format_table(score_texts(tmp_path, REF, HYP)) == TABLE
+
+
+@pytest.mark.parametrize(
+    ("gold", "head", "refs"),
+    [
+        (True, "gold", "gold"),
+        (False, "pseudo-labels (agreement with the tagger, not accuracy)", "pseudo"),
+        (None, "not stated; say --references gold or pseudo", "unstated"),
+    ],
+)
+def test_references_are_what_was_said_of_them(tmp_path: Path, gold: bool | None, head: str, refs: str) -> None:
+    scores = score_texts(tmp_path, REF, HYP, gold=gold)
+    assert scores["gold"] is gold
+    first, *_, last = format_table(scores).splitlines()
+    assert first == f"3 utterances, references: {head}"
+    assert last == scores["signature"] and f"|refs:{refs}|" in last
 
 
 def test_table_shows_intervals_seen_entities_and_what_was_left_out(tmp_path: Path) -> None:
@@ -178,7 +200,6 @@ def test_table_shows_intervals_seen_entities_and_what_was_left_out(tmp_path: Pat
 
 def test_table_shows_undefined_as_a_dash(tmp_path: Path) -> None:
     table = format_table(score_texts(tmp_path, {"u": ""}, {"u": "een"})).splitlines()
-    assert table[0] == "1 utterances, references: gold"
     assert table[3] == "WER                   -        0        0        1        0"
     assert table[9] == "EER                   -        0        0"
 
@@ -190,14 +211,11 @@ def test_hypothesis_that_equals_the_reference_is_perfect(tmp_path: Path) -> None
     assert scores["f1"]["macro_f1"] == 1.0
 
 
-def test_references_are_gold_unless_a_tagger_wrote_them(tmp_path: Path) -> None:
+def test_a_file_in_a_folder_stands_for_its_own_entities(tmp_path: Path) -> None:
     ref, hyp = write(tmp_path, {"u": "jan"}, {"u": "<PER> jan </NE>"})
-    assert score(ref, hyp)["gold"]
-    write_json(ref / ANNOTATE_RECORD, {})
     write_entities(ref / GOLD_ENTITIES, read({"u": "<PER> jan </NE>"}))
-    for path, gold, tp in ((ref, False, 0), (ref / ENTITIES, False, 0), (ref / GOLD_ENTITIES, True, 1)):
-        scores = score(path, hyp, Options(num_draws=0))
-        assert (scores["gold"], scores["f1"]["micro"]["tp"]) == (gold, tp)
+    for path, tp in ((ref, 0), (ref / ENTITIES, 0), (ref / GOLD_ENTITIES, 1)):
+        assert score(path, hyp, Options(num_draws=0))["f1"]["micro"]["tp"] == tp
 
 
 def test_empty_hypothesis_counts(tmp_path: Path) -> None:
@@ -341,6 +359,7 @@ def test_phrases_without_positions_leave_position_scores_undefined(tmp_path: Pat
         assert (scores["wer"]["rate"], scores["f1"]["micro"]["f1"], scores["eer"]["rate"]) == (0.0, 1.0, 0.0)
         undefined = {name for name, value in scores.items() if value is None}
         assert undefined == {
+            "gold",
             "wer_tagged",
             "entity_wer",
             "f1_span",
@@ -371,9 +390,9 @@ def test_an_interval_is_of_the_draws_that_hold_an_entity(tmp_path: Path) -> None
 
 def test_utterances_are_written_beside_the_scores(tmp_path: Path) -> None:
     ref, hyp = write(tmp_path, REF, HYP)
-    scores = write_scores(tmp_path / "s.json", ref=ref, hyp=hyp, options=Options(num_draws=0), about={"x": 1})
+    scores = write_scores(tmp_path / "s.json", ref=ref, hyp=hyp, options=Options(num_draws=0), experiment={"x": 1})
     assert json.loads((tmp_path / "s.json").read_text()) == scores
-    assert scores["made_with"]["x"] == 1
+    assert scores["made_with"]["experiment"] == {"x": 1}
     *_, last = utterances_file(tmp_path / "s.json").read_text().splitlines()
     assert json.loads(last) == {
         "utt_id": "u3",

@@ -11,7 +11,8 @@ from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.scoring.counts import Table, sum_counts
 from spner.scoring.inputs import Rules, read_side
 from spner.scoring.ner import Key, MatchCounts
-from spner.scoring.score import Account, Options, count_sides, find_labels
+from spner.scoring.options import Options
+from spner.scoring.score import Account, count_sides, find_labels
 from spner.text.tags import CLOSE, open_symbol
 
 ALL_LABELS = (*LABELS, "MISC")

@@ -34,7 +34,8 @@ from spner.core.files import atomic_text, read_lines
 from spner.core.paths import ENTITIES, TEXT
 from spner.data.datadir import write_entities, write_table
 from spner.scoring.inputs import Rules
-from spner.scoring.score import Options, write_scores
+from spner.scoring.options import Options
+from spner.scoring.score import write_scores
 from spner.scoring.wer import ErrorCounts, count_errors
 from spner.tagger.annotate import tag_sentences
 from spner.tagger.conll import read_conll
@@ -275,7 +276,7 @@ def write_folders(out: Path, name: str, transcript: dict[str, Transcript], recor
 
 def score_sources(folder: Path, tagger: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Write ``score/<tagger>/<source>.json`` and its utterances into ``folder``; return source -> scores."""
-    options = Options(rules=Rules(lang=LANG))
+    options = Options(rules=Rules(lang=LANG), gold=True)
     return {
         name: write_scores(
             folder / "score" / tagger / f"{name}.json",

@@ -23,7 +23,8 @@ from typing import Any
 from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.data.datadir import write_entities
 from spner.scoring.inputs import Rules, read_side
-from spner.scoring.score import NUM_DRAWS, Options, count_sides, read_seen, score
+from spner.scoring.options import NUM_DRAWS, Options
+from spner.scoring.score import count_sides, read_seen, score
 from spner.scoring.significance import compute_intervals
 from spner.text.tags import spans_to_bio
 
