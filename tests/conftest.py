@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.prepared"]  # the fixture of the tests that train and decode
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # Tests that start `python -m spner` need no installed package, and nothing may reach for a network.

@@ -126,7 +126,7 @@ def tune_command(
     data: Path, exp: Path, configs: tuple[Path, ...], lm: Path | None, nj: int, batch_size: int, device: str
 ) -> None:
     """Tune the weights of a beam search on dev; spner decode uses them. Needs --decode_config."""
-    from spner.decode.beam import BeamOptions
+    from spner.decode.beam_options import BeamOptions
     from spner.decode.tune import format_tuned, tune
 
     if not configs:

@@ -184,8 +184,8 @@ def decode_command(
     model: Path | None,
 ) -> None:
     """Stage 5: decode sets; write hypotheses in the references' formats."""
-    from spner.decode.beam import BeamOptions
-    from spner.decode.infer import decode_sets
+    from spner.decode.beam_options import BeamOptions
+    from spner.decode.decode import decode_sets
 
     if not configs and (lm or boost or nbest > 1):
         raise SpnerError("--lm, --boost, --nbest: need a beam search; give --decode_config as well")

@@ -1,12 +1,12 @@
-"""Names that the user brings: text that mentions them, to estimate the language model on as well.
+"""Contextual biasing: a language model that also knows the names that the user brings.
 
 One name a line, then, if known, a tab and its label, and a tab and a weight (1 if none is given)::
 
     Jokkmokk<TAB>LOC
     Nilüfer Yıldız<TAB>PER<TAB>2
 
-A name is put where the text has an entity of its label (of each label, where none is given), so that it comes with
-the words that such names come with.
+The model is estimated anew, on sentences that mention the names as well. A name is put where the text has an entity of
+its label (of each label, where none is given), so that it comes with the words that such names come with.
 """
 
 import logging
@@ -15,12 +15,16 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
+from spner.asr.train import read_config
+from spner.core import paths
 from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.core.errors import SpnerError, nearest
-from spner.core.files import read_lines
-from spner.text.tags import spans_to_text, text_to_spans
+from spner.core.files import atomic_text, read_json, read_lines
+from spner.lm.build import make_lm, read_words
+from spner.text.tags import entity_symbols, spans_to_text, text_to_spans
 from spner.text.textnorm import normalise
 
 MENTIONS = 8
@@ -115,3 +119,42 @@ def _replace(transcript: Transcript, replaced: Entity, name: Name) -> Transcript
         for e in transcript.entities
     ]
     return Transcript(words, tuple(entities))
+
+
+def boost_lm(names_file: Path, lm: Path | None, exp: Path, *, lang: str) -> Path:
+    """Return the ARPA file of a language model estimated anew, with text that mentions the names as well.
+
+    Args:
+        names_file: the names, as above.
+        lm: folder of ``spner lm``; its settings and its texts are taken again.
+        exp: experiment folder of the recogniser; the model is made in ``decode/boost`` there.
+        lang: decides how the names are normalised.
+
+    Raises:
+        SpnerError: ``lm`` is no folder of ``spner lm`` whose texts are still there, or the list is malformed.
+    """
+    if lm is None or not (lm / paths.LM_RECORD).exists():
+        raise SpnerError(
+            f"--boost {names_file}: names are raised through the language model; give --lm, the folder of spner lm"
+        )
+    names = read_names(names_file, lang=lang, tokens=read_config(exp)["token_list"])
+    settings = read_json(lm / paths.LM_RECORD)["settings"]
+    inputs = [Path(name) for name in settings["inputs"]]
+    for missing in (path for path in inputs if not path.exists()):
+        raise SpnerError(
+            f"{missing}: is missing, but {lm} was made from it; make the language model again with spner lm"
+        )
+    dump = inputs[0].parent
+    texts = [path for path in inputs if not path.is_relative_to(dump)]
+    sentences = chain(
+        read_words(dump / paths.TRAIN / paths.TEXT, entity_symbols(), kaldi=True),
+        *(read_words(path, entity_symbols()) for path in texts),
+    )
+    out = exp / "decode" / "boost"
+    mentions = out / "mentions.txt"
+    with atomic_text(mentions) as file:
+        file.writelines(f"{sentence}\n" for sentence in mention(names, sentences))
+    make_lm(
+        dump, out, unit=settings["unit"], order=settings["order"], prune=settings["prune"], texts=[*texts, mentions]
+    )
+    return out / paths.LM_ARPA

@@ -58,6 +58,14 @@ def illegal_pairs(forms: Forms) -> list[tuple[str, str]]:
     return [pair for pair in product((BEGIN, *names), (*names, END)) if not is_legal(*pair)]
 
 
+def write_search_model(path: Path, arpa: Path | None, token_list: Sequence[str]) -> None:
+    """Write what an open search scores tokens with: a token model, or none, and the grammar of tagged text."""
+    if arpa is None:
+        write_grammar(path, make_forms(token_list))
+    else:
+        write_model(path, arpa, make_forms(token_list))
+
+
 def write_grammar(path: Path, forms: Forms) -> None:
     """Write an ARPA file in which legal text costs nothing: for a search without a language model."""
     unigrams = [f"0\t{name}\t0" for name in (*SPECIALS, *forms.names[1:])]

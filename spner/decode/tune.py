@@ -11,10 +11,11 @@ from spner.core.errors import SpnerError
 from spner.core.files import locked, read_json, write_json
 from spner.data.datadir import read_entities, read_table
 from spner.data.tokens import tokens_to_words
-from spner.decode.beam import BeamOptions, find_arpa, identify, prepare_search, read_options, run_plans, store
+from spner.decode.beam_options import BeamOptions, find_arpa, identify, read_options
+from spner.decode.beam_search import Hypothesis
 from spner.decode.config import LEXICON
+from spner.decode.parallel_search import prepare_search, run_plans, store
 from spner.decode.recogniser import compute_posteriors, load_recogniser
-from spner.decode.search import Hypothesis
 from spner.scoring.ner import MatchCounts, Pair, count_matches
 from spner.scoring.wer import ErrorCounts, count_errors
 from spner.text.tags import text_to_spans

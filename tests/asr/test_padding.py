@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.asr.conftest import Prepared
+from tests.prepared import Prepared
 
 pytestmark = pytest.mark.espnet
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.asr.conftest import Prepared
 from tests.asr.test_padding import build_model
+from tests.prepared import Prepared
 
 pytestmark = pytest.mark.espnet
 

@@ -9,7 +9,7 @@ import yaml
 
 from spner.core import paths
 from spner.core.errors import SpnerError
-from tests.asr.conftest import Prepared
+from tests.prepared import Prepared
 
 pytestmark = pytest.mark.espnet
 

@@ -11,7 +11,7 @@ from spner.core import paths
 from spner.core.errors import SpnerError
 from spner.data.tokens import read_token_list
 from spner.report.experiment import score_experiment
-from tests.asr.conftest import Prepared
+from tests.prepared import Prepared
 
 pytestmark = [pytest.mark.espnet, pytest.mark.timeout(600)]
 
@@ -220,7 +220,7 @@ def test_another_transfer_in_the_folder_is_refused(
 
 
 def test_another_experiments_model_decodes(prepared: Prepared, source: Path, tmp_path: Path) -> None:
-    from spner.decode.infer import decode_sets
+    from spner.decode.decode import decode_sets
 
     options: dict[str, Any] = {"device": "cpu", "batch_size": 8}
     exp = tmp_path / "exp"
@@ -237,7 +237,7 @@ def test_another_experiments_model_decodes(prepared: Prepared, source: Path, tmp
 def test_hypotheses_of_two_models_do_not_mix(
     prepared: Prepared, source: Path, dump: Path, tmp_path: Path, repo_root: Path
 ) -> None:
-    from spner.decode.infer import decode_sets
+    from spner.decode.decode import decode_sets
 
     def decode(exp: Path, **options: Any) -> str:
         with pytest.raises(SpnerError) as error:

@@ -18,8 +18,8 @@ import yaml
 from spner.core import paths
 from spner.core.errors import SpnerError
 from spner.data.datadir import read_table
-from tests.asr.conftest import Prepared
 from tests.asr.upstreams import HIDDEN, make_hugging_face_upstream, make_s3prl_upstream
+from tests.prepared import Prepared
 
 pytestmark = pytest.mark.espnet
 
@@ -110,7 +110,7 @@ def test_training_moves_the_transformer_and_leaves_the_feature_encoder(trained: 
     import torch
 
     from spner.asr.task import SpnerTask
-    from spner.decode.infer import load_recogniser
+    from spner.decode.decode import load_recogniser
 
     args = Namespace(**yaml.safe_load((trained / paths.CONFIG).read_text(encoding="utf-8")))
     before = SpnerTask.build_model(args).frontend.state_dict()
@@ -124,7 +124,7 @@ def test_training_moves_the_transformer_and_leaves_the_feature_encoder(trained: 
 def test_the_frozen_feature_encoder_takes_no_part_in_the_backward_pass(trained: Path) -> None:
     import torch
 
-    from spner.decode.infer import load_recogniser
+    from spner.decode.decode import load_recogniser
 
     model = load_recogniser(trained, device="cpu").model.train()
     outputs = []
@@ -150,14 +150,14 @@ def test_an_unfrozen_feature_encoder_does_learn(prepared: Prepared, settings: li
 
 
 def test_an_utterance_is_encoded_alike_alone_and_in_a_batch(trained: Path) -> None:
-    from spner.decode.infer import load_recogniser
+    from spner.decode.decode import load_recogniser
     from tests.asr.test_padding import assert_isolated
 
     assert_isolated(load_recogniser(trained, device="cpu").model)
 
 
 def test_hypotheses_are_the_same_for_batch_sizes_1_and_16(prepared: Prepared, trained: Path) -> None:
-    from spner.decode.infer import decode_sets
+    from spner.decode.decode import decode_sets
 
     texts = []
     for batch_size in (1, 16):
@@ -169,7 +169,7 @@ def test_hypotheses_are_the_same_for_batch_sizes_1_and_16(prepared: Prepared, tr
 
 
 def test_frames_lie_where_the_grid_says(trained: Path) -> None:
-    from spner.decode.infer import load_recogniser
+    from spner.decode.decode import load_recogniser
     from tests.asr.test_padding import assert_frames_are_on_the_grid
 
     assert_frames_are_on_the_grid(load_recogniser(trained, device="cpu").model)
@@ -177,7 +177,7 @@ def test_frames_lie_where_the_grid_says(trained: Path) -> None:
 
 def test_decoded_words_and_entities_have_times_and_calibrated_confidences(prepared: Prepared, trained: Path) -> None:
     from spner.decode.calibrate import calibrate_sets
-    from spner.decode.infer import decode_sets
+    from spner.decode.decode import decode_sets
 
     decode_sets(prepared.data, trained, ["test", "dev"], device="cpu", batch_size=8)
     assert not paths.calibration_file(trained).exists(), "decoding looks at no reference"
@@ -199,7 +199,7 @@ def test_decoded_words_and_entities_have_times_and_calibrated_confidences(prepar
 def test_a_checkpoint_that_does_not_fit_its_token_list_is_refused(trained: Path, tmp_path: Path) -> None:
     import shutil
 
-    from spner.decode.infer import load_recogniser
+    from spner.decode.decode import load_recogniser
 
     exp = shutil.copytree(trained, tmp_path / "exp", symlinks=True)
     config = yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))

@@ -23,8 +23,9 @@ from spner.asr.train import chosen_checkpoint
 from spner.core import paths
 from spner.data.audio import read_stored
 from spner.data.datadir import read_table, write_table
-from spner.decode.beam import BeamOptions, BeamSearch, open_search
-from spner.decode.infer import decode
+from spner.decode.beam_options import BeamOptions
+from spner.decode.decode import decode
+from spner.decode.parallel_search import BeamSearch, open_search
 from spner.decode.recogniser import MAX_BATCH_CPU_S, Recogniser, compute_posteriors, load_recogniser, make_batches
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,8 +14,7 @@ from hypothesis.extra import numpy as st_numpy  # noqa: E402
 
 from spner.core.errors import SpnerError  # noqa: E402
 from spner.data.tokens import CHAR, SPACE, tokens_to_words  # noqa: E402
-from spner.decode.plan import write_search_model  # noqa: E402
-from spner.decode.search import (  # noqa: E402
+from spner.decode.beam_search import (  # noqa: E402
     Hypothesis,
     Search,
     balanced,
@@ -25,6 +24,7 @@ from spner.decode.search import (  # noqa: E402
     merge_repeats,
     require_flashlight,
 )
+from spner.decode.grammar import write_search_model  # noqa: E402
 from spner.text.tags import text_to_spans  # noqa: E402
 from tests.decode.models import TOKENIZER, TOKENS, hear, make_config, to_tokens, write_token_lm, write_word_lm  # noqa: E402
 

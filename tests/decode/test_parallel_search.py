@@ -12,7 +12,7 @@ from spner.core.errors import SpnerError
 from spner.core.files import read_json
 from spner.data.datadir import read_table
 from spner.text.tags import text_to_spans
-from tests.asr.conftest import Prepared
+from tests.prepared import Prepared
 
 pytest.importorskip("flashlight.lib.text.decoder", reason="flashlight-text has no wheel for this Python")
 pytestmark = pytest.mark.espnet
@@ -51,14 +51,14 @@ def lms(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 
 def options(repo_root: Path, lm: Path | None, name: str = "decode_lm", **others: object):
-    from spner.decode.beam import BeamOptions
+    from spner.decode.beam_options import BeamOptions
 
     return BeamOptions((repo_root / "conf" / f"{name}.yaml",), lm, **others)
 
 
 def decode(prepared: Prepared, exp: Path, beam, *, batch_size: int = 8, sets: tuple[str, ...] = ("test",)) -> str:
     """Decode anew and return the text of the last set."""
-    from spner.decode.infer import decode_sets
+    from spner.decode.decode import decode_sets
 
     for set_name in sets:
         (paths.decode_dir(exp, set_name) / paths.DECODE_RECORD).unlink(missing_ok=True)
@@ -98,11 +98,11 @@ def test_nbest_lists_begin_with_the_hypothesis_and_go_when_they_are_not_asked_fo
 def test_a_finished_search_is_not_run_again_and_another_one_is(
     prepared: Prepared, exp: Path, lms: dict[str, Path], repo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from spner.decode import infer
+    from spner.decode import decode as decoding
 
     decode(prepared, exp, options(repo_root, lms["decode_lm"]))
-    monkeypatch.setattr(infer, "load_recogniser", lambda *_arguments, **_options: pytest.fail("decoded again"))
-    infer.decode_sets(
+    monkeypatch.setattr(decoding, "load_recogniser", lambda *_arguments, **_options: pytest.fail("decoded again"))
+    decoding.decode_sets(
         prepared.data,
         exp,
         ["test"],
@@ -112,7 +112,7 @@ def test_a_finished_search_is_not_run_again_and_another_one_is(
     )
     for other in (None, options(repo_root, None), options(repo_root, lms["decode_lm"], num_best=2)):
         with pytest.raises(pytest.fail.Exception, match="decoded again"):
-            infer.decode_sets(prepared.data, exp, ["test"], device="cpu", batch_size=8, beam=other)
+            decoding.decode_sets(prepared.data, exp, ["test"], device="cpu", batch_size=8, beam=other)
 
 
 def test_weights_are_tuned_on_dev_and_taken_for_what_they_were_tuned_for(
@@ -177,8 +177,8 @@ def test_a_search_that_cannot_be_made_is_one_line_before_anything_is_encoded(
     message: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from spner.decode import infer
-    from spner.decode.beam import BeamOptions
+    from spner.decode import decode as decoding
+    from spner.decode.beam_options import BeamOptions
 
     text = (lms["decode_lm"] / paths.LM_ARPA).read_text(encoding="utf-8")
     (tmp_path / "cut.arpa").write_text(text[: len(text) // 2].rpartition("\n")[0], encoding="utf-8")
@@ -197,7 +197,7 @@ def test_a_search_that_cannot_be_made_is_one_line_before_anything_is_encoded(
         "no words": options(repo_root, None, "decode_lexicon"),
         "boost without model": options(repo_root, None, boost=tmp_path / "names.txt"),
     }[case]
-    monkeypatch.setattr(infer, "load_recogniser", lambda *_arguments, **_options: pytest.fail("encodes"))
+    monkeypatch.setattr(decoding, "load_recogniser", lambda *_arguments, **_options: pytest.fail("encodes"))
     with pytest.raises(SpnerError, match=message) as raised:
         decode(prepared, exp, beam)
     assert "\n" not in str(raised.value)
@@ -207,8 +207,8 @@ def test_a_search_that_cannot_be_made_is_one_line_before_anything_is_encoded(
 def test_clips_of_20_ms_and_of_silence_are_searched(
     exp: Path, lms: dict[str, Path], repo_root: Path, tmp_path: Path
 ) -> None:
-    from spner.decode.beam import prepare_search, read_options
-    from spner.decode.plan import build_search
+    from spner.decode.beam_options import read_options
+    from spner.decode.parallel_search import build_search, prepare_search
     from spner.decode.recogniser import compute_log_probs, load_recogniser
 
     recogniser = load_recogniser(exp, device="cpu")

@@ -19,10 +19,11 @@ from spner.core.files import atomic_text, fingerprint, locked, read_json, write_
 from spner.data.datadir import write_table
 from spner.data.tokens import tokens_to_words
 from spner.decode.alignment import time_hypothesis
-from spner.decode.beam import BeamOptions, BeamSearch, open_search
+from spner.decode.beam_options import BeamOptions
+from spner.decode.beam_search import Hypothesis
 from spner.decode.calibrate import write_hypotheses
+from spner.decode.parallel_search import BeamSearch, open_search
 from spner.decode.recogniser import Posteriors, Recogniser, compute_posteriors, load_recogniser
-from spner.decode.search import Hypothesis
 from spner.text.tags import text_to_spans
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,101 @@
+"""What a command asks of a beam search: a decode configuration, a language model, tuned weights."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from spner.asr.train import chosen_checkpoint
+from spner.core import paths
+from spner.core.configs import merge_configs
+from spner.core.errors import SpnerError
+from spner.core.files import fingerprint, read_json
+from spner.decode.config import LEXICON, DecodeConfig, make_decode_config
+from spner.lm.build import TOKEN, WORD
+
+
+@dataclass(frozen=True)
+class BeamOptions:
+    """What the command line says of a beam search.
+
+    Attributes:
+        configs: decode configurations, the later ones on top.
+        lm: folder of ``spner lm`` or an ARPA file; None searches without a language model.
+        boost: names to raise, see :mod:`spner.decode.biasing`.
+        num_best: hypotheses to keep.
+        num_workers: processes.
+    """
+
+    configs: tuple[Path, ...]
+    lm: Path | None
+    boost: Path | None = None
+    num_best: int = 1
+    num_workers: int = 1
+
+    @property
+    def name(self) -> str:
+        """The configuration's name, ``decode_lm``."""
+        return self.configs[-1].stem
+
+
+def read_options(options: BeamOptions) -> DecodeConfig:
+    """Return the decode configuration.
+
+    Raises:
+        SpnerError: a file is missing, or a key or a value is wrong.
+    """
+    return make_decode_config(merge_configs(options.configs, []), where=" and ".join(map(str, options.configs)))
+
+
+def find_arpa(lm: Path | None, config: DecodeConfig) -> Path | None:
+    """Return the ARPA file of a language model.
+
+    Raises:
+        SpnerError: there is none, or it is of the other unit than the search's.
+    """
+    unit = WORD if config.search == LEXICON else TOKEN
+    if lm is None:
+        if config.search == LEXICON:
+            raise SpnerError("--lm: is missing; a lexicon search takes its words from a model of spner lm --unit word")
+        return None
+    if lm.is_file():
+        return lm
+    if not (lm / paths.LM_RECORD).exists():
+        raise SpnerError(f"{lm}: holds no finished language model; spner lm --unit {unit} makes it")
+    found = read_json(lm / paths.LM_RECORD)["settings"]["unit"]
+    if found != unit:
+        raise SpnerError(
+            f"{lm}: is a model of {found}s, but a search of kind {config.search} takes one of {unit}s; "
+            f"make it with spner lm --unit {unit}"
+        )
+    return lm / paths.LM_ARPA
+
+
+def identify(exp: Path, options: BeamOptions, config: DecodeConfig) -> dict[str, Any]:
+    """Return what a search's weights were tuned for: recogniser, language model, configuration."""
+    arpa = find_arpa(options.lm, config)
+    model = fingerprint([exp / paths.CONFIG, chosen_checkpoint(exp)])
+    tuned_for = {"model": model, "lm": fingerprint([arpa]) if arpa else None, "config": asdict(config)}
+    return json.loads(json.dumps(tuned_for))  # as it is read again: tuples are lists there
+
+
+def apply_tuned(exp: Path, options: BeamOptions, config: DecodeConfig) -> DecodeConfig:
+    """Return the configuration with the weights that ``spner tune`` chose, if it did.
+
+    Without a language model the only weight is the grammar's, which only has to be large enough.
+
+    Raises:
+        SpnerError: they were tuned for another recogniser, language model or configuration.
+    """
+    if options.lm is None:
+        return replace(config, lm_weight=1.0)
+    tuned = paths.tuned_file(exp, options.name)
+    if not tuned.exists():
+        return config
+    record = read_json(tuned)
+    if record["tuned_for"] != identify(exp, options, config):
+        raise SpnerError(
+            f"{tuned}: was tuned for another recogniser, language model or configuration; "
+            "run spner tune again, or remove it"
+        )
+    return replace(config, lm_weight=record["lm_weight"], word_score=record["word_score"])

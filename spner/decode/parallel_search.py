@@ -1,0 +1,198 @@
+"""A beam search over a set, spread over processes.
+
+The posteriors wait in a file, and each process builds the search of a plan, which travels there by pickling.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spner.asr.train import read_config
+from spner.core import paths
+from spner.core.files import fingerprint, read_json, remove
+from spner.core.parallel import map_processes
+from spner.data.tokens import Tokenizer
+from spner.decode.beam_options import BeamOptions, apply_tuned, find_arpa, read_options
+from spner.decode.beam_search import Hypothesis, Search, load_lm, make_lexicon_search, make_open_search
+from spner.decode.biasing import boost_lm
+from spner.decode.config import LEXICON, DecodeConfig
+from spner.decode.grammar import write_search_model
+from spner.decode.recogniser import Posteriors
+from spner.text.tags import entity_symbols
+
+UTTERANCES_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """What a process needs to build the search.
+
+    Attributes:
+        config: the settings.
+        model: ARPA file; for an open search with the grammar in it.
+        work: folder of the search's files.
+        token_list: the recogniser's V tokens.
+        token_type: ``char`` or ``bpe``.
+        bpe_model: SentencePiece's, for ``bpe``.
+    """
+
+    config: DecodeConfig
+    model: Path
+    work: Path
+    token_list: tuple[str, ...]
+    token_type: str
+    bpe_model: Path | None
+
+
+@dataclass(frozen=True)
+class StoredPosteriors:
+    """One utterance's posteriors in a file: float32, natural logarithm, (num_frames, V) from byte ``offset`` on."""
+
+    utt_id: str
+    duration_s: float
+    path: Path
+    offset: int
+    num_frames: int
+
+    def read(self, num_tokens: int) -> np.ndarray:
+        """Return them, (num_frames, num_tokens)."""
+        count = self.num_frames * num_tokens
+        return np.fromfile(self.path, np.float32, count, offset=self.offset).reshape(self.num_frames, num_tokens)
+
+
+@dataclass(frozen=True)
+class SearchTask:
+    """Utterances to search, and how many hypotheses of each are wanted at most."""
+
+    plan: SearchPlan
+    num_best: int
+    utterances: tuple[StoredPosteriors, ...]
+
+
+@lru_cache(maxsize=1)
+def build_search(plan: SearchPlan) -> Search:
+    """Return the search of a plan, built once a process.
+
+    Raises:
+        SpnerError: flashlight-text is missing, or the model is broken or of another vocabulary.
+    """
+    if plan.config.search == LEXICON:
+        symbols = [symbol for symbol in entity_symbols() if symbol in plan.token_list]
+        tokenizer = Tokenizer(plan.token_type, symbols=symbols, bpe_model=plan.bpe_model)
+        return make_lexicon_search(
+            plan.model, plan.token_list, plan.config, token_type=plan.token_type, tokenizer=tokenizer
+        )
+    return make_open_search(plan.model, plan.token_list, plan.config)
+
+
+def forget_searches() -> None:
+    """Drop what this process has built: the files may have changed."""
+    build_search.cache_clear()
+    load_lm.cache_clear()
+
+
+def search_task(task: SearchTask) -> list[list[Hypothesis]]:
+    """Return each utterance's best hypotheses, at least one."""
+    search = build_search(task.plan)
+    num_tokens = len(task.plan.token_list)
+    return [search(stored.read(num_tokens))[: task.num_best] for stored in task.utterances]
+
+
+@dataclass(frozen=True)
+class BeamSearch:
+    """A search whose files are in place.
+
+    Attributes:
+        plan: what each process builds it from.
+        num_best: hypotheses to keep of each utterance.
+        num_workers: processes.
+        record: what decides on the hypotheses, as JSON.
+    """
+
+    plan: SearchPlan
+    num_best: int
+    num_workers: int
+    record: dict[str, Any]
+
+    def search(
+        self, batches: Iterable[Posteriors], *, what: str
+    ) -> Iterator[tuple[StoredPosteriors, np.ndarray, list[Hypothesis]]]:
+        """Yield each utterance, its log posteriors (T, V) and its hypotheses, the best first."""
+        stored = store(batches, self.plan.work / "posteriors")
+        (hyps,) = run_plans([self.plan], stored, num_best=self.num_best, num_workers=self.num_workers, what=what)
+        for one in stored:
+            yield one, one.read(len(self.plan.token_list)), hyps[one.utt_id]
+
+
+@contextmanager
+def open_search(data: Path, exp: Path, options: BeamOptions) -> Iterator[BeamSearch]:
+    """Yield the search that the options ask for, with tuned weights where there are some.
+
+    Raises:
+        SpnerError: an option is wrong, flashlight-text is missing, or the language model does not fit the recogniser.
+    """
+    config = apply_tuned(exp, options, read_options(options))
+    arpa = find_arpa(options.lm, config)
+    if options.boost:
+        arpa = boost_lm(options.boost, options.lm, exp, lang=read_json(data / paths.REPORT)["settings"]["lang"])
+    record = {"config": asdict(config), "lm": fingerprint([arpa]) if arpa else None, "num_best": options.num_best}
+    with prepare_search(exp, arpa, config) as plan:
+        record = json.loads(json.dumps(record))  # as it is read again: tuples are lists there
+        yield BeamSearch(plan, options.num_best, options.num_workers, record)
+
+
+@contextmanager
+def prepare_search(exp: Path, arpa: Path | None, config: DecodeConfig) -> Iterator[SearchPlan]:
+    """Yield a search that has been built once in this process; its folder lasts as long.
+
+    Raises:
+        SpnerError: flashlight-text is missing, or the language model is broken or of another vocabulary.
+    """
+    settings = read_config(exp)
+    token_list, bpe_model = tuple(settings["token_list"]), settings["bpemodel"]
+    work = exp / "decode" / ".search"  # one process at a time decodes in exp
+    remove(work)
+    work.mkdir(parents=True)
+    try:
+        if config.search == LEXICON and arpa:
+            model = arpa
+        else:
+            model = work / "search.arpa"
+            write_search_model(model, arpa, token_list)
+        plan = SearchPlan(
+            config, model, work, token_list, settings["token_type"], Path(bpe_model) if bpe_model else None
+        )
+        forget_searches()
+        build_search(plan)
+        yield plan
+    finally:
+        remove(work)
+
+
+def store(batches: Iterable[Posteriors], path: Path) -> list[StoredPosteriors]:
+    """Write posteriors to a file; a search reads them from there, in whichever process it runs."""
+    stored = []
+    with open(path, "wb") as file:
+        for batch in batches:
+            num_frames = batch.num_frames.tolist()
+            for row, utt_id in enumerate(batch.utt_ids):
+                stored.append(StoredPosteriors(utt_id, batch.durations_s[row], path, file.tell(), num_frames[row]))
+                batch.log_probs[row, : num_frames[row]].numpy().tofile(file)
+    return stored
+
+
+def run_plans(
+    plans: Sequence[SearchPlan], stored: Sequence[StoredPosteriors], *, num_best: int, num_workers: int, what: str
+) -> Iterator[dict[str, list[Hypothesis]]]:
+    """Yield for each plan every utterance's hypotheses, the best first."""
+    chunks = [tuple(stored[i : i + UTTERANCES_AT_ONCE]) for i in range(0, len(stored), UTTERANCES_AT_ONCE)]
+    tasks = [SearchTask(plan, num_best, chunk) for plan in plans for chunk in chunks]
+    results = iter(list(map_processes(search_task, tasks, num_workers=num_workers, what=what, unit="batches")))
+    for _plan in plans:
+        yield {one.utt_id: hyps for chunk in chunks for one, hyps in zip(chunk, next(results), strict=True)}
