@@ -102,7 +102,11 @@ def stats_command(data: Path, gold: bool, top: int, out: Path | None) -> None:
 @click.command("report")
 @click.argument("exps", metavar="EXP...", nargs=-1, required=True, type=FOLDER)
 @click.option("--out", required=True, type=FOLDER, help="HTML file to write.")
-def report_command(exps: tuple[Path, ...], out: Path) -> None:
+@click.option("--audio", is_flag=True, help="Copy the recordings into a folder beside the page, to hear them there.")
+@click.option(
+    "--data", type=FOLDER, help="Data folder with the recordings, for --audio; without it, that of the references."
+)
+def report_command(exps: tuple[Path, ...], out: Path, audio: bool, data: Path | None) -> None:
     """Write one HTML page with the scores and utterances of experiments.
 
     EXP is an experiment folder, or a file that spner score --out wrote. The page shows scores with intervals side by
@@ -110,7 +114,7 @@ def report_command(exps: tuple[Path, ...], out: Path) -> None:
     """
     from spner.report.page import write_page
 
-    click.echo(write_page(exps, out))
+    click.echo(write_page(exps, out, audio=audio, data=data))
 
 
 @click.command("benchmark")

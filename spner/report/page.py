@@ -1,4 +1,4 @@
-"""Experiments -> one self-contained HTML page: scores side by side, and every utterance to look at."""
+"""Experiments -> one HTML page: scores side by side, and every utterance to look at and, beside the page, to hear."""
 
 import hashlib
 from base64 import b64encode
@@ -8,8 +8,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from spner.core.errors import SpnerError
 from spner.core.files import atomic_text
 from spner.core.paths import utterances_file
+from spner.report.audio import Clips, audio_folder, count_clips, find_clips, write_clips
 from spner.report.markdown import NOTES, SYNTHETIC_NOTE, set_place, set_title
 from spner.report.scored import Experiment, Scored, read_experiments
 from spner.report.tables import confusion_table, error_bar, label_rows, overview_rows, score_groups
@@ -19,22 +21,50 @@ from spner.scoring.errors import KINDS
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_page(exps: Sequence[Path], out: Path) -> str:
+def write_page(exps: Sequence[Path], out: Path, *, audio: bool = False, data: Path | None = None) -> str:
     """Write the page of the experiments and return one line that says what it holds.
 
-    The same inputs give the same bytes. The opened page loads nothing from elsewhere.
+    The same inputs give the same bytes. The opened page loads nothing from elsewhere but, where one plays them, its
+    clips.
+
+    Args:
+        exps: experiment folders and scores files.
+        out: the page.
+        audio: also write the clips of the utterances, as FLAC files into ``<page>_audio`` beside it.
+        data: where the clips are looked for, instead of beside the references of each experiment.
 
     Raises:
-        SpnerError: an experiment or one of its files is missing or malformed, or ``out`` cannot be written.
+        SpnerError: an experiment or one of its files is missing or malformed, clips are not found, or ``out`` cannot be
+            written.
     """
+    if data and not audio:
+        raise SpnerError("--data: tells where recordings are (expected --audio with it); give both, or neither")
     experiments = read_experiments(exps)
     sets = _group(experiments)
     packed = {one.file: _pack(one) for group in sets for one in group}
-    html = _render(experiments, sets, packed)
+    clips = _copy_clips(sets, packed, out, data) if audio else {}
+    html = _render(experiments, sets, packed, clips)
     with atomic_text(out) as file:
         file.write(html)
-    num_utts = sum(utts.num_utts for utts in packed.values() if utts)
-    return f"{out}: {out.stat().st_size / 1e6:.1f} MB; scored sets: {len(packed)}, utterances to look at: {num_utts}"
+    num_utts = sum(len(utts.utt_ids) for utts in packed.values() if utts)
+    return (
+        f"{out}: {out.stat().st_size / 1e6:.1f} MB; scored sets: {len(packed)}, utterances to look at: {num_utts}"
+        + (f"; recordings in {audio_folder(out)}: {count_clips(clips.values())}" if clips else "")
+    )
+
+
+def _copy_clips(
+    sets: Sequence[Sequence[Scored]], packed: dict[Path, Packed | None], out: Path, data: Path | None
+) -> dict[Path, Clips]:
+    """Write the clips of all utterances that the page shows and return where, by scores file."""
+    clips = {
+        one.file: find_clips(one, utts.utt_ids, page=out, data=data)
+        for group in sets
+        for one in group
+        if (utts := packed[one.file])
+    }
+    write_clips(list(clips.values()))
+    return clips
 
 
 def _group(experiments: Sequence[Experiment]) -> list[list[Scored]]:
@@ -53,7 +83,10 @@ def _pack(one: Scored) -> Packed | None:
 
 
 def _render(
-    experiments: Sequence[Experiment], sets: Sequence[Sequence[Scored]], packed: dict[Path, Packed | None]
+    experiments: Sequence[Experiment],
+    sets: Sequence[Sequence[Scored]],
+    packed: dict[Path, Packed | None],
+    clips: dict[Path, Clips],
 ) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -79,11 +112,13 @@ def _render(
                 "set": number,
                 "file": utterances_file(one.file),
                 "packed": packed[one.file],
+                "audio": clips[one.file].address if one.file in clips else "",
             }
             for number, group in enumerate(sets)
             for one in group
         ],
         synthetic_note=SYNTHETIC_NOTE if any(one.synthetic for group in sets for one in group) else "",
+        audio_folder=next((one.folder.parent.name for one in clips.values()), ""),
         kinds=KINDS,
         made_with=[_show_made_with(experiment, colours) for experiment in experiments],
         curves=[(e.name, b64encode(e.curves.read_bytes()).decode()) for e in experiments if e.curves],

@@ -103,6 +103,11 @@ class Scored:
     """Commit, versions, settings; ``experiment`` tells of the training, where it was one."""
 
     @property
+    def ref(self) -> str:
+        """The path of the references, as ``spner score`` was given it."""
+        return str(self.made_with.get("ref", ""))
+
+    @property
     def synthetic(self) -> bool:
         """Whether the experiment says so of its speech."""
         return bool((self.made_with.get("experiment") or {}).get("synthetic"))

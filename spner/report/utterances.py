@@ -23,7 +23,7 @@ from spner.scoring.errors import KINDS
 class Packed:
     """The utterances of one scored set."""
 
-    num_utts: int
+    utt_ids: tuple[str, ...]
     json: str
     """``{"labels": […], "utts": […]}`` without ``<``: it may stand inside an HTML script element."""
     references: str
@@ -50,7 +50,7 @@ def pack_utterances(file: Path) -> Packed:
                 "expected utt_id, ref, hyp and errors); score again"
             ) from error
     packed = _to_json({"labels": list(labels), "utts": utts}).replace("<", r"\u003c")
-    return Packed(len(utts), packed, references.hexdigest())
+    return Packed(tuple(utt[0] for utt in utts), packed, references.hexdigest())
 
 
 def _pack(record: dict[str, Any], labels: dict[str, int]) -> list[Any]:

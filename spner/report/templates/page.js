@@ -30,8 +30,8 @@
   }
 
   // An entity that both sides share counts once: on the reference's side.
-  function readUtterance([id, ref, hyp, columns, refs, hyps]) {
-    const utterance = { id, ref, hyp: hyp === 0 ? ref : hyp, columns, refs: readEntities(refs), hyps: readEntities(hyps) };
+  function readUtterance([id, ref, hyp, columns, refs, hyps], place) {
+    const utterance = { id, place, ref, hyp: hyp === 0 ? ref : hyp, columns, refs: readEntities(refs), hyps: readEntities(hyps) };
     const spurious = utterance.hyps.filter((e) => KINDS[e.kind] === "spurious");
     utterance.counted = spurious.length ? utterance.refs.concat(spurious) : utterance.refs;
     utterance.wordErrors = 0;
@@ -44,7 +44,7 @@
   function load(number) {
     if (!cache.has(number)) {
       const { labels, utts } = JSON.parse(sources[number].textContent);
-      cache.set(number, { labels, utterances: utts.map(readUtterance) });
+      cache.set(number, { labels, audio: sources[number].dataset.audio, utterances: utts.map(readUtterance) });
     }
     return cache.get(number);
   }
@@ -119,6 +119,7 @@
 
   function drawUtterance(utterance, source) {
     const facts = make("header", "", make("bdi", "id", utterance.id), summary(utterance));
+    if (source.audio) facts.prepend(player(utterance, source.audio));
     const item = make("li", "utt", facts, ...drawSides(utterance, source.labels));
     if (form.elements.others.checked) {
       for (const [title, other, labels] of others(utterance.id)) {
@@ -126,6 +127,25 @@
       }
     }
     return item;
+  }
+
+  // Nothing is read before it is played.
+  function player(utterance, folder) {
+    const audio = make("audio");
+    audio.controls = true;
+    audio.preload = "none";
+    audio.src = `${folder}/${utterance.place + 1}.flac`;
+    audio.setAttribute("aria-label", `recording of ${utterance.id}`);
+    return audio;
+  }
+
+  function listen(list) {
+    list.addEventListener("play", (event) => {
+      for (const other of list.querySelectorAll("audio")) if (other !== event.target) other.pause();
+    }, true);
+    list.addEventListener("error", (event) => {
+      event.target.replaceWith(make("span", "lost", `no recording at ${decodeURIComponent(event.target.getAttribute("src"))}: keep that folder beside this page`));
+    }, true);
   }
 
   function summary(utterance) {
@@ -270,6 +290,7 @@
       filter();
       writeAddress();
     });
+    listen(byId("list"));
     form.addEventListener("submit", (event) => event.preventDefault());
     addEventListener("popstate", goTo);
     for (const link of document.querySelectorAll('a[href^="#utterances?"]')) {
