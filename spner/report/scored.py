@@ -6,7 +6,7 @@ An experiment is a folder with ``score/<set>.json`` (stage 6), or one JSON file 
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -192,7 +192,7 @@ def _read_scored(file: Path, experiment: str, *, in_folder: bool = False) -> Sco
         ) from error
 
 
-def _rate(scores: dict[str, Any], metric: Metric) -> Rate:
+def _rate(scores: Mapping[str, Any], metric: Metric) -> Rate:
     """Return the number at the metric's place; a null or a missing score on the way there is an undefined one."""
     value: Any = scores
     for key in metric.place:
