@@ -1,4 +1,4 @@
-"""YAML configurations: several files, key by key, and single settings on top."""
+"""YAML configurations: several files are merged key by key, then single settings override keys."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from spner.core.errors import SpnerError
 
 
 def merge_configs(configs: Sequence[Path], settings: Sequence[str]) -> dict[str, Any]:
-    """Return one configuration of several files and single settings, the later ones on top.
+    """Merge files and single settings into one configuration; later ones override earlier ones.
 
     Raises:
         SpnerError: a file is missing or is not a YAML mapping, or a setting is not ``key=value``.

@@ -1,4 +1,4 @@
-"""The few frozen records that the rooms hand to each other. None can be built wrong."""
+"""The frozen records that rooms pass to each other. Wrong values are refused when a record is built."""
 
 from dataclasses import dataclass
 
@@ -47,7 +47,7 @@ class Transcript:
 
 @dataclass(frozen=True)
 class Timing:
-    """When a hypothesis' words are said, and how sure the model is of its words and entities, 0 to 1."""
+    """Times of a hypothesis' words, and confidences of its words and entities, 0 to 1."""
 
     word_times: WordTimes
     word_confidences: tuple[float, ...]
@@ -66,7 +66,7 @@ class FrameGrid:
 
     Attributes:
         hop_s: from one frame to the next, seconds.
-        first_s: middle of what the first frame sees of the clip, seconds from the clip's first sample.
+        first_s: middle of the first frame, seconds from the clip's first sample.
     """
 
     hop_s: float

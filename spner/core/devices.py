@@ -1,4 +1,4 @@
-"""Where tensors are computed."""
+"""The device that tensors are computed on."""
 
 import torch
 
@@ -6,10 +6,10 @@ BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")  # as x86-64 and Arm name t
 
 
 def choose_device(device: str) -> str:
-    """Return the device to use; ``auto`` is a GPU where there is one."""
+    """Return the device to use; ``auto`` is a GPU if there is one."""
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
 def has_bfloat16(device_type: str) -> bool:
-    """Whether the device multiplies bfloat16 in hardware; without, autocast on a CPU is slower than float32."""
+    """Whether the device multiplies bfloat16 in hardware; without it, autocast on a CPU is slower than float32."""
     return device_type == "cuda" or any(torch.cpu.get_capabilities().get(unit) for unit in BFLOAT16_UNITS)

@@ -1,11 +1,11 @@
-"""The one kind of error that is the user's to mend.
+"""``SpnerError``, for mistakes that the user can fix.
 
 Message order: where, what was found, what was expected, what to do::
 
     data/dev/text:41: utt_id "nl_17" is not in wav.scp (expected one line per utterance); rerun stage 1
 
 ``spner.cli`` turns a :class:`SpnerError` into that line and exit code 2, in one place.
-Every other exception is a defect of ours and keeps its traceback.
+Every other exception is a bug of ours and keeps its traceback.
 """
 
 import json
@@ -20,7 +20,7 @@ class SpnerError(Exception):
 
 
 def quote(text: str) -> str:
-    """Return a text from outside as a message can hold it: quoted, on one line, cut after 80 characters."""
+    """Return a text from outside for a message: quoted, on one line, cut after 80 characters."""
     cut = text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…"
     return json.dumps(cut, ensure_ascii=not cut.isprintable())
 

@@ -38,7 +38,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def _comes_from_writing(error: OSError, temporary: Path) -> bool:
-    """Whether the system refused to write; an input that is missing, say, is not to be blamed on the output."""
+    """Whether writing failed; a missing input, for example, is not the output's fault."""
     return error.errno is not None and str(error.filename or temporary).startswith(str(temporary))
 
 
@@ -81,7 +81,7 @@ def read_json(path: Path) -> Any:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, a link or a whole folder; nothing there is fine."""
+    """Remove a file, a link or a whole folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -92,7 +92,7 @@ def read_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a UTF-8 file without their line ends.
 
     Raises:
-        SpnerError: the file is missing (the message tells which stage makes it) or holds invalid UTF-8.
+        SpnerError: the file is missing (the message names the stage that makes it) or holds invalid UTF-8.
     """
     try:
         file = open(path, "rb")
@@ -101,10 +101,10 @@ def read_lines(path: Path) -> Iterator[str]:
         advice = f"{maker} makes it" if maker else "check the path"
         raise SpnerError(f"{path}: cannot be read ({error.strerror}); {advice}") from error
     with file:
-        # Decoded line by line: a text file decodes ahead, so that its errors do not tell the line.
+        # Decoded line by line, so that an error can name its line.
         for line_number, line in enumerate(file, start=1):
             try:
-                # Windows programs begin a file with a byte order mark, which belongs to no line.
+                # Windows programs start a file with a byte order mark, which is not part of the text.
                 yield line.decode("utf-8-sig" if line_number == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError as error:
                 raise SpnerError(
@@ -114,7 +114,7 @@ def read_lines(path: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` for writing; the lock goes with the process, however it ends.
+    """Lock ``folder`` for writing; the lock ends with the process, however that ends.
 
     Raises:
         SpnerError: another process holds it, or the folder cannot be written.
@@ -133,7 +133,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def fingerprint(paths: Iterable[Path]) -> str:
-    """Return a SHA-256 over the contents of the files, in the order given; it tells whether inputs changed."""
+    """Return a SHA-256 over the contents of the files, in the order given; it shows whether inputs changed."""
     digest = hashlib.sha256()
     for path in paths:
         with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""The one place that maps work over processes."""
+"""Work spread over processes."""
 
 import os
 import threading
@@ -20,7 +20,7 @@ def map_processes(
     """Yield ``function(item)`` for each item, in order, computed by ``num_workers`` processes.
 
     Shows a progress bar on a terminal. The first exception stops the map and is raised here; work that
-    had not begun by then is dropped.
+    has not started by then is dropped.
 
     Args:
         function: a module-level function; it and the items travel to the workers by pickling.
@@ -48,7 +48,7 @@ def map_processes(
 
 
 def _end_with(parent: int) -> None:
-    """End this worker soon after its parent is gone: a killed parent cannot tell it to stop."""
+    """End this worker soon after its parent is gone; a killed parent cannot stop it."""
 
     def watch() -> None:
         while os.getppid() == parent:

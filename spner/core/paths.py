@@ -18,7 +18,7 @@ ANNOTATE_RECORD = "annotate.json"  # beside pseudo-labels: where they come from
 NBEST = "nbest.jsonl"
 WORD_TIMES = "word_times.jsonl"
 
-# What stage 1 says about its corpus.
+# Stage 1's report about its corpus.
 REPORT = "report.json"
 BROKEN_CLIPS = "broken_clips.tsv"
 AUDIO_STORE = "audio"
@@ -34,9 +34,9 @@ TOKENS_CONFIG = "tokens.json"
 # exp/<tag>
 CONFIG = "config.yaml"
 TRAINING = "train.json"  # written when the training has finished
-TRANSFER = "transfer.json"  # what a training with --init began with
+TRANSFER = "transfer.json"  # what a training with --init started from
 FIRST_WEIGHTS = "first_weights.pth"  # there until it has finished
-SYSTEM = "system.json"  # whose hypotheses these are, in a folder without a training of its own
+SYSTEM = "system.json"  # whose model decoded, in a folder without a training of its own
 RESULTS = "RESULTS.md"
 CURVES = "curves.png"
 UTTERANCES = ".utts.jsonl"  # ends the name of a set's scored utterances
@@ -85,7 +85,7 @@ def decode_dir(exp: Path, set_name: str) -> Path:
 
 
 def calibration_file(exp: Path) -> Path:
-    """Return the file that tells how dev calibrated the confidences of the decoded sets."""
+    """Return the file with the calibration of the confidences, fitted on dev."""
     return exp / DECODE / "calibration.json"
 
 
@@ -100,5 +100,5 @@ def score_file(exp: Path, set_name: str, *, gold: bool = False) -> Path:
 
 
 def utterances_file(scores: Path) -> Path:
-    """Return the file beside a scores file that tells the errors of every utterance."""
+    """Return the file beside a scores file that lists the errors of every utterance."""
     return scores.with_suffix(UTTERANCES)

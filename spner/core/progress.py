@@ -1,4 +1,4 @@
-"""How far long work is: a bar on a terminal, a plain log line now and then elsewhere."""
+"""Progress of long work: a bar on a terminal, a log line now and then elsewhere."""
 
 import logging
 import time

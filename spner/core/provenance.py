@@ -27,10 +27,10 @@ def git_commit(folder: Path = Path(__file__).parent) -> str | None:
 
 
 def describe_machine(cpus: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the processor, its cores and the graphics cards: ``AMD EPYC 7B13, 2 cores, NVIDIA H100 80GB HBM3``.
+    """Return the processor, its cores and the GPUs: ``AMD EPYC 7B13, 2 cores, NVIDIA H100 80GB HBM3``.
 
     Args:
-        cpus: where Linux tells of its processors; elsewhere the kind of processor stands for its name.
+        cpus: where Linux describes its processors; on other systems the kind of processor is named.
     """
     lines = cpus.read_text(encoding="utf-8").splitlines() if cpus.is_file() else []
     found = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

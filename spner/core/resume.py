@@ -1,7 +1,7 @@
-"""One way to resume: a step that was done is not done again, and one that must be is done from the start.
+"""Resuming: a finished step is not done again; an unfinished or outdated one is done from the start.
 
-A step leaves a JSON record, written last, which begins with what decided its result: settings and fingerprints of
-its inputs. The step is done as long as the record names the same ones and the files it vouches for are there.
+A step leaves a JSON record, written last. It begins with what decides the result: settings and fingerprints of the
+inputs. The step counts as finished as long as the record holds the same ones and the files it lists exist.
 """
 
 import json
@@ -21,18 +21,18 @@ def once(
     outputs: Sequence[Path] = (),
     parts: Iterable[Path] = (),
 ) -> dict[str, Any]:
-    """Return the record of a step, after doing the step where it is not done yet.
+    """Do the step unless it is finished; return its record.
 
-    Before ``make`` runs, the record and the outputs are removed: a killed run leaves no record that vouches for
+    Before ``make`` runs, the record and the outputs are removed: so a killed run leaves no record that covers
     files of two runs, and no file of an earlier one.
 
     Args:
         record: JSON file; it holds ``identity``, then what ``make`` returns.
         identity: what decides the result, as JSON can hold it.
-        make: does the step; what it returns, if anything, is worth keeping about it.
+        make: does the step; what it returns, if anything, is kept in the record.
         outputs: files that it writes.
-        parts: files that it writes one by one; those of a stopped run stay, and ``make`` goes on from them. They are
-            asked for only once the outputs are known to be there.
+        parts: files that it writes one by one; those of a stopped run stay, and ``make`` continues from them. They are
+            looked at only if all outputs exist.
 
     Raises:
         SpnerError: the record is not JSON.
@@ -48,7 +48,7 @@ def once(
 
 
 def find_record(record: Path, identity: Mapping[str, Any], files: Iterable[Path] = ()) -> dict[str, Any] | None:
-    """Return the record of a step that was done with this identity and whose files are all there, else None.
+    """Return the record of a step that was finished with this identity and whose files all exist, else None.
 
     Raises:
         SpnerError: the record is not JSON.

@@ -31,7 +31,7 @@ class Table:
     Attributes:
         utterances: rows with a sentence, in table order.
         empty: rows whose sentence is empty, in table order.
-        ragged_lines: line numbers of rows that have another number of fields than the header; they are left out.
+        ragged_lines: line numbers of rows with another number of fields than the header; they are left out.
     """
 
     utterances: tuple[Utterance, ...]
@@ -42,13 +42,13 @@ class Table:
 def make_utt_id(client_id: str, path: str) -> str:
     """Return the utterance id: speaker first, as Kaldi's sorting wants it, then the clip's name.
 
-    16 of the 128 hexadecimal digits tell a million speakers apart (chance of a collision 3e-8).
+    16 of the 128 hexadecimal digits distinguish a million speakers (chance of a collision 3e-8).
     """
     return f"{make_spk_id(client_id)}-{without_space(Path(path).stem)}"
 
 
 def make_spk_id(client_id: str) -> str:
-    """Return the speaker id, ``unknown`` where the release names none."""
+    """Return the speaker id, ``unknown`` if the release names none."""
     return without_space(client_id[:16]) or "unknown"
 
 
@@ -113,7 +113,7 @@ def read_tsv(corpus: Path, set_name: str) -> Table:
         utterance = _make_utterance(table, line_number, *(fields[at] for at in column.values()))
         if utterance.utt_id in line_of:
             raise SpnerError(
-                f'{table}:{line_number}: clip "{utterance.clip}" also stands in line '
+                f'{table}:{line_number}: clip "{utterance.clip}" is also in line '
                 f"{line_of[utterance.utt_id]} (expected one line per clip); remove one of them"
             )
         line_of[utterance.utt_id] = line_number
@@ -125,7 +125,7 @@ def _find_column(table: Path, header: list[str], name: str) -> int:
     if name not in header:
         raise SpnerError(
             f'{table}:1: no column "{name}" (found {", ".join(header)}){nearest(name, header)}; '
-            "expected the header of a Common Voice table"
+            "expected the header of a Common Voice table: client_id, path, sentence"
         )
     return header.index(name)
 

@@ -1,4 +1,4 @@
-"""A data folder -> the files of other programs.
+"""A data folder in the formats of other programs.
 
 - ``paper_json``: ``dataset.json`` as :mod:`spner.corpora.paper_json` describes it, and ``clips/<utt_id>.flac``.
 - ``conll``: ``<set>.conll``: token, tab, IOB2 tag; a blank line after each utterance.
@@ -29,7 +29,7 @@ from spner.text.textnorm import normalise_words
 DATASET, CLIPS = "dataset.json", "clips"
 SLUE_COLUMNS = ("id", "raw_text", "normalized_text", "speaker_id", "split", "raw_ner", "normalized_ner")
 PAPER_JSON, CONLL, SLUE = "paper_json", "conll", "slue"
-# The files that a format needs beside text and entities.
+# The files that a format needs besides text and entities.
 NEEDED = {
     PAPER_JSON: (paths.SENTENCES, paths.UTT2DUR, paths.WAV_SCP),
     CONLL: (),
@@ -93,7 +93,7 @@ def _read_set(folder: Path, entities_file: str, needed: Iterable[str]) -> _Set:
 
 
 def _read_report(data: Path) -> dict[str, Any]:
-    """Return what stage 1 said about the corpus; it lies in the data folder, of which ``data`` may be a set."""
+    """Return stage 1's report; it is in the data folder, of which ``data`` may be a set."""
     reports = [folder / paths.REPORT for folder in (data, data.parent) if (folder / paths.REPORT).is_file()]
     if not reports:
         raise SpnerError(
@@ -104,7 +104,7 @@ def _read_report(data: Path) -> dict[str, Any]:
 
 
 def _describe(data: Path, entities_file: str) -> dict[str, Any]:
-    """Return what the authors' format has ``meta`` for."""
+    """Return the ``meta`` of the authors' format."""
     report = _read_report(data)
     return {
         "made_by": f"spner {__version__}",

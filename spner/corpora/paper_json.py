@@ -1,14 +1,14 @@
-"""The format in which the paper's authors published their labels and splits (Zenodo record 8104278): read and written.
+"""Read and write the paper's authors' format for labels and splits (Zenodo record 8104278).
 
 ::
 
     {"meta": …, "data": {"train": [utterance, …], "valid": [utterance, …], "test": [utterance, …]}}
     [[tokens], [BIO labels], "original transcription", "file.mp3", sampling rate in Hz, seconds]   an utterance
 
-Labels belong to tokens, so the transcript is made of the tokens, normalised like any other, and the original
-transcription is the sentence. Where the transcription has other words than the tokens, the tokens are the sentence,
-too, as in every data folder a sentence and its transcript have the same words. Of ``meta`` only our own
-``"synthetic": true`` is read; rate and seconds are not, as the clips themselves tell.
+Labels belong to tokens, so the transcript is made from the tokens, normalised like any other, and the original
+transcription is the sentence. Sentence and transcript must have the same words: if the transcription has other words
+than the tokens, the tokens become the sentence, too. Of ``meta`` only our own ``"synthetic": true`` is read. Rate and
+seconds are ignored, because the clips are measured.
 """
 
 import json
@@ -42,9 +42,9 @@ class LabelledSet:
 
     Attributes:
         utterances: those with a word, in the file's order.
-        annotated: their words and entities, by utterance id.
+        transcripts: their words and entities, by utterance id.
         empty: those without any word.
-        notes: counts of what was not taken as it stands, by ``NOTES``.
+        notes: counts of what had to be changed, by ``NOTES``.
     """
 
     utterances: tuple[Utterance, ...]
@@ -71,7 +71,7 @@ def read_paper_json(path: Path, *, lang: str) -> LabelledCorpus:
 
     Args:
         path: the file.
-        lang: language code; decides the normalisation.
+        lang: language code; selects the normalisation.
 
     Raises:
         SpnerError: the file is missing or not of this format; the message names the utterance.

@@ -2,7 +2,7 @@
 
 Cleaning is the paper's (arXiv 2307.01310, section 4.1): duplicate sentences, silent clips, punctuation, foreign
 scripts. A sentence of the test set is a duplicate in dev and train, one of dev in train, so sets share none. The
-authors' own file is cleaned already and keeps its sets as they are, but for clips that cannot be used.
+authors' own file is already clean: its sets stay as they are, except for clips that cannot be used.
 """
 
 from collections import Counter, defaultdict
@@ -50,7 +50,7 @@ class _Removed:
 
 @dataclass
 class _Set:
-    """A set on its way: what is left of it, each utterance with its transcript and, where they came along, its labels.
+    """A set being cleaned: the utterances left, each with its transcript and, if it came with them, its labels.
 
     ``ragged_lines`` are of a table, ``notes`` of the authors' file; see their readers.
     """
@@ -72,16 +72,16 @@ class _Set:
 def prepare_data(
     corpus: Path, out: Path, *, lang: str, max_broken: float, num_workers: int, clips: Path | None = None
 ) -> dict[str, Any]:
-    """Prepare every set of a corpus and return the report, which also lies in ``<out>/report.json``.
+    """Prepare every set of a corpus and return the report, which is also in ``<out>/report.json``.
 
     Writes ``<out>/<set>/{wav.scp,text,utt2spk,spk2utt,utt2dur,sentences.jsonl}``, ``gold_entities.jsonl``,
-    ``word_times.jsonl`` or ``corpus_entities.jsonl`` where the corpus has them, ``<out>/audio/<set>/`` and
+    ``word_times.jsonl`` or ``corpus_entities.jsonl`` if the corpus has them, ``<out>/audio/<set>/`` and
     ``<out>/broken_clips.tsv``. Finished work is not done again.
 
     Args:
         corpus: an unpacked Common Voice release of one language, or a file of the paper's authors.
         out: the data folder.
-        lang: language code; decides the normalisation.
+        lang: language code; selects the normalisation.
         max_broken: largest share of a set's clips, 0 to 1, that may be missing or broken.
         num_workers: processes that decode clips.
         clips: the folder of the clips; without it a release's own.
@@ -123,7 +123,7 @@ def prepare_data(
 
 
 def _find_inputs(corpus: Path) -> list[Path]:
-    """Return the files that decide what a corpus holds, its clips left out."""
+    """Return the files that decide what a corpus holds, without its clips."""
     if not is_paper_json(corpus):
         names = [*(f"{name}.tsv" for name in list_sets(corpus)), paths.GOLD_ENTITIES, paths.WORD_TIMES, SUMMARY]
         return [corpus / name for name in names if (corpus / name).exists()]
@@ -173,7 +173,7 @@ def _take_labelled(corpus: LabelledCorpus) -> list[_Set]:
 
 
 def _read_tables(corpus: Path, lang: str) -> list[_Set]:
-    """Normalise, and keep of equal transcripts the first; test comes before dev, dev before train."""
+    """Normalise, and keep the first of equal transcripts; test comes before dev, dev before train."""
     tables = {name: read_tsv(corpus, name) for name in list_sets(corpus)}
     sets = [_Set(name, empty=list(table.empty), ragged_lines=table.ragged_lines) for name, table in tables.items()]
     seen: set[str] = set()
@@ -240,9 +240,9 @@ def _write_folder(folder: Path, kept: list[tuple[Utterance, StoredClip]], text: 
 
 
 def _write_gold(corpus: Path, folder: Path, utt_ids: set[str]) -> None:
-    """Hand on the corpus's own entities and word times, where it has some, for the utterances that are kept.
+    """Write the corpus's own entities and word times, if it has any, for the utterances that are kept.
 
-    A stored clip begins with the first sample of the corpus's, so that times stay as they are.
+    A stored clip begins with the first sample of the original, so times stay as they are.
     """
     kinds: list[tuple[str, Callable[..., dict[str, Any]], Callable[..., None]]] = [
         (paths.GOLD_ENTITIES, read_entities, write_entities),

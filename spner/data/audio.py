@@ -28,18 +28,18 @@ SILENT_STD = 0.001  # a clip is silent at or below this; arXiv 2307.01310, secti
 
 
 class ClipError(Exception):
-    """A clip that cannot be read; the corpus goes on without it."""
+    """A clip that cannot be read; it is left out of the corpus."""
 
 
 @dataclass(frozen=True)
 class StoredClip:
-    """What became of one clip.
+    """The result for one clip.
 
     Attributes:
         utt_id: its utterance.
-        location: ``<ark file name>:<byte offset>``; empty where nothing was stored.
-        duration_s: of the 16 kHz waveform; 0 where the clip cannot be read.
-        error: why it was not stored: ``missing``, ``broken: …``, ``silent``; empty where it was.
+        location: ``<ark file name>:<byte offset>``; empty if nothing was stored.
+        duration_s: of the 16 kHz waveform; 0 if the clip cannot be read.
+        error: why it was not stored: ``missing``, ``broken: …``, ``silent``; empty if it was.
     """
 
     utt_id: str
@@ -51,7 +51,7 @@ class StoredClip:
 def read_clip(path: Path | str) -> np.ndarray:
     """Decode an audio file and return its 16 kHz mono waveform, (num_samples,) float32 in [-1, 1].
 
-    Channels are averaged. Nothing but libsndfile and soxr runs: no process is started for a clip.
+    Channels are averaged. libsndfile and soxr do the work; no process is started for a clip.
 
     Raises:
         ClipError: the file is missing, is no audio, or holds no samples.
@@ -62,7 +62,7 @@ def read_clip(path: Path | str) -> np.ndarray:
         waveform, rate_hz = soundfile.read(str(path), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError) as error:
         reason = str(error).rsplit(": ", 1)[-1]
-        # So libsndfile calls an MP3 without a single frame.
+        # libsndfile's words for an MP3 without a single frame.
         no_audio = reason.startswith("File does not exist")
         raise ClipError(f"broken: {'no audio in it' if no_audio else reason}") from error
     if not len(waveform):
@@ -74,7 +74,7 @@ def read_clip(path: Path | str) -> np.ndarray:
 
 
 def store_clips(store: Path, clips: Sequence[tuple[str, Path]], *, num_workers: int, what: str) -> Iterator[StoredClip]:
-    """Decode clips into a store with several processes; yield what became of each, in order.
+    """Decode clips into a store with several processes; yield the result for each, in order.
 
     Args:
         store: folder of the shards; finished shards of an earlier run are used again.
@@ -97,7 +97,7 @@ class _Shard:
     clips: tuple[tuple[str, Path], ...]
 
     def identity(self) -> str:
-        """Return a digest of what goes in: ids, clip names and contents."""
+        """Return a digest of the inputs: ids, clip names and contents."""
         parts = [(utt_id, path.name, fingerprint([path]) if path.is_file() else "") for utt_id, path in self.clips]
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -170,7 +170,7 @@ def copy_stored(location: str, path: Path) -> None:
 
 
 def clip_duration_s(path: Path) -> float:
-    """Return a clip's duration from its header, 0.0 where it cannot be read."""
+    """Return a clip's duration from its header, 0.0 if it cannot be read."""
     try:
         return soundfile.info(str(path)).duration
     except (soundfile.SoundFileError, RuntimeError):

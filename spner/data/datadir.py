@@ -16,7 +16,7 @@ SEPARATOR = re.compile("[ \t]+")
 
 
 def find_sets(folder: Path) -> list[Path]:
-    """Return the set folders of a data folder: train, dev and test first, then by name; a set folder is its only one.
+    """Return the set folders of a data folder: train, dev, test, then others by name; of a set's folder, itself.
 
     Raises:
         SpnerError: no set is there; one holds ``text`` or a file of entities.
@@ -196,7 +196,7 @@ def read_timings(path: Path) -> dict[str, Timing]:
 
 
 def write_word_times(path: Path, times: dict[str, WordTimes]) -> None:
-    """Write when each word of the transcripts is said, to the tenth of a millisecond, as JSON lines in C order::
+    """Write the time of each word, to a tenth of a millisecond, as JSON lines in C order::
 
     {"utt_id": "…", "times_s": [[0.2134, 0.51], [0.51, 0.98]]}
     """

@@ -1,6 +1,6 @@
-"""A data folder -> what it holds, the paper's Table 1 (arXiv 2307.01310), set by set and in all.
+"""Counts of a data folder (the paper's Table 1, arXiv 2307.01310), for each set and in total.
 
-The JSON form; hours and means have full precision, what is unknown or undefined is null::
+The JSON form; hours and means have full precision, unknown or undefined values are null::
 
     {"data": "data/mini", "entities_file": "entities.jsonl", "missing": ["data/mini/dev/utt2dur"],
      "sets": {"train": {"num_utts": 893, "hours": 0.89, "num_words": 7432, "num_distinct_words": 1207,
@@ -75,7 +75,7 @@ class EntityCounts:
 
 @dataclass
 class SetCounts:
-    """What a set holds; counts of sets add up. What is None is unknown, and so is its sum with anything."""
+    """Counts of a set; counts of sets add up. None is unknown, and so is its sum with anything."""
 
     num_utts: int
     words: Counter[str]
@@ -91,7 +91,7 @@ class SetCounts:
 
 
 def compute_stats(data: Path, *, entities_file: str = ENTITIES, top: int = 10) -> dict[str, Any]:
-    """Count what a data folder of stages 1 and 2, or one set of it, holds; the module's docstring has the form.
+    """Count a data folder of stages 1 and 2, or one of its sets; the module's docstring has the form.
 
     Args:
         data: its sets are counted one by one and together; only distinct words, entities and ids are held.

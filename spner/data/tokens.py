@@ -1,9 +1,8 @@
 """Stage 3: transcripts and entities -> token list, the texts to train on, and ESPnet's shape files.
 
 A token list is ESPnet's: ``<blank>``, ``<unk>``, the entity symbols, the other tokens, ``<sos/eos>``. Entity symbols
-are reserved: ``<PER>`` is one token, whatever the token type, and never part of a word. Among characters a symbol
-stands without the spaces inside its entity, ``naar <LOC>den haag</NE> en``: CTC needs a frame a token, and where an
-entity begins or ends no time passes.
+are reserved: ``<PER>`` is one token, whatever the token type, and never part of a word. With characters, spaces next to
+entity symbols inside an entity are dropped (``naar <LOC>den haag</NE> en``); they would cost CTC frames.
 """
 
 import re
@@ -42,7 +41,7 @@ class Tokenizer:
             self._model = SentencePieceProcessor(model_file=str(bpe_model))
 
     def pieces(self) -> list[str]:
-        """Return SentencePiece's own pieces, symbols among them; none for characters, which texts alone tell."""
+        """Return SentencePiece's own pieces, symbols included; none for characters, which come from the texts."""
         model = self._model
         if model is None:
             return []
@@ -70,8 +69,8 @@ def tighten(tagged: str) -> str:
 def mark_inside(tokens: Iterable[str]) -> list[str]:
     """Return the tokens as token language models have them: ``n a a r <space> <LOC> u<NE> r<NE> k<NE> </NE>``.
 
-    Seen from a few tokens away a name looks like other text; marked, it does not, and what may follow each token of
-    tagged text is a matter of that token alone.
+    A name looks like other text to a model that sees a few tokens; marked, it does not. What may follow a token of
+    tagged text then depends on that token alone.
     """
     marked: list[str] = []
     inside = False
@@ -112,7 +111,7 @@ def require_symbols(token_list: Sequence[str], *, where: Path) -> None:
     for symbol in entity_symbols():
         if token_list.count(symbol) != 1:
             raise SpnerError(
-                f"{where}: entity symbol {symbol} stands there {token_list.count(symbol)} times (expected "
+                f"{where}: entity symbol {symbol} occurs {token_list.count(symbol)} times (expected "
                 "once); rerun stage 3 with --system e2e"
             )
 
@@ -127,7 +126,7 @@ def make_tokens(
     joined: Sequence[Path] = (),
     fraction: float = 100.0,
 ) -> dict[str, Any]:
-    """Write the token list, and for every set the text to train on and the shape files; return the record.
+    """Write the token list, and the training text and shape files of every set; return the record.
 
     Args:
         data: data folder of stages 1 and 2; ``train`` gives the token list.
@@ -138,13 +137,13 @@ def make_tokens(
         vocab_size: tokens in the list, for ``bpe`` only.
         joined: other data folders, or recipes with one, whose train sets are added; dev and test are ``data``'s.
         fraction: percent of ``data``'s train set, see :func:`spner.data.trainset.choose_fraction`; joined ones are
-            taken whole.
+            used whole.
 
     Raises:
         SpnerError: stage 1 or 2 has not finished, ``vocab_size`` does not fit, or joined folders share an utterance id.
     """
     if (token_type == BPE) != (vocab_size is not None):
-        raise SpnerError("--vocab_size: is for --token_type bpe, which needs it; characters are counted from the text")
+        raise SpnerError("--vocab_size: is for --token_type bpe, which needs it; characters need no size")
     others = [find_data(path, like=data) for path in joined]
     set_names = list(read_json(data / paths.REPORT)["sets"]) if (data / paths.REPORT).exists() else []
     if paths.TRAIN not in set_names:

@@ -1,4 +1,4 @@
-"""Which utterances are trained on: all or a fraction of a recipe's own train set, and other recipes' added."""
+"""The utterances to train on: all or a fraction of a recipe's train set, and other recipes' train sets."""
 
 import hashlib
 import math
@@ -17,7 +17,7 @@ class TrainSet:
     """Utterances of one or several data folders.
 
     Attributes:
-        texts: what each says.
+        texts: transcript of each.
         homes: the data folder that each comes from.
         durations_s: of each clip.
         counts: for each data folder the utterances and hours that are chosen, and those of its whole train set.
@@ -54,7 +54,7 @@ def choose_trainset(whole: dict[Path, dict[str, str]], percent: float) -> TrainS
 
 
 def choose_fraction(utt_ids: Iterable[str], percent: float) -> set[str]:
-    """Return ``percent`` of the utterances, 0 < percent <= 100, one at least where there are any.
+    """Return ``percent`` of the utterances, 0 < percent <= 100; at least one, if there are any.
 
     Those whose ids have the lowest hashes: a smaller fraction lies within a larger one, in whatever order the ids come.
     """
@@ -63,10 +63,10 @@ def choose_fraction(utt_ids: Iterable[str], percent: float) -> set[str]:
 
 
 def find_data(path: Path, *, like: Path) -> Path:
-    """Return the data folder that ``path`` is, or that of the recipe that it is: ``like``'s name-sake, or the only one.
+    """Return ``path`` if it is a data folder; if it is a recipe, its data folder named like ``like``, or its only one.
 
     Raises:
-        SpnerError: there is none, or it cannot be told which.
+        SpnerError: there is none, or there are several to choose from.
     """
     if (path / paths.REPORT).exists():
         return path
@@ -91,7 +91,7 @@ def locate_audio(trainset: TrainSet) -> dict[str, str]:
     located: dict[str, str] = {}
     for utt_id, data in trainset.homes.items():
         location = tables[data][utt_id]
-        # A store lies in its data folder, which its own recipe calls by another path than this one.
+        # A store lies in its data folder; the other recipe has another path to it than this one.
         _, store, clip = location.rpartition(f"/{paths.AUDIO_STORE}/")
         if not store and not location.startswith("/"):
             raise SpnerError(
@@ -108,7 +108,7 @@ def read_durations(folder: Path) -> dict[str, float]:
 
 
 def format_counts(counts: list[dict[str, Any]]) -> str:
-    """Return what is trained on: ``data/mini: 179 of 893 utterances, 0.18 of 0.89 h (20 %)``."""
+    """Return a line about the training data: ``data/mini: 179 of 893 utterances, 0.18 of 0.89 h (20 %)``."""
     return " and ".join(f"{one['data']}: {_format_part(one['chosen'], one['whole'])}" for one in counts)
 
 

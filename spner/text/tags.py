@@ -39,21 +39,21 @@ def spans_to_text(transcript: Transcript) -> str:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a token sequence says, and how many illegal events (by kind) it took to say so."""
+    """The transcript that was read, and counts of the illegal events by kind."""
 
     transcript: Transcript
     illegal: Counter[str]
 
 
 def text_to_spans(tokens: Iterable[str], *, labels: Sequence[str] = LABELS, policy: str = "discard") -> Reading:
-    """Read tagged text; total: any token sequence is read and nothing raises (docs/metrics.md, section 2).
+    """Read tagged text. Any token sequence can be read; nothing raises (docs/metrics.md, section 2).
 
     Illegal events are ``open_inside``, ``stray_close``, ``unclosed`` and ``empty``. Words are always kept.
 
     Args:
         tokens: words and entity symbols, each symbol a token of its own.
         labels: the labels whose symbols are read as symbols.
-        policy: ``discard``: a new open drops the running entity, as does the end of the utterance;
+        policy: ``discard``: a new opening symbol, or the end of the utterance, drops the open entity;
             ``repair``: both close it.
     """
     label_of = {open_symbol(label): label for label in labels}

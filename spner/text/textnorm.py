@@ -2,8 +2,8 @@
 
 The paper's cleaning: NFC, lower case, punctuation stripped (English keeps the apostrophe), letters of
 foreign scripts transliterated to Latin; letters of the language's own script are never touched, so
-ä ö ü ß ë ï é stay. An apostrophe that is not kept joins (``foto's`` -> ``fotos``); every other mark
-separates (``Noord-Holland`` -> ``noord holland``).
+ä ö ü ß ë ï é stay. An apostrophe that is not kept vanishes (``foto's`` -> ``fotos``); every other mark
+becomes a space (``Noord-Holland`` -> ``noord holland``).
 """
 
 import functools
@@ -58,7 +58,7 @@ def _language(lang: str) -> str:
 
 
 def require_language(lang: str) -> None:
-    """Refuse a code that is no language's.
+    """Refuse an unknown language code.
 
     Raises:
         SpnerError: CLDR does not know it.
@@ -149,7 +149,7 @@ def normalise_transcript(transcript: Transcript, lang: str) -> Transcript:
     """
     pieces = [normalise_word(word, lang) for word in transcript.words]
     words = tuple(chain.from_iterable(pieces))
-    if len(words) == len(pieces) and all(pieces):  # one word for each, as most often: no span moves
+    if len(words) == len(pieces) and all(pieces):  # the usual case, one word for each: no span moves
         return Transcript(words, transcript.entities)
     first_word = [0, *accumulate(map(len, pieces))]
     spans = ((first_word[e.start], first_word[e.end], e.label) for e in transcript.entities)
@@ -162,13 +162,13 @@ def project(sentence: str, spans: Iterable[tuple[int, int, str]], lang: str) -> 
     A word belongs to an entity when at least half of the word's letters and digits are the entity's
     characters: ``Merkel's`` (English ``merkel's``, Dutch ``merkels``) stays a PER though only ``Merkel`` was
     marked, because the word is the smallest thing a transcript can mark; a few marked letters inside a
-    longer word claim nothing. A word that two entities claim stays with the first.
+    longer word do not count. A word that two entities claim goes to the first.
     An entity left without any word vanishes.
 
     Args:
         sentence: cased and punctuated, NFC.
         spans: ``(start, end, label)``, half-open, in characters of ``sentence``.
-        lang: ISO 639-1 code, which chooses the normalisation.
+        lang: ISO 639-1 code; selects the normalisation.
     """
     words = normalise_words(sentence, lang)
     entities: list[Entity] = []

@@ -112,7 +112,7 @@ def test_missing_column(tmp_path: Path) -> None:
     write_corpus(tmp_path, [], columns="client_id path sentense locale")
     assert message(tmp_path) == (
         f'{tmp_path}/train.tsv:1: no column "sentence" (found client_id, path, sentense, locale); did you mean '
-        '"sentense"?; expected the header of a Common Voice table'
+        '"sentense"?; expected the header of a Common Voice table: client_id, path, sentence'
     )
 
 
@@ -120,7 +120,7 @@ def test_missing_column_without_a_near_one(tmp_path: Path) -> None:
     write_corpus(tmp_path, [], columns="client_id path locale")
     assert message(tmp_path) == (
         f'{tmp_path}/train.tsv:1: no column "sentence" (found client_id, path, locale); '
-        "expected the header of a Common Voice table"
+        "expected the header of a Common Voice table: client_id, path, sentence"
     )
 
 
@@ -138,13 +138,13 @@ def test_clip_outside_the_folder(tmp_path: Path, path: str) -> None:
 def test_clip_that_occurs_twice(tmp_path: Path) -> None:
     write_corpus(tmp_path, [(ANNA, "1.mp3", "Een."), (BEN, "2.mp3", "Twee."), (ANNA, "1.mp3", "Drie.")])
     assert message(tmp_path) == (
-        f'{tmp_path}/train.tsv:4: clip "1.mp3" also stands in line 2 (expected one line per clip); remove one of them'
+        f'{tmp_path}/train.tsv:4: clip "1.mp3" is also in line 2 (expected one line per clip); remove one of them'
     )
 
 
 def test_clip_that_occurs_twice_once_without_a_sentence(tmp_path: Path) -> None:
     write_corpus(tmp_path, [(ANNA, "1.mp3", ""), (ANNA, "1.mp3", "Drie.")])
-    assert "also stands in line 2" in message(tmp_path)
+    assert "is also in line 2" in message(tmp_path)
 
 
 def test_invalid_utf8_names_its_line(tmp_path: Path) -> None:

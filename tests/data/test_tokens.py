@@ -292,7 +292,7 @@ def test_bpe_with_asr_has_no_symbol(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("token_type", "vocab_size"), [(CHAR, 100), (BPE, None)])
 def test_vocab_size_is_for_bpe(data: Path, tmp_path: Path, token_type: str, vocab_size: int | None) -> None:
     assert refusal(data, tmp_path / "dump", token_type=token_type, vocab_size=vocab_size) == (
-        "--vocab_size: is for --token_type bpe, which needs it; characters are counted from the text"
+        "--vocab_size: is for --token_type bpe, which needs it; characters need no size"
     )
     assert not (tmp_path / "dump").exists()
 
@@ -337,8 +337,7 @@ def test_token_list_needs_every_symbol_once(symbol: str, times: int) -> None:
     with pytest.raises(SpnerError) as error:
         require_symbols(token_list, where=Path("dump/token_list"))
     assert str(error.value) == (
-        f"dump/token_list: entity symbol {symbol} stands there {times} times (expected once); "
-        "rerun stage 3 with --system e2e"
+        f"dump/token_list: entity symbol {symbol} occurs {times} times (expected once); rerun stage 3 with --system e2e"
     )
     require_symbols([BLANK, *SYMBOLS, SOS_EOS], where=Path("dump/token_list"))
 
