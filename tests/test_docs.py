@@ -20,9 +20,9 @@ from spner.scoring.score import score
 ROOT = Path(__file__).resolve().parents[1]
 METRICS = ROOT / "docs" / "metrics.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("egs/**/README.md")])
-NAMES = re.findall(r"^([a-z_]+)=", (ROOT / "egs/TEMPLATE/run.sh").read_text(), re.MULTILINE)
+NAMES = re.findall(r"^([a-z_]+)=", (ROOT / "egs/TEMPLATE/settings.sh").read_text(), re.MULTILINE)
 BENCHMARK = "egs/benchmark/run.sh"
-SETTINGS = {"stage", "stop_stage", *NAMES}
+SETTINGS = set(NAMES)
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 

@@ -1,14 +1,18 @@
-"""Recipes hold settings, the TEMPLATE holds the stages, and a recipe differs from it in values only."""
+"""Recipes hold what differs from settings.sh, stages.sh holds the stages; both do what a person expects of them."""
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from spner.cli import cli
+from spner.core.recipe import Names, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "egs" / "TEMPLATE"
@@ -18,14 +22,13 @@ SETTING = re.compile(r"""^([a-z_]+)=("[^"]*"|[^\s#]*)""", re.MULTILINE)
 every_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
 
 
-def settings(run_sh: Path) -> dict[str, str]:
-    return {name: value.strip('"') for name, value in SETTING.findall(run_sh.read_text(encoding="utf-8"))}
+def settings(script: Path) -> dict[str, str]:
+    return {name: value.strip('"') for name, value in SETTING.findall(script.read_text(encoding="utf-8"))}
 
 
-def without_values(run_sh: Path) -> list[str]:
-    """Return the lines with the values, the white space after them and the title left out."""
-    first, _title, *lines = run_sh.read_text(encoding="utf-8").splitlines()
-    return [first, *(re.sub(r"\s+", " ", SETTING.sub(r"\1=", line)) for line in lines)]
+def without_settings(run_sh: Path) -> list[str]:
+    """Return the lines that set nothing."""
+    return [line for line in run_sh.read_text(encoding="utf-8").splitlines() if not SETTING.match(line)]
 
 
 def stage_commands() -> list[tuple[str, set[str]]]:
@@ -53,40 +56,50 @@ def test_recipe_says_what_is_known_of_it(recipe: Path) -> None:
     assert f"({recipe.parent.name}/README.md)" in (ROOT / "egs" / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("script", [*RECIPES, TEMPLATE / "run.sh", TEMPLATE / "stages.sh"])
+@pytest.mark.parametrize("script", [*RECIPES, *sorted(TEMPLATE.glob("*.sh"))])
 def test_scripts_parse(script: Path) -> None:
     assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
-    assert os.access(script, os.X_OK) or script.name == "stages.sh"
+    assert os.access(script, os.X_OK) == (script.name == "run.sh")
 
 
 @every_recipe
 def test_recipe_differs_from_the_template_in_values_only(recipe: Path) -> None:
-    assert without_values(recipe) == without_values(TEMPLATE / "run.sh")
+    assert without_settings(recipe) == without_settings(TEMPLATE / "run.sh")
     assert settings(recipe)["lang"]
 
 
 @every_recipe
-def test_recipe_is_settings_only(recipe: Path) -> None:
-    lines = recipe.read_text(encoding="utf-8").splitlines()
-    code = [line for line in lines if line and not line.startswith("#") and not SETTING.match(line)]
-    assert code == ['. "$(dirname "${BASH_SOURCE[0]}")/../TEMPLATE/stages.sh" "$@"']
-    assert len(lines) <= 30
-    assert all(re.search(r"\s# \w", line) for line in lines if SETTING.match(line)), "a setting without a comment"
+def test_recipe_holds_what_differs(recipe: Path) -> None:
+    defaults = settings(TEMPLATE / "settings.sh")
+    assert all(name in defaults and value != defaults[name] for name, value in settings(recipe).items())
+    code = [line for line in without_settings(recipe) if line and not line.startswith("#")]
+    assert code == ['. "$(dirname "$(readlink -f "$0")")/../TEMPLATE/stages.sh"']
+
+
+def test_every_setting_has_a_comment() -> None:
+    lines = (TEMPLATE / "settings.sh").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not SETTING.match(line) and not line.startswith("#")] == []
+    assert len(settings(TEMPLATE / "settings.sh")) > 20
+    assert [line for line in lines if SETTING.match(line) and not re.search(r"\s# \w", line)] == []
 
 
 def test_stages_fit_two_screens() -> None:
-    assert len((TEMPLATE / "stages.sh").read_text(encoding="utf-8").splitlines()) <= 120
+    lines = (TEMPLATE / "stages.sh").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 120
+    assert [line.split(",")[0] for line in lines if line.startswith("# Stage")] == [f"# Stage {n}" for n in range(1, 7)]
 
 
-def test_settings_are_what_the_stages_use() -> None:
+def test_a_variable_is_a_setting_or_follows_from_settings_or_is_of_the_stages_alone() -> None:
     text = (TEMPLATE / "stages.sh").read_text(encoding="utf-8")
-    used = set(re.findall(r"\$\{([a-z_]+)", text))
-    own = set(re.findall(r"^\s*(?:local )?([a-z_]+)=", text, re.MULTILINE))
-    own |= set(re.findall(r"(?:\s|for |^)([a-z_]+)(?:=| in )", text))
-    own |= {"mini", "lm", "train", "beginning", "settings", "option"}
-    names = set(settings(TEMPLATE / "run.sh"))
-    assert names - used == set(), "settings that reach nothing"
-    assert used - own - names == set(), "names that no run.sh sets"
+    used = set(re.findall(r"\$\{!?([a-z_]+)", text))
+    own = set(re.findall(r"(?:^|\s)([a-z_]+)=", text)) | set(re.findall(r"for ([a-z_]+) in ", text))
+    own |= {"word"}
+    chosen, derived = ({field.name for field in fields(kind)} for kind in (Settings, Names))
+    names = set(settings(TEMPLATE / "settings.sh"))
+    assert chosen <= names
+    assert names - used - chosen == set(), "settings that reach nothing"
+    assert used - own - names - derived == set(), "names that nothing sets"
+    assert names & derived == set() and (names | derived) & own == set(), "variables that change their meaning"
 
 
 def test_stages_call_commands_with_options_that_exist() -> None:
@@ -96,26 +109,27 @@ def test_stages_call_commands_with_options_that_exist() -> None:
         parameters = cli.commands[name].params
         assert given <= {option for parameter in parameters for option in parameter.opts}, name
         required = {parameter.opts[0] for parameter in parameters if parameter.required}
-        assert required - {"--config"} <= given, name  # "${train[@]}" holds the --config options
+        assert required <= given, name
 
 
 @every_recipe
 @pytest.mark.parametrize(
     ("arguments", "found"),
     [
-        (["--corpsu", "x"], "no option --corpsu"),
+        (["--corpsu", "x"], "no option --corpsu; --help lists them"),
         (["corpus", "x"], "no option corpus"),
         (["-corpus", "x"], "no option -corpus"),
         (["--corpus", "mini", "--PATH", "x"], "no option --PATH"),
+        (["--PATH=x"], "no option --PATH"),
+        (["--lang\ncorpus", "x"], "no option --lang"),
         (["--corpus"], "option --corpus needs a value"),
         (["--join", "../cv_de", "../cv_en", "--corpsu", "x"], "no option --corpsu"),
-        (["--model", "../cv_de/exp/x", "--init", "../cv_en/exp/x"], "--model: trains nothing"),
-        (["--model", "../cv_de/exp/x", "--join", "../cv_en"], "--model: trains nothing"),
-        (["--model", "../cv_de/exp/x", "--decode_config", "decode_lm.yaml"], "--model: trains nothing"),
         (["--stage", "0"], "--stage"),
         (["--stop_stage", "7"], "--stop_stage"),
+        (["--stop-stage=7"], "--stop_stage"),
         (["--stage", "two"], "--stage"),
         (["--stage", "12"], "--stage"),
+        (["--stage", "12", "--stop_stage", ""], "--stage"),
         (["--stage", ""], "--stage"),
     ],
 )
@@ -126,9 +140,155 @@ def test_misuse_is_one_line(recipe: Path, tmp_path: Path, arguments: list[str], 
     run_sh = Path(shutil.copy(recipe, tmp_path / "egs" / "cv é"))
     result = start(run_sh, *arguments)
     assert (result.returncode, result.stdout) == (2, "")
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("cv é/run.sh: error: ") and found in line
+    line = result.stderr.removesuffix("\n").replace("--lang\ncorpus", "--lang")
+    assert line.startswith("cv é/run.sh: error: ") and found in line and "\n" not in line
     assert os.listdir(run_sh.parent) == ["run.sh"]
+
+
+def test_help_shows_every_setting_with_its_comment() -> None:
+    result = start(ROOT / "egs" / "cv_nl" / "run.sh", "--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    usage, *lines = result.stdout.splitlines()
+    assert usage.startswith("usage: ") and 'this recipe sets lang="nl"' in usage
+    stated = [line for line in (TEMPLATE / "settings.sh").read_text().splitlines() if SETTING.match(line)]
+    assert lines == [f"  --{line}" for line in stated]
+
+
+# The stages, their commands not run
+
+
+@pytest.fixture
+def rehearsal(tmp_path: Path) -> Path:
+    """A checkout in a folder with a space whose environment only answers ``spner recipe-names``."""
+    top = tmp_path / "a checkout é"
+    for name in ("TEMPLATE", "cv_nl", "cv_de"):
+        (top / "egs" / name).mkdir(parents=True)
+        for script in (ROOT / "egs" / name).glob("*.sh"):
+            shutil.copy(script, top / "egs" / name)
+    shutil.copytree(ROOT / "conf", top / "conf")
+    (top / "spner").symlink_to(ROOT / "spner")
+    scripts = {
+        "tools/setup.sh": 'echo "$(dirname "$0")/../bin"',
+        "bin/python": f'case "$*" in "-m spner recipe-names"* | -c*) exec {shlex.quote(sys.executable)} "$@" ;; esac',
+        "bin/nvidia-smi": "exit 1",
+    }
+    for name, text in scripts.items():
+        (top / name).parent.mkdir(exist_ok=True)
+        (top / name).write_text(f"#!/bin/sh\n{text}\n")
+        (top / name).chmod(0o755)
+    return top
+
+
+def rehearse(top: Path, *arguments: str) -> list[list[str]]:
+    """Run the Dutch recipe and return its commands, split into words."""
+    result = start(top / "egs/cv_nl/run.sh", *arguments)
+    assert (result.returncode, result.stderr) == (0, "")
+    return [shlex.split(line)[2:] for line in result.stdout.splitlines() if line.startswith("+ spner ")]
+
+
+def test_a_recipe_runs_six_stages(rehearsal: Path) -> None:
+    names = [words[0] for words in rehearse(rehearsal)]
+    data = ["mini-corpus", "data", "mini-text", "train-tagger", "annotate"]
+    assert names == [*data, "tokens", "train", "lm", "tune", "decode", "calibrate", "score-exp"]
+
+
+def test_the_pipeline_has_a_recogniser_and_a_tagger_of_its_own(rehearsal: Path) -> None:
+    commands = rehearse(rehearsal, "--system", "pipeline", "--stage", "2", "--decode_config", "greedy")
+    tagger = ["--train", "downloads/mini_text.txt", "--out", "exp/tagger_mini_speech", "--epochs", "8"]
+    assert ["train-tagger", *tagger, "--match_speech", "--lang", "nl"] in commands
+    assert ["decode", "--data", "data/mini", "--exp", "exp/mini_asr", "--sets", "dev test"] in commands
+    pipeline = ["--asr", "exp/mini_asr", "--exp", "exp/mini_pipeline", "--sets", "dev test", "--lang", "nl"]
+    assert ["pipeline", *pipeline, "--tagger", "exp/tagger_mini_speech"] in commands
+    calibrated = [words[-1] for words in commands if words[0] == "calibrate"]
+    assert calibrated == ["exp/mini_asr", "exp/mini_pipeline"]
+    assert commands[-1] == ["score-exp", "--data", "data/mini", "--exp", "exp/mini_pipeline", "--sets", "dev test"]
+    tokens = next(words for words in commands if words[0] == "tokens")
+    assert tokens[tokens.index("--system") + 1] == "asr" and "dump/mini_asr" in tokens
+
+
+def test_options_reach_the_commands_whole(rehearsal: Path) -> None:
+    (rehearsal / "egs/cv_nl/conf").mkdir()
+    (rehearsal / "egs/cv_nl/conf/train_mini.yaml").touch()
+    commands = rehearse(
+        rehearsal,
+        *("--corpus", "/data/a release/nl", "--clips=/data/two words", "--tagger", "a tagger", "--seed", "2"),
+        *("--join", "../cv_de", "../cv_en", "--train_opts", "max_epoch=3 lr=*", "--init_opts", "--freeze_steps 5"),
+        *("--init", "../cv_de/exp/mini_e2e", "--boost", "my names.txt", "--lm_opts=--unit word"),
+    )
+    data, annotate, tokens, train, lm, _tune, decode, _calibrate, _score = commands
+    assert data[1:5] == ["--corpus", "/data/a release/nl", "--lang", "nl"] and data[-2:] == [
+        "--clips",
+        "/data/two words",
+    ]
+    assert annotate[1:3] == ["--tagger", "a tagger"] and tokens[-4:] == ["--join", "../cv_de", "--join", "../cv_en"]
+    exp = "exp/a release_nl_e2e_s2_and_cv_de_and_cv_en_from_cv_de_mini_e2e"
+    configs = ["--config", "../../conf/train_mini.yaml", "--config", "conf/train_mini.yaml"]
+    values = ["--set", "max_epoch=3", "--set", "lr=*", "--set", "seed=2"]
+    init = ["--init", "../cv_de/exp/mini_e2e", "--freeze_steps", "5"]
+    assert train[5:] == ["--exp", exp, *configs, *values, *init]
+    assert lm[-2:] == ["--unit", "word"] and decode[-2:] == ["--boost", "my names.txt"]
+
+
+def test_another_recipes_model_decodes_greedily_and_nothing_is_trained(rehearsal: Path) -> None:
+    commands = rehearse(rehearsal, "--model", "../cv_de/exp/mini_e2e", "--stage", "3")
+    exp = ["--exp", "exp/mini_e2e_by_cv_de_mini_e2e", "--sets", "dev test"]
+    decode = ["decode", "--data", "data/mini", *exp, "--model", "../cv_de/exp/mini_e2e"]
+    assert commands == [
+        decode,
+        ["calibrate", "--data", "data/mini", *exp[:2]],
+        ["score-exp", "--data", "data/mini", *exp],
+    ]
+
+
+def test_a_setting_of_the_recipe_counts_and_an_option_counts_more(rehearsal: Path) -> None:
+    run_sh = rehearsal / "egs/cv_nl/run.sh"
+    run_sh.write_text(run_sh.read_text().replace("\n\n", '\nsets="dev test other"\ntag=mine\n\n'))
+    for arguments, exp in (((), "exp/mine"), (("--tag", "yours"), "exp/yours")):
+        (score,) = rehearse(rehearsal, "--stage", "6", *arguments)
+        assert score == ["score-exp", "--data", "data/mini", "--exp", exp, "--sets", "dev test other"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "command"),
+    [
+        (".", "egs/cv_nl/run.sh --stage 6"),
+        (".", "sh egs/cv_nl/run.sh --stage=6"),
+        (".", "bash --posix egs/cv_nl/run.sh --stage=6 --stop-stage 6"),
+        ("egs/cv_nl", "sh run.sh --stage=6"),
+        ("egs", "bash cv_nl/run.sh --stage=6"),
+        ("elsewhere", "./link.sh --stage=6"),
+    ],
+)
+def test_a_recipe_can_be_started_in_many_ways(rehearsal: Path, folder: str, command: str) -> None:
+    (rehearsal / "elsewhere" / "egs" / "cv_nl").mkdir(parents=True)  # where CDPATH would lead
+    (rehearsal / "elsewhere" / "link.sh").symlink_to(rehearsal / "egs/cv_nl/run.sh")
+    environment = {**os.environ, "CDPATH": str(rehearsal / "elsewhere"), "corpus": "of the environment"}
+    result = subprocess.run(
+        command.split(), cwd=rehearsal / folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "+ spner score-exp --data data/mini --exp exp/mini_e2e --sets dev\\ test" in result.stdout.splitlines()
+    assert (rehearsal / "egs/cv_nl/exp/mini_e2e/log/stage6.log").is_file()
+
+
+@pytest.mark.parametrize(
+    ("folder", "shown", "recipe"),
+    [(".", "egs/cv_nl", "egs/cv_nl/run.sh"), ("egs/cv_nl", "exp", "./run.sh"), ("/", "", "")],
+)
+def test_at_the_end_a_person_is_told_where_the_scores_are_and_what_to_type_next(
+    rehearsal: Path, folder: str, shown: str, recipe: str
+) -> None:
+    run_sh = rehearsal / "egs/cv_nl/run.sh"
+    result = subprocess.run([run_sh, "--stage=6"], cwd=rehearsal / folder, capture_output=True, text=True, check=True)
+    *_, scores, report, system, language = result.stdout.splitlines()
+    exp = Path(shown, "exp/mini_e2e") if shown == "egs/cv_nl" else Path("exp/mini_e2e")
+    told = shlex.split(scores.split(". What to type next:")[0])[-1]
+    assert told == str((rehearsal / "egs/cv_nl" if folder == "/" else Path()) / exp / "RESULTS.md")
+    words = shlex.split(report, comments=True)
+    assert words[-4:] == ["report", told.removesuffix("/RESULTS.md"), "--out", "report.html"]
+    assert shlex.split(system, comments=True) == [recipe or str(run_sh), "--corpus", "mini", "--system", "pipeline"]
+    assert (rehearsal / folder / shlex.split(language, comments=True)[0]).is_file()
+    assert "What to type next" not in start(run_sh, "--stage=5", "--stop_stage=5").stdout
 
 
 # tools/new_recipe.sh
@@ -139,10 +299,13 @@ def checkout(tmp_path: Path) -> Path:
     """What tools/new_recipe.sh needs of a checkout, in a folder whose name has a space."""
     top = tmp_path / "a checkout"
     shutil.copytree(TEMPLATE, top / "egs" / "TEMPLATE")
-    for name in ("tools/new_recipe.sh", "spner/mini/templates/de.yaml"):
-        (top / name).parent.mkdir(parents=True)
+    for name in ("tools/new_recipe.sh", "spner/mini/templates/de.yaml", "egs/README.md"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, top / name)
     return top
+
+
+MADE = "egs/cv_xx: made, and listed in egs/README.md"
 
 
 def new_recipe(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -151,12 +314,22 @@ def new_recipe(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[s
 
 def test_a_new_recipe_is_the_template_with_its_language(checkout: Path) -> None:
     result = new_recipe(checkout, "cv_xx", "de")
-    assert (result.returncode, result.stdout, result.stderr) == (0, "egs/cv_xx/run.sh: made\n", "")
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"{MADE}\n", "")
     run_sh = checkout / "egs" / "cv_xx" / "run.sh"
-    assert os.listdir(run_sh.parent) == ["run.sh"] and os.access(run_sh, os.X_OK)
-    # To the byte what stands in the checkout: the comments keep their column.
+    assert set(os.listdir(run_sh.parent)) == {"run.sh", "README.md"} and os.access(run_sh, os.X_OK)
     assert run_sh.read_bytes() == (ROOT / "egs" / "cv_de" / "run.sh").read_bytes()
     assert "no option --corpsu" in start(run_sh, "--corpsu", "x").stderr
+
+
+def test_a_new_recipe_is_listed_where_the_tests_of_recipes_look_for_it(checkout: Path) -> None:
+    before = (checkout / "egs" / "README.md").read_text(encoding="utf-8").splitlines()
+    new_recipe(checkout, "cv_xx", "de")
+    after = (checkout / "egs" / "README.md").read_text(encoding="utf-8").splitlines()
+    (number,) = [number for number, line in enumerate(after) if "(cv_xx/README.md)" in line]
+    assert [*after[:number], *after[number + 1 :]] == before
+    assert after[number - 1].startswith("| [`cv_") and after[number + 1].startswith("| [`benchmark`]")
+    assert (checkout / "egs" / "cv_xx" / "README.md").read_text(encoding="utf-8").startswith("# cv_xx (de)\n")
+    assert sorted(path.name for path in (checkout / "egs").iterdir()) == ["README.md", "TEMPLATE", "cv_xx"]
 
 
 @pytest.mark.parametrize("lang", ["fr", "fy-NL", "ast"])
@@ -164,7 +337,7 @@ def test_a_language_without_templates_is_told_which_file_to_write(checkout: Path
     result = new_recipe(checkout, "cv_new", lang)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
-        "egs/cv_new/run.sh: made",
+        MADE.replace("cv_xx", "cv_new"),
         f"{lang} has no mini corpus yet: write spner/mini/templates/{lang}.yaml after nl.yaml, or give --corpus "
         "and --tagger",
     ]

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Makes a recipe for another language: egs/TEMPLATE/run.sh with the language filled in.
+# Makes a recipe for another language: its run.sh, a README.md to write in, and its line in egs/README.md.
 #
 #   tools/new_recipe.sh cv_fr fr
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"  # sh tools/new_recipe.sh
 set -euo pipefail
+unset CDPATH
 LC_ALL=C
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "$(readlink -f "$0")")/.."
 
 die() { echo "tools/new_recipe.sh: error: $*" >&2; exit 2; }
 
@@ -15,9 +17,16 @@ name="$1" lang="$2" templates="spner/mini/templates/$2.yaml"
 [ ! -e "egs/${name}" ] || die "egs/${name} is there already (expected a new name); give another, or remove it"
 mkdir "egs/${name}"
 
-# The comments stay in their column.
-sed "s/^lang=\"\" \{${#lang}\}/lang=\"${lang}\"/" egs/TEMPLATE/run.sh > "egs/${name}/run.sh"
+sed "s/^lang=\"\"/lang=\"${lang}\"/" egs/TEMPLATE/run.sh > "egs/${name}/run.sh"
 chmod +x "egs/${name}/run.sh"
-echo "egs/${name}/run.sh: made"
+cat > "egs/${name}/README.md" << EOF
+# ${name} (${lang})
+
+Nothing has been measured yet. Write here what the corpora hold and what the systems score, as
+[\`cv_nl\`](../cv_nl/README.md) does.
+EOF
+row="| [\`${name}\`](${name}/README.md) | ${lang} | not measured yet |"
+sed "s,^| \[\`benchmark\`\],${row}\n&," egs/README.md > egs/.README.md && mv egs/.README.md egs/README.md
+echo "egs/${name}: made, and listed in egs/README.md"
 [ -f "${templates}" ] ||
     echo "${lang} has no mini corpus yet: write ${templates} after nl.yaml, or give --corpus and --tagger"

@@ -1,71 +1,56 @@
-# The six stages of every recipe. A recipe's run.sh holds settings and sources this file with its arguments.
-# --name value sets the run.sh setting of that name, to several values where several follow; --stage and --stop_stage
-# choose the stages.
-# shellcheck shell=bash disable=SC2154  # the settings are run.sh's
-set -euo pipefail
+# The six stages of every recipe. A recipe's run.sh sets what differs from settings.sh and sources this file.
+# The words of settings and names that hold several are split on purpose; settings.sh and spner recipe-names set them.
+# shellcheck shell=bash disable=SC2046,SC2086,SC2154
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"  # sh run.sh
+set -euf +o posix -o pipefail  # f: a word that is split is no file pattern
+unset CDPATH
 
-recipe="$(cd "$(dirname "${BASH_SOURCE[1]}")" && pwd)"
-root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
-stage=1 stop_stage=6
+here="$(pwd -P)"
+recipe="$(dirname "$(readlink -f "$0")")"
+root="$(dirname "$(dirname "${recipe}")")"
+settings="${root}/egs/TEMPLATE/settings.sh"
+own="$(grep '^[a-z_]*=' "${recipe}/run.sh" || true)"
+known="$(sed -n 's/^\([a-z_]*\)=.*/\1/p' "${settings}")"
 
 die() { echo "$(basename "${recipe}")/run.sh: error: $*" >&2; exit 2; }
+relative() { local path="${1#"${here}/"}"; [[ "${path}" == */* ]] || path="./${path}"; printf %q "${path}"; }
+each() { local word; for word in "${@:2}"; do echo "$1 ${word}"; done; }  # each --set a b: --set a --set b
 
-settings="stage stop_stage $(sed -n 's/^\([a-z_]*\)=.*/\1/p' "${recipe}/run.sh" | tr '\n' ' ')"
-while [ $# -gt 0 ]; do
-    name="${1#--}"
-    [[ "$1" == --* && " ${settings}" == *" ${name} "* ]] || die "no option $1; there are: ${settings}"
+# shellcheck source=settings.sh
+. "${settings}"
+. /dev/stdin <<< "${own}"
+while [ $# -gt 0 ]; do  # --name value, --name=value; several values up to the next option are one
+    if [ "$1" = --help ]; then
+        echo "usage: $0 [--NAME VALUE ...]; this recipe sets ${own//$'\n'/, }; all names and defaults:"
+        sed -n 's/^[a-z_]*=/  --&/p' "${settings}"
+        exit
+    fi
+    option="${1%%=*}" name="${option#--}" name="${name//-/_}"
+    [[ "${option}" =~ ^--[a-z_-]+$ && $'\n'"${known}"$'\n' == *$'\n'"${name}"$'\n'* ]] ||
+        die "no option ${option}; --help lists them"
+    [ "$1" = "${option}" ] || set -- "${option}" "${1#*=}" "${@:2}"
     [ $# -gt 1 ] || die "option $1 needs a value"
-    printf -v "${name}" '%s' "$2"
+    value="$2"
     shift 2
-    while [ $# -gt 0 ] && [[ "$1" != --* ]]; do printf -v "${name}" '%s %s' "${!name}" "$1"; shift; done
+    while [ $# -gt 0 ] && [[ "$1" != --* ]]; do value+=" $1"; shift; done
+    printf -v "${name}" '%s' "${value}"
 done
-[[ "${stage}" == [1-6] && "${stop_stage}" == [1-6] ]] || die "--stage ${stage} --stop_stage ${stop_stage}: expected 1 to 6"
-[ -z "${model}" ] || [ -z "${init}${join}${decode_config}" ] ||
-    die "--model: trains nothing, no language model either; leave --init, --join and --decode_config out"
+[[ "${stage}:${stop_stage}" == [1-6]:[1-6] ]] || die "--stage ${stage} --stop_stage ${stop_stage}: expected 1 to 6"
 
-PATH="$("${root}/tools/setup.sh"):${PATH}"
-export PATH PYTHONPATH="${root}" PYTHONUNBUFFERED=1
+bin="$("${root}/tools/setup.sh")"
+export PATH="${bin}:${PATH}" PYTHONPATH="${root}" PYTHONUNBUFFERED=1
 spner() { python -m spner "$@"; }
 cd "${recipe}"
-
-name="$(basename "$(dirname "${corpus}")")_$(basename "${corpus}")" embedded=""
-[[ "${corpus}" != *.json ]] || name="$(basename "${corpus}" .json)"
-[[ ! "${corpus}" =~ ^mini(_[[:alnum:]]+)*$ ]] || name="${corpus}" embedded=yes
-data="data/${name}"
-named() { echo "$(basename "$(realpath -m "$1/../..")")_$(basename "$1")"; }  # ../cv_de/exp/mini_e2e: cv_de_mini_e2e
-variant=""
-[ "${fraction}" = 100 ] || variant+="_${fraction}"
-variant+="${seed:+_s${seed}}"
-for other in ${join}; do variant+="_and_$(basename "${other}")"; done
-[ -z "${init}" ] || variant+="_from_$(named "${init}")"
-[ -z "${model}" ] || variant="_by_$(named "${model}")"
-tag="${tag:-${name}_${system}${variant}}"
-exp="exp/${tag}"
-acoustic="${tag}"  # what stages 3 to 5 make: for the pipeline, the recogniser of --system asr
-[ "${system}" != pipeline ] || acoustic="${name}_asr${variant}"
-dump="dump/${acoustic}"
+# Folders, taggers and configurations follow from the settings by the rules of spner/core/recipe.py.
+pairs=()
+for name in ${known}; do pairs+=("${name}=${!name}"); done
+names="$(spner recipe-names "${pairs[@]}")"
+while IFS='=' read -r name value; do printf -v "${name}" '%s' "${value}"; done <<< "${names}"
 
 # Runs of other tags may go on at the same time. The lock lasts as long as this shell and the commands it runs.
-mkdir -p exp
-exec 9>> "exp/.${acoustic}.lock"
+mkdir -p exp && exec 9>> "${lock}"
 python -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2> /dev/null ||
-    die "another run is at work on ${recipe}/exp/${acoustic}; wait for it or stop it"
-
-if [ -z "${train_config}" ]; then  # XLS-R is not for CPUs
-    train_config=train_mini.yaml
-    [ -n "${embedded}" ] || ! nvidia-smi -L > /dev/null 2>&1 || train_config=train_xlsr.yaml
-fi
-train=(--config "${root}/conf/${train_config}")
-[ ! -f "conf/${train_config}" ] || train+=(--config "conf/${train_config}")
-for option in ${train_opts} ${seed:+seed="${seed}"}; do train+=(--set "${option}"); done
-joined=(); for other in ${join}; do joined+=(--join "${other}"); done
-read -ra mini <<< "${mini_opts}"; read -ra beginning <<< "${init_opts}"
-decode=()
-if [ -n "${decode_config}" ]; then
-    decode=(--decode_config "${root}/conf/${decode_config}" --lm "exp/${acoustic}/lm" --nj "${nj}")
-    [ ! -f "conf/${decode_config}" ] || decode+=(--decode_config "conf/${decode_config}")
-fi
-read -ra lm <<< "${lm_opts}"
+    die "another run is at work on ${recipe}/${model_exp}; wait for it or stop it"
 
 step() {  # step N "title" command...: run the command if stage N is asked for; keep its output, time and exit code
     local number="$1" title="$2" log="${exp}/log/stage$1.log" begin="${SECONDS}" code=0
@@ -78,43 +63,58 @@ step() {  # step N "title" command...: run the command if stage N is asked for; 
     [ "${code}" -eq 0 ] || exit "${code}"
 }
 
-if [ -n "${embedded}" ]; then
-    corpus="downloads/${name}"
-    step 1 "make the mini corpus" spner mini-corpus --lang "${lang}" --out "${corpus}" --nj "${nj}" "${mini[@]}"
-fi
-step 1 "prepare data" spner data --corpus "${corpus}" --lang "${lang}" --out "${data}" \
+# Stage 1, data: a corpus -> data/<corpus>/<set>/{wav.scp,text,...} and the audio store
+[ -n "${mini}" ] &&
+    step 1 "make the mini corpus" spner mini-corpus --lang "${lang}" --out "${corpus_path}" --nj "${nj}" ${mini_opts}
+step 1 "prepare data" spner data --corpus "${corpus_path}" --lang "${lang}" --out "${data}" \
     --max_broken "${max_broken}" --nj "${nj}" ${clips:+--clips "${clips}"}
-if [ -n "${embedded}" ]; then
-    gold="downloads/${name}_text.txt"
-    step 2 "generate gold text" spner mini-text --corpus "${corpus}" --out "${gold}" --num_sentences "${mini_text}"
-    if [ -z "${tagger}" ]; then
-        tagger="exp/tagger_${name}"
-        step 2 "train a small tagger" spner train-tagger --train "${gold}" --out "${tagger}" --epochs 8
-    fi
-    if [ "${system}" = pipeline ] && [ -z "${speech_tagger}" ]; then
-        speech_tagger="exp/tagger_${name}_speech"
-        step 2 "train a tagger of recognised words" spner train-tagger --train "${gold}" --out "${speech_tagger}" \
-            --epochs 8 --match_speech --lang "${lang}"
-    fi
+
+# Stage 2, annotate: cased sentences -> data/<corpus>/<set>/entities.jsonl; a mini corpus's taggers are trained first
+[ -n "${mini}" ] &&
+    step 2 "generate gold text" spner mini-text --corpus "${corpus_path}" --out "${gold_text}" \
+        --num_sentences "${mini_text}"
+[ -n "${new_tagger}" ] &&
+    step 2 "train a small tagger" spner train-tagger --train "${gold_text}" --out "${new_tagger}" --epochs 8
+[ -n "${new_words_tagger}" ] &&
+    step 2 "train a tagger of recognised words" spner train-tagger --train "${gold_text}" --out "${new_words_tagger}" \
+        --epochs 8 --match_speech --lang "${lang}"
+step 2 "annotate entities" spner annotate ${text_tagger:+--tagger "${text_tagger}"} --lang "${lang}" --data "${data}"
+
+# Stage 3, tokens: texts and entities -> dump/<tag>/token_list and dump/<tag>/<set>/text
+[ -z "${model}" ] &&
+    step 3 "make tokens" spner tokens --data "${data}" --out "${dump}" --system "${model_system}" \
+        --token_type "${token_type}" ${vocab_size:+--vocab_size "${vocab_size}"} --fraction "${fraction}" \
+        $(each --join ${join})
+
+# Stage 4, train: audio and dump -> exp/<tag>, an ESPnet experiment folder
+[ -z "${model}" ] &&
+    step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "${model_exp}" \
+        $(each --config ${train_configs}) $(each --set ${train_opts} ${seed:+seed=${seed}}) \
+        ${init:+--init "${init}"} ${init_opts}
+
+# Stage 5, decode: audio and the model -> exp/<tag>/decode/<set>/{text,entities.jsonl}
+if [ -n "${lm}" ]; then
+    step 5 "estimate the language model" spner lm --dump "${dump}" --out "${lm}" --lang "${lang}" ${lm_opts}
+    step 5 "tune the search on dev" spner tune --data "${data}" --exp "${model_exp}" \
+        $(each --decode_config ${search_configs}) --lm "${lm}" --nj "${nj}"
 fi
-step 2 "annotate entities" spner annotate ${tagger:+--tagger "${tagger}"} --lang "${lang}" --data "${data}"
-if [ -z "${model}" ]; then
-    step 3 "make tokens" spner tokens --data "${data}" --out "${dump}" --system "${system/pipeline/asr}" \
-        --token_type "${token_type}" ${vocab_size:+--vocab_size "${vocab_size}"} --fraction "${fraction}" "${joined[@]}"
-    step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "exp/${acoustic}" "${train[@]}" \
-        ${init:+--init "${init}"} "${beginning[@]}"
-fi
-if [ -n "${decode_config}" ]; then
-    step 5 "estimate the language model" spner lm --dump "${dump}" --out "exp/${acoustic}/lm" --lang "${lang}" "${lm[@]}"
-    step 5 "tune the search on dev" spner tune --data "${data}" --exp "exp/${acoustic}" "${decode[@]}"
-fi
-step 5 "decode" spner decode --data "${data}" --exp "exp/${acoustic}" --sets "${sets}" "${decode[@]}" \
-    ${boost:+--boost "${boost}"} ${model:+--model "${model}"}
-step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "exp/${acoustic}"
+step 5 "decode" spner decode --data "${data}" --exp "${model_exp}" --sets "${sets}" \
+    $(each --decode_config ${search_configs}) ${lm:+--lm "${lm}" --nj "${nj}"} ${boost:+--boost "${boost}"} \
+    ${model:+--model "${model}"}
+step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "${model_exp}"
 if [ "${system}" = pipeline ]; then
-    speech_tagger="${speech_tagger:-${tagger}}"
-    step 5 "tag what was decoded" spner pipeline --asr "exp/${acoustic}" --exp "${exp}" --sets "${sets}" \
-        --lang "${lang}" ${speech_tagger:+--tagger "${speech_tagger}"}
+    step 5 "tag what was decoded" spner pipeline --asr "${model_exp}" --exp "${exp}" --sets "${sets}" \
+        --lang "${lang}" ${words_tagger:+--tagger "${words_tagger}"}
     step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "${exp}"
 fi
+
+# Stage 6, score: references and hypotheses -> exp/<tag>/score/<set>.json and exp/<tag>/RESULTS.md
 step 6 "score" spner score-exp --data "${data}" --exp "${exp}" --sets "${sets}"
+
+[ "${stop_stage}" -eq 6 ] || exit 0
+program="$(relative "${bin}/spner")"
+[ -x "${bin}/spner" ] || program="PYTHONPATH=$(printf %q "${root}") $(relative "${bin}/python") -m spner"
+echo "The scores are in $(relative "${recipe}/${exp}/RESULTS.md"). What to type next:
+  ${program} report $(relative "${recipe}/${exp}") --out report.html  # scores and utterances on a page
+  $(relative "${recipe}/run.sh") --corpus $(printf %q "${corpus}") --system ${other_system}  # another system
+  $(relative "${root}/egs/${other_recipe}/run.sh")  # another language"

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # The paper's comparison: runs the cells that are not finished, then collects. Options: egs/benchmark/run.sh --help
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"  # sh run.sh
 set -euo pipefail
-root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
+unset CDPATH
+root="$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")"
 
 PATH="$("${root}/tools/setup.sh"):${PATH}"
 export PATH PYTHONPATH="${root}" PYTHONUNBUFFERED=1

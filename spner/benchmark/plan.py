@@ -13,6 +13,7 @@ from pathlib import Path
 from spner.benchmark.preset import WHOLE, Preset
 from spner.core import paths
 from spner.core.errors import SpnerError
+from spner.core.recipe import config_files, corpus_name, is_mini, mini_tagger
 
 DATA, E2E, PIPELINE, CASED, ZERO_SHOT, TRANSFER, NEW_OUTPUT, JOINT = SYSTEMS = (
     "data",
@@ -134,7 +135,7 @@ class _Planner:
             for other in self.langs:
                 seeds = self._seeds(other) if lang == target else side
                 yield from (self._zero_shot(lang, other, seed) for seed in seeds if other != lang)
-        if self._is_mini:
+        if is_mini(self.preset.corpus):
             yield from (self._cased(target, seed) for seed in main)
 
     def _seeds(self, lang: str) -> tuple[int, ...]:
@@ -152,12 +153,12 @@ class _Planner:
         return self._cell(Group(lang, system), system, seed, options, (), 1.0)
 
     def _cased(self, lang: str, seed: int) -> Cell:
-        options = ("--system", PIPELINE, "--speech_tagger", f"exp/tagger_{self._data_name(lang)}")
+        options = ("--system", PIPELINE, "--speech_tagger", mini_tagger(self._corpus(lang)))
         return self._cell(Group(lang, CASED), "pipeline_cased", seed, options, (f"{lang}_pipeline_s{seed}",), 0.0)
 
     def _joint(self, seed: int) -> Cell:
         target, *sources = self.langs
-        joined = [f"../cv_{source}/data/{self._data_name(source)}" for source in sources]
+        joined = [f"../cv_{source}/data/{corpus_name(self._corpus(source))}" for source in sources]
         options = ("--join", *joined, *self._training(WHOLE))
         needs = tuple(f"{source}_data" for source in sources)
         group = Group(target, JOINT, " ".join(sources))
@@ -189,7 +190,7 @@ class _Planner:
         trained = () if group.system == ZERO_SHOT else ("--seed", str(seed))
         whole = ("--stage", start, *self._recipe_options(group.lang), *options, *trained, "--tag", tag)
         recipe = self.egs / f"cv_{group.lang}"
-        configs = [folder / "conf" / self.preset.train_config for folder in (self.egs.parent, recipe)] if work else ()
+        configs = config_files(self.preset.train_config, root=self.egs.parent, recipe=recipe) if work else ()
         return Cell(
             f"{group.lang}_{name}_s{seed}",
             group,
@@ -209,16 +210,9 @@ class _Planner:
         settings = f"max_epoch={self.preset.epochs[fraction]} {self.preset.train_opts}".strip()
         return ("--train_config", self.preset.train_config, "--train_opts", settings)
 
-    @property
-    def _is_mini(self) -> bool:
-        return not self.preset.corpus.startswith("/")
-
     def _corpus(self, lang: str) -> str:
-        return self.preset.corpus if self._is_mini else f"{self.preset.corpus.rstrip('/')}/{lang}"
-
-    def _data_name(self, lang: str) -> str:
-        """Return what ``stages.sh`` calls the corpus's data folder."""
-        return self.preset.corpus if self._is_mini else f"{Path(self.preset.corpus).name}_{lang}"
+        corpus = self.preset.corpus
+        return corpus if is_mini(corpus) else f"{corpus.rstrip('/')}/{lang}"
 
     def _model(self, lang: str, seed: int) -> str:
         return f"../cv_{lang}/exp/{self.preset.name}_e2e_s{seed}"

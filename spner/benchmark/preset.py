@@ -18,7 +18,6 @@ seconds: {data: 90, start: 38, whole: 150}
                             took where it was measured; null: not known
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,11 +25,10 @@ from typing import Any
 
 from spner.core.configs import merge_configs
 from spner.core.errors import SpnerError, nearest
+from spner.core.recipe import is_mini
 
 WHOLE = 100  # percent
 PREFIX = "benchmark_"
-EMBEDDED = "mini(_[A-Za-z0-9]+)*"
-"""What stages.sh takes for the name of an mini corpus."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ def _fits(key: str, value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, TYPES[key]):
         return False
     if key == "corpus":
-        return bool(re.fullmatch(EMBEDDED, value)) or value.startswith("/")
+        return is_mini(value) or value.startswith("/")
     if key == "speech_taggers":
         return all(isinstance(part, str) for pair in value.items() for part in pair)
     if key == "epochs":

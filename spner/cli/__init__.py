@@ -9,7 +9,7 @@ import sys
 import click
 
 from spner import __version__
-from spner.cli import corpora, models, scores, stages
+from spner.cli import corpora, models, recipe, scores, stages
 from spner.core.errors import SpnerError, nearest
 from spner.core.logs import set_up_logging
 
@@ -63,6 +63,7 @@ def cli() -> None:
 
 for _one in (command for commands in SECTIONS.values() for command in commands):
     cli.add_command(_one)
+cli.add_command(recipe.recipe_names_command)
 
 
 def main(arguments: list[str] | None = None) -> None:

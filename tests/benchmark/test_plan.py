@@ -82,6 +82,7 @@ def test_a_cell_is_one_run_of_a_recipe(plan: dict[str, Cell]) -> None:
         "--stage": "3",
         "--corpus": "mini_quick",
         "--nj": "1",
+        "--decode_config": "greedy",
         "--fraction": "20",
         "--train_config": QUICK.train_config,
         "--train_opts": f"max_epoch=30 {QUICK.train_opts}".strip(),
@@ -101,6 +102,12 @@ def test_a_cell_is_one_run_of_a_recipe(plan: dict[str, Cell]) -> None:
     assert (cased["--stage"], cased["--seed"], cased["--speech_tagger"]) == ("5", "2", "exp/tagger_mini_quick")
 
 
+@pytest.mark.parametrize("preset", sorted((ROOT / "conf").glob("benchmark_*.yaml")), ids=lambda path: path.stem)
+def test_the_comparison_decodes_greedily_as_the_published_one_does(preset: Path) -> None:
+    for cell in make_plan(read_preset(preset), ["nl", "de"], ROOT / "egs"):
+        assert options(cell)["--decode_config"] == "greedy"
+
+
 def test_work_is_measured_in_whole_trainings(plan: dict[str, Cell]) -> None:
     assert plan["nl_e2e_s1"].work == plan["nl_pipeline_s1"].work == plan["nl_100_from_de_s1"].work == 1
     assert plan["nl_10_from_de_s1"].work == pytest.approx(0.1 * 40 / 10)
@@ -117,6 +124,7 @@ def test_a_release_has_a_folder_for_each_language() -> None:
         "--system": "pipeline",
         "--corpus": "/data/cv-corpus-12.0/de",
         "--nj": "1",
+        "--decode_config": "greedy",
     }
     assert options(plan["nl_joint_s1"])["--join"] == "../cv_de/data/cv-corpus-12.0_de"
     assert CASED not in {cell.group.system for cell in plan.values()}

@@ -1,0 +1,29 @@
+# Every setting of a recipe, with its default. A recipe's run.sh says what differs; --NAME VALUE changes one for a run.
+# shellcheck shell=bash disable=SC2034  # stages.sh uses them. Paths are relative to the recipe's folder.
+stage=1               # first stage to run, 1 to 6
+stop_stage=6          # last stage to run
+lang=""               # language code: decides the normalisation, the mini corpus and the default tagger
+corpus=mini           # mini or mini_NAME: synthetic speech; one language's folder of a Common Voice release; a .json
+clips=                # folder of the clips, where the corpus is a JSON file of the paper's authors
+mini_opts=            # more options of spner mini-corpus, which several mini corpora may differ in
+mini_text=4000        # sentences of generated gold text that the mini corpus's tagger is trained on
+max_broken=0.01       # share of a set's clips that may be missing or broken
+tagger=               # transformers token classifier, hub name or folder; empty: the corpus's or language's default
+system=e2e            # e2e: transcripts with entity symbols; asr: without; pipeline: asr, then a tagger of its words
+speech_tagger=        # pipeline's tagger; empty: the mini corpus's for recognised words, else that of stage 2
+token_type=char       # char or bpe
+vocab_size=           # pieces, for bpe
+fraction=100          # percent of the train set that is trained on; 10 lies within 20
+join=                 # other recipes' folders, whose train sets are added: ../cv_de ../cv_en
+train_config=         # file of conf/, and the recipe's conf/; empty: train_xlsr.yaml with a GPU, else train_mini.yaml
+train_opts=           # key=value …: override single keys
+init=                 # experiment folder to begin training with, such as ../cv_de/exp/mini_e2e
+init_opts=            # more options of spner train, with init: --reinit_layers 2, --reinit_output, --freeze_steps 500
+seed=                 # of the training; empty: the configuration's, which is 1
+model=                # experiment folder whose model decodes, such as ../cv_de/exp/mini_e2e; then nothing is trained
+decode_config=        # file of conf/, or greedy; empty: decode_lm.yaml, but greedy with model and on Python 3.13
+lm_opts="--unit token --order 6" # options of spner lm, for the beam search; such as --columns FILE: more text
+boost=                # names to raise in the beam search, one a line
+tag=                  # exp/<tag>; empty: named after corpus, system, fraction, seed, join, init and model
+sets="dev test"       # sets to decode and to score
+nj=2                  # processes that make or decode clips
