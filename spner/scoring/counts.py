@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spner.core.datatypes import Transcript
-from spner.scoring.alignment import Alignment, align, project_spans
+from spner.scoring.alignment import Alignment, find_edits, list_columns, project_spans
 from spner.scoring.errors import EntityError, find_errors, match_mentions
 from spner.scoring.inputs import AnyTranscript, Side, mentions_of
 from spner.scoring.ner import (
@@ -24,7 +24,7 @@ from spner.scoring.ner import (
     match,
 )
 from spner.scoring.ratio import Count, Ratio
-from spner.scoring.wer import ErrorCounts, count_aligned_errors, count_entity_word_errors, count_errors
+from spner.scoring.wer import ErrorCounts, count_edits, count_entity_word_errors, count_errors
 
 WORD_RATES = ("wer", "cer", "wer_tagged", "entity_wer")
 MATCHES = (*MATCHINGS, "f1_aligned", "seen", "unseen")
@@ -101,8 +101,9 @@ class UtteranceCounter:
         """Return the row of one utterance and, where positions are known, what went wrong with its entities."""
         row: list[Count] = [0] * self._columns.width
         said, heard = ref.utterances[utt_id], hyp.utterances[utt_id]
-        alignment = align(ref=said.words, hyp=heard.words)
-        self._add_errors(row, "wer", count_aligned_errors(alignment, ref=said.words, hyp=heard.words))
+        edits = find_edits(ref=said.words, hyp=heard.words)
+        alignment = list_columns(edits)
+        self._add_errors(row, "wer", count_edits(edits))
         self._add_errors(row, "cer", count_errors(ref=" ".join(said.words), hyp=" ".join(heard.words)))
         errors: list[EntityError] = []
         if self._positional:

@@ -39,7 +39,7 @@ def describe(options: Options) -> MadeWith:
     rules = options.rules
     return {
         "commit": git_commit(),
-        "versions": collect_versions(("numpy", "rapidfuzz")),
+        "versions": collect_versions(("jiwer", "numpy", "rapidfuzz")),
         "lang": rules.lang,
         "labels": list(rules.labels),
         "map": dict(rules.mapping),

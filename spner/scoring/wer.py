@@ -1,13 +1,18 @@
-"""Word and character errors: (S + D + I) / N over a corpus (docs/metrics.md, section 5)."""
+"""Word and character errors: (S + D + I) / N over a corpus (docs/metrics.md, section 5).
+
+The edits are jiwer's. It sees one utterance at a time, because it sums over all that it sees and the bootstrap needs
+each utterance's counts; the rates are ours, because jiwer gives the number of insertions as the rate of references
+without any word. Errors inside entities, which it does not know, are counted on its alignment.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rapidfuzz.distance import Levenshtein
+import jiwer
 
 from spner.core.datatypes import Entity
-from spner.scoring.alignment import Alignment
+from spner.scoring.alignment import Alignment, find_edits
 from spner.scoring.ratio import Count, Ratio, divide
 
 
@@ -33,10 +38,7 @@ class ErrorCounts:
 
     @property
     def rate(self) -> Ratio:
-        """Errors a reference token, 0 or more; 0.0 without reference and error, None where only insertions exist.
-
-        jiwer returns the number of insertions in the last case, which is no rate.
-        """
+        """Errors a reference token, 0 or more; 0.0 without reference and error, None where only insertions exist."""
         num_errors = self.num_sub + self.num_del + self.num_ins
         if isinstance(self.num_ref, int) and self.num_ref == num_errors == 0:
             return 0.0
@@ -44,19 +46,16 @@ class ErrorCounts:
 
 
 def count_errors(*, ref: Sequence[str], hyp: Sequence[str]) -> ErrorCounts:
-    """Return one utterance's errors: words for the WER, a string (its spaces included) for the CER."""
+    """Return the errors of one utterance: words for the WER, a string (its spaces included) for the CER."""
     if ref == hyp:
         return ErrorCounts(num_ref=len(ref))
-    kinds = [kind for kind, _, _ in Levenshtein.editops(ref, hyp).as_list()]
-    return ErrorCounts(kinds.count("replace"), kinds.count("delete"), kinds.count("insert"), len(ref))
+    return count_edits(find_edits(ref=ref, hyp=hyp))
 
 
-def count_aligned_errors(alignment: Alignment, *, ref: Sequence[str], hyp: Sequence[str]) -> ErrorCounts:
-    """Return the errors of an alignment: :func:`count_errors` of the same words."""
-    num_del = sum(j is None for _, j in alignment)
-    num_ins = len(alignment) - len(ref)
-    num_sub = sum(i is not None and j is not None and ref[i] != hyp[j] for i, j in alignment)
-    return ErrorCounts(num_sub, num_del, num_ins, len(ref))
+def count_edits(edits: jiwer.WordOutput) -> ErrorCounts:
+    """Return the counts of jiwer's edits."""
+    num_ref = edits.hits + edits.substitutions + edits.deletions
+    return ErrorCounts(edits.substitutions, edits.deletions, edits.insertions, num_ref)
 
 
 def count_entity_word_errors(

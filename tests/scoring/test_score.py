@@ -116,7 +116,7 @@ def test_scores_by_hand(tmp_path: Path) -> None:
 
 def test_scores_say_what_they_were_made_with(tmp_path: Path) -> None:
     made_with = score_texts(tmp_path, REF, HYP)["made_with"]
-    assert made_with["versions"].keys() == {"python", "numpy", "rapidfuzz"}
+    assert made_with["versions"].keys() == {"python", "jiwer", "numpy", "rapidfuzz"}
     assert {name: value for name, value in made_with.items() if name not in ("commit", "versions")} == {
         "lang": "nl",
         "labels": ["PER", "ORG", "LOC"],
