@@ -31,7 +31,7 @@ def shown_commands(document: Path) -> list[str]:
     """Return the lines of the document's shell blocks and the pasteable lines of its logs, without the ``+``."""
     blocks = re.findall(r"^```(?:bash)?\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     lines = (line.removeprefix("+ ") for block in blocks for line in block.splitlines())
-    return [line for line in lines if re.match(r"(spner|egs/|tools/)", line)]
+    return [line for line in lines if re.match(r"(spner |egs/|tools/)", line)]
 
 
 def named_options(text: str) -> set[str]:
