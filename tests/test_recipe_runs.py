@@ -19,9 +19,10 @@ TINY += ["--train_opts", "max_epoch=2 encoder_conf.num_blocks=1 keep_nbest_model
 
 def copy_checkout(repo_root: Path, to: Path) -> Path:
     """Copy what a clone has, and return the recipe's folder."""
-    generated = shutil.ignore_patterns("data", "dump", "exp", "downloads", "__pycache__")
-    for name in ("spner", "egs", "conf", "tools"):
-        shutil.copytree(repo_root / name, to / name, ignore=generated)
+    generated = shutil.ignore_patterns("data", "dump", "exp", "downloads", "hub")
+    shutil.copytree(repo_root / "egs", to / "egs", ignore=generated)
+    for name in ("spner", "conf", "tools"):
+        shutil.copytree(repo_root / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(repo_root / "setup.py", to)
     return to / "egs" / "cv_nl"
 
