@@ -34,10 +34,14 @@ def shared_data() -> Path:
     pytest.skip("needs the folder shared/data beside the checkout")
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what is marked ``gpu`` where there is no CUDA device."""
-    if item.get_closest_marker("gpu"):
-        import torch
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give what trains more time, and begin with what takes longest, so that two processes end together."""
 
-        if not torch.cuda.is_available():
-            pytest.skip("needs a CUDA device")
+    def limit_s(item: pytest.Item) -> float:
+        marker = item.get_closest_marker("timeout")
+        return marker.args[0] if marker else 0
+
+    for item in items:
+        if item.get_closest_marker("espnet") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(600))
+    items.sort(key=limit_s, reverse=True)

@@ -1,29 +1,39 @@
 #!/usr/bin/env bash
-# Runs the tests, making the environment first if need be; stops at the first failure with its exit code.
+# Checks the code, making the environment first if need be; stops at the first failure with its exit code.
 #
-#   tools/test.sh [all]    linters, unit tests, then what trains and decodes with ESPnet (minutes) or needs a GPU
-#   tools/test.sh unit     linters and unit tests (seconds)
+#   tools/test.sh               linters, types and every test (minutes)
+#   tools/test.sh unit          the same without the tests that train or decode with ESPnet (a minute)
+#   tools/test.sh lint          linters and types alone (seconds)
+#   tools/test.sh PATH...       these tests alone, whatever they need; takes what pytest takes, such as FILE::TEST or -k
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-
-tier="${1:-all}"
-if [[ $# -gt 1 || ! "${tier}" =~ ^(all|unit)$ ]]; then
-    echo "tools/test.sh: found ${*@Q}, expected all or unit" >&2
-    exit 2
-fi
 
 run() {
     echo "+ $*"
     "$@"
 }
 
+lint() {
+    run ruff check .
+    run ruff format --check .
+    run mypy
+    run shellcheck .ci/run tools/*.sh egs/*/*.sh
+}
+
+# Two processes of one thread each; a file's tests share what they train, so they stay in one process.
+in_two() { run python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder "$@"; }
+
 bin="$(tools/setup.sh --dev)"
-export PATH="${bin}:${PATH}" PYTHONPATH="${PWD}"
-run ruff check .
-run ruff format --check .
-run mypy
-run shellcheck .ci/run tools/*.sh egs/*/*.sh
-run python -m pytest
-if [[ "${tier}" == all ]]; then
-    run python -m pytest -m "espnet or gpu" --timeout 900
-fi
+export PATH="${bin}:${PATH}" PYTHONPATH="${PWD}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+case "${*:-all}" in
+all)
+    lint
+    in_two
+    ;;
+unit)
+    lint
+    in_two -m "not espnet"
+    ;;
+lint) lint ;;
+*) run python -m pytest "$@" ;;
+esac
