@@ -1,4 +1,4 @@
-"""The word alignment of a reference and a hypothesis: jiwer's, the one behind the WER; and spans carried over it."""
+"""The word alignment of a reference and a hypothesis, jiwer's, as the WER uses it; spans are projected through it."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -41,11 +41,11 @@ def list_columns(edits: jiwer.WordOutput) -> Alignment:
 
 
 def project_spans(alignment: Alignment, entities: Sequence[Entity]) -> list[tuple[int, int] | None]:
-    """Carry hypothesis entities over to reference words.
+    """Project hypothesis entities onto reference words.
 
     Returns:
         for each entity the half-open span from the first to the last reference word that its words are aligned with;
-        None where all of them are inserted.
+        None if all of them are inserted.
     """
     ref_of_hyp = {j: i for i, j in alignment if i is not None and j is not None}
     spans: list[tuple[int, int] | None] = []

@@ -1,4 +1,4 @@
-"""Raw confidences -> chances of being right, fitted on dev; and the expected calibration error.
+"""Calibration of confidences: from raw ones to chances of being right; and the expected calibration error.
 
 A confidence c becomes ``1 / (1 + exp(-(slope * logit(c) + intercept)))``: Platt scaling on the logit, that is
 temperature scaling with an offset. Two numbers, because a dev set may hold fewer than a hundred entities. The order of
@@ -16,14 +16,14 @@ from spner.scoring.errors import match_mentions
 from spner.scoring.inputs import mentions_of
 from spner.scoring.ner import Pair
 
-LEAST = 1e-6  # confidences nearer to 0 or 1 than this count as this: their logit is infinite
+LEAST = 1e-6  # confidences nearer to 0 or 1 count as this; the logit of 0 or 1 is infinite
 NUM_BINS = 10
 MAX_STEPS, MAX_STEP = 100, 1.0
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What makes raw confidences calibrated; as built, the identity.
+    """A map from raw to calibrated confidences; by default the identity.
 
     Raises:
         ValueError: a negative slope: it would reverse the order.
@@ -72,14 +72,14 @@ def judge_entities(pair: Pair) -> list[bool]:
 
 
 def fit_calibration(raw: Sequence[float], right: Sequence[bool]) -> Calibration:
-    """Return the calibration of greatest likelihood; without any example, the identity.
+    """Return the maximum-likelihood calibration; without any example, the identity.
 
-    Targets are a little inside 0 and 1, as Platt has them, so that it exists even where all examples are right or
-    confidence parts right from wrong. Where higher confidences are right less often, the slope is 0.
+    Targets are a little inside 0 and 1, as in Platt, so that a solution exists even if all examples are right, or if a
+    threshold separates right from wrong. If higher confidences are right less often, the slope is 0.
 
     Args:
         raw: raw confidences, 0 to 1.
-        right: whether each was right.
+        right: whether each is right.
 
     Source: Platt 1999, section 2.2, by Newton's method.
     """
@@ -114,7 +114,7 @@ def compute_ece(confidences: Sequence[float], right: Sequence[bool]) -> float | 
     """Return the expected calibration error, 0 to 1, over ten bins of equal width; None without any example.
 
     It is the mean distance between a bin's confidence and its share of right ones, weighted by the bins' sizes.
-    Even perfect confidences have one above 0, the more so the fewer there are.
+    Even perfect confidences have an error above 0; the fewer there are, the larger it is.
 
     Source: Guo et al. 2017, section 2.
     """

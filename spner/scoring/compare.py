@@ -40,7 +40,7 @@ def group_systems(hyps: Sequence[str]) -> dict[str, list[Path]]:
     """Return the hypotheses of the two systems by name.
 
     Args:
-        hyps: ``PATH``, which is a system of its own, or ``NAME=PATH``: those of one name are seeds of one system.
+        hyps: ``PATH``, a system by itself, or ``NAME=PATH``: paths with the same name are seeds of one system.
 
     Raises:
         SpnerError: they are not two systems.

@@ -1,6 +1,6 @@
-"""What one utterance adds to every score: a row of counts. All scores are functions of sums of rows.
+"""The counts that one utterance adds to every score: a row of a table. Every score is a function of sums of rows.
 
-So a corpus is one table of numbers, and resampling it (``significance.py``) never touches text again.
+So resampling a corpus (``significance.py``) never touches text again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +34,7 @@ POSITIONAL = ("wer_tagged", "entity_wer", "f1_span", "f1_span_text", "f1_aligned
 
 
 class Columns:
-    """Which column of a row holds which count, for the labels that occur."""
+    """The columns of a row: which one holds which count, for the labels that occur."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = tuple(labels)
@@ -73,7 +73,7 @@ class Table:
     Attributes:
         columns: what they hold.
         rows: (utterances, width) int32.
-        names: the scores that are defined: without positions or without training entities some are not.
+        names: the scores that are defined; some need positions or training entities.
     """
 
     columns: Columns
@@ -98,29 +98,31 @@ class UtteranceCounter:
         self._drop_empty_hyp = drop_empty_hyp
 
     def count(self, utt_id: str, *, ref: Side, hyp: Side) -> tuple[list[Count], list[EntityError]]:
-        """Return the row of one utterance and, where positions are known, what went wrong with its entities."""
+        """Return the row of one utterance and, if positions are known, the errors of its entities."""
         row: list[Count] = [0] * self._columns.width
-        said, heard = ref.utterances[utt_id], hyp.utterances[utt_id]
-        edits = find_edits(ref=said.words, hyp=heard.words)
+        ref_utt, hyp_utt = ref.utterances[utt_id], hyp.utterances[utt_id]
+        edits = find_edits(ref=ref_utt.words, hyp=hyp_utt.words)
         alignment = list_columns(edits)
         self._add_errors(row, "wer", count_edits(edits))
-        self._add_errors(row, "cer", count_errors(ref=" ".join(said.words), hyp=" ".join(heard.words)))
+        self._add_errors(row, "cer", count_errors(ref=" ".join(ref_utt.words), hyp=" ".join(hyp_utt.words)))
         errors: list[EntityError] = []
         if self._positional:
             tagged = count_errors(ref=ref.tagged_words(utt_id), hyp=hyp.tagged_words(utt_id))
             self._add_errors(row, "wer_tagged", tagged)
-            assert isinstance(said, Transcript)
-            inside = count_entity_word_errors(alignment, ref=said.words, hyp=heard.words, entities=said.entities)
+            assert isinstance(ref_utt, Transcript)
+            inside = count_entity_word_errors(
+                alignment, ref=ref_utt.words, hyp=hyp_utt.words, entities=ref_utt.entities
+            )
             self._add_errors(row, "entity_wer", inside)
-        if self._drop_empty_hyp and not heard.words:
+        if self._drop_empty_hyp and not hyp_utt.words:
             return row, errors
-        self._add_mentions(row, ref=said, hyp=heard)
+        self._add_mentions(row, ref=ref_utt, hyp=hyp_utt)
         if self._positional:
-            assert isinstance(said, Transcript) and isinstance(heard, Transcript)
-            errors = find_errors(alignment, ref=said, hyp=heard)
-            self._add_positions(row, alignment, ref=said, hyp=heard)
+            assert isinstance(ref_utt, Transcript) and isinstance(hyp_utt, Transcript)
+            errors = find_errors(alignment, ref=ref_utt, hyp=hyp_utt)
+            self._add_positions(row, alignment, ref=ref_utt, hyp=hyp_utt)
         if self._seen is not None:
-            self._add_seen(row, errors, self._seen, ref=said, hyp=heard)
+            self._add_seen(row, errors, self._seen, ref=ref_utt, hyp=hyp_utt)
         return row, errors
 
     def _add_errors(self, row: list[Count], name: str, counts: ErrorCounts) -> None:
@@ -128,24 +130,24 @@ class UtteranceCounter:
         row[start : start + 4] = counts.num_sub, counts.num_del, counts.num_ins, counts.num_ref
 
     def _add_mentions(self, row: list[Count], *, ref: AnyTranscript, hyp: AnyTranscript) -> None:
-        """Count what words and labels alone decide."""
-        said, heard = mentions_of(ref), mentions_of(hyp)
-        if not said and not heard:
+        """Count the scores that need words and labels only."""
+        ref_mentions, hyp_mentions = mentions_of(ref), mentions_of(hyp)
+        if not ref_mentions and not hyp_mentions:
             return
-        found = match(ref=said, hyp=heard)
+        found = match(ref=ref_mentions, hyp=hyp_mentions)
         self._add_matches(row, "f1", found.both, found.only_hyp, found.only_ref)
-        found = match(ref=[mention[:1] for mention in said], hyp=[mention[:1] for mention in heard])
+        found = match(ref=[mention[:1] for mention in ref_mentions], hyp=[mention[:1] for mention in hyp_mentions])
         self._add_matches(row, "label_f1", found.both, found.only_hyp, found.only_ref)
-        phrases = [phrase.split() for _, phrase in said]
+        phrases = [phrase.split() for _, phrase in ref_mentions]
         if isinstance(ref, Transcript):
             starts = [entity.start for entity in ref.entities]
         else:
             starts = find_phrases(phrases, words=ref.words)
         mentions = zip(starts, phrases, strict=True)
-        missed = count_missed(mentions, hyp=hyp.words), count_missed_substr((p for _, p in said), hyp=hyp.words)
+        missed = count_missed(mentions, hyp=hyp.words), count_missed_substr((p for _, p in ref_mentions), hyp=hyp.words)
         for name, num_missed in zip(MISSES, missed, strict=True):
             start = self._columns.start[(name,)]
-            row[start : start + 2] = num_missed, len(said)
+            row[start : start + 2] = num_missed, len(ref_mentions)
 
     def _add_positions(self, row: list[Count], alignment: Alignment, *, ref: Transcript, hyp: Transcript) -> None:
         if not ref.entities and not hyp.entities:
@@ -155,8 +157,8 @@ class UtteranceCounter:
             found = match(ref=[key_of(ref, e) for e in ref.entities], hyp=[key_of(hyp, e) for e in hyp.entities])
             self._add_matches(row, name, found.both, found.only_hyp, found.only_ref)
         spans = project_spans(alignment, hyp.entities)
-        heard = [(e.label, *(span or ())) for e, span in zip(hyp.entities, spans, strict=True)]
-        found = match(ref=[(e.label, e.start, e.end) for e in ref.entities], hyp=heard)
+        hyp_keys = [(e.label, *(span or ())) for e, span in zip(hyp.entities, spans, strict=True)]
+        found = match(ref=[(e.label, e.start, e.end) for e in ref.entities], hyp=hyp_keys)
         self._add_matches(row, "f1_aligned", found.both, found.only_hyp, found.only_ref)
 
     def _add_seen(
@@ -168,17 +170,17 @@ class UtteranceCounter:
         ref: AnyTranscript,
         hyp: AnyTranscript,
     ) -> None:
-        """Count the matches of ``f1`` apart: entities that occur in training, and those that do not.
+        """Count the matches of ``f1`` separately for entities that occur in training and for those that do not.
 
-        A wrong entity goes with its partner in the reference: a known name that is misspelt is an error on known names,
-        not on new ones. Without a partner it goes by its own label and words, as all do where positions are not known.
+        A wrong entity counts where its partner in the reference does: a misspelt known name is an error on known names,
+        not on new ones. Without a partner, or without positions, an entity's own label and words decide.
         """
-        said, heard = mentions_of(ref), mentions_of(hyp)
+        ref_mentions, hyp_mentions = mentions_of(ref), mentions_of(hyp)
         if not self._positional:
-            errors = match_mentions(ref=said, hyp=heard)
+            errors = match_mentions(ref=ref_mentions, hyp=hyp_mentions)
         for error in errors:
-            only_hyp = [] if error.hyp is None else [heard[error.hyp]]
-            only_ref = [] if error.ref is None else [said[error.ref]]
+            only_hyp = [] if error.hyp is None else [hyp_mentions[error.hyp]]
+            only_ref = [] if error.ref is None else [ref_mentions[error.ref]]
             decides = [*only_ref, *only_hyp][0]
             name = "seen" if decides in seen else "unseen"
             if error.kind == "correct":
@@ -195,7 +197,7 @@ class UtteranceCounter:
 
 
 def find_phrases(phrases: Sequence[Sequence[str]], *, words: Sequence[str]) -> list[int]:
-    """Return where each phrase, in text order, most likely begins: behind the one before if it is there, else first."""
+    """Return where each phrase, in text order, most likely begins: after the one before, if it occurs there."""
     starts: list[int] = []
     behind = 0
     for phrase in phrases:
@@ -231,7 +233,7 @@ def compute_scores(columns: Columns, totals: np.ndarray, names: frozenset[str]) 
 
 
 def word_rate(counts: ErrorCounts, name: str) -> Ratio:
-    """Return one of ``WORD_RATES``; the entity WER is undefined where no reference word is inside an entity."""
+    """Return one of ``WORD_RATES``; the entity WER is undefined if no reference word is inside an entity."""
     if name == "entity_wer" and isinstance(counts.num_ref, int) and not counts.num_ref:
         return None
     return counts.rate

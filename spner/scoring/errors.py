@@ -1,4 +1,4 @@
-"""What went wrong with each entity: the kinds of docs/metrics.md, section 7.
+"""The kind of error of each entity (docs/metrics.md, section 7).
 
 A reference and a predicted entity that are partners count once, in the first kind that fits:
 
@@ -7,7 +7,7 @@ A reference and a predicted entity that are partners count once, in the first ki
 - ``wrong_boundary``: they share reference words through the alignment, but not all;
 - ``misspelt``: same label, and their character edit distance is below 0.4 of the longer one's length.
 
-What has no partner is ``missed`` (reference) or ``spurious`` (hypothesis).
+An entity without a partner is ``missed`` (reference) or ``spurious`` (hypothesis).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -50,7 +50,7 @@ class _Candidate:
 
     @property
     def distance(self) -> int:
-        """How far apart they begin, in words."""
+        """Distance between their first words, in words."""
         return abs((self.span[0] if self.span else self.hyp.start) - self.ref.start)
 
 
@@ -65,7 +65,7 @@ def _is_misspelt(pair: _Candidate) -> bool:
     )
 
 
-# The kinds of partners in the order in which they are tried: what fits, and which of several fits best.
+# The kinds of partners in the order in which they are tried: whether a pair fits, and which fits best.
 PARTNERS: dict[str, tuple[Callable[[_Candidate], bool], Callable[[_Candidate], tuple[float, ...]]]] = {
     "correct": (
         lambda pair: pair.ref.label == pair.hyp.label and pair.ref_phrase == pair.hyp_phrase,

@@ -1,4 +1,4 @@
-"""What may be scored -> utterances in canonical form (docs/metrics.md, sections 1 and 2).
+"""References and hypotheses are read from files into canonical form (docs/metrics.md, sections 1 and 2).
 
 A side is one of
 
@@ -57,10 +57,10 @@ AnyTranscript = Transcript | Phrases
 
 @dataclass(frozen=True)
 class Rules:
-    """How both sides of a comparison are read.
+    """Rules for reading both sides.
 
     Attributes:
-        lang: language whose normalisation both sides get; None takes the words as they are, in NFC.
+        lang: language whose normalisation both sides get; None leaves the words as they are, in NFC.
         labels: the configured labels.
         mapping: old label -> new label, applied first.
         discard: labels, after mapping, that are left out on both sides; their words stay.
@@ -101,8 +101,10 @@ class Rules:
         if isinstance(transcript, Phrases):
             words = tuple(piece for word in transcript.words for piece in self.normalise(word))
             named = ((self.mapping.get(label, label), phrase) for label, phrase in transcript.mentions)
-            said = ((label, " ".join(p for w in phrase.split() for p in self.normalise(w))) for label, phrase in named)
-            return Phrases(words, tuple(m for m in said if m[1] and m[0] not in self.discard))
+            mentions = (
+                (label, " ".join(p for w in phrase.split() for p in self.normalise(w))) for label, phrase in named
+            )
+            return Phrases(words, tuple(m for m in mentions if m[1] and m[0] not in self.discard))
         if transcript.entities and (self.mapping or self.discard):
             renamed = (replace(e, label=self.mapping.get(e.label, e.label)) for e in transcript.entities)
             transcript = Transcript(transcript.words, tuple(e for e in renamed if e.label not in self.discard))
@@ -122,7 +124,7 @@ class Side:
     """The utterances of one side by id, in the order of their file.
 
     Attributes:
-        file: where errors about an utterance point to.
+        file: file that error messages name.
         utterances: in canonical form.
         tagged: words and entity symbols of the utterances whose symbols are illegal; the others' follow from them.
         illegal: illegal events by kind.
@@ -181,9 +183,9 @@ def read_side(path: Path, rules: Rules, *, role: str) -> Side:
 
     Args:
         path: a folder or a file; the forms are in the module's docstring.
-        rules: how.
-        role: ``ref`` or ``hyp``. A reference with a label that is not configured is refused; a hypothesis may say
-            anything, so there it is warned of, and counts as an error.
+        rules: how to read it.
+        role: ``ref`` or ``hyp``. A label that is not configured is refused in references; in hypotheses it
+            counts as an error, with a warning.
 
     Raises:
         SpnerError: a file is missing, malformed or without any utterance, an utterance occurs twice, or a label is
@@ -229,7 +231,7 @@ def require_same_utterances(*, ref: Side, hyp: Side) -> None:
 
 
 def _labels_of(read: _Read, transcript: AnyTranscript) -> list[str]:
-    """Return the labels an utterance names: where its symbols are illegal, also those that make no entity."""
+    """Return the labels of an utterance, including those of illegal symbols that make no entity."""
     if read.tokens is None:
         return labels_of(transcript)
     return [token[1:-1] for token in read.tokens if re.fullmatch(ANY_OPEN, token)]

@@ -1,7 +1,7 @@
 """Entity scores: F1 over multisets of entities, and the entity error rate (docs/metrics.md, sections 3 and 4).
 
-A matching says when a reference and a predicted entity are the same: when their keys are equal, and a key begins
-with the entity's label. Entities match one to one, within their utterance.
+A matching gives each entity a key, which begins with its label. A reference and a predicted entity match when their
+keys are equal. Entities match one to one, within their utterance.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ MATCHINGS: dict[str, Callable[[Transcript, Entity], Key]] = {
 
 @dataclass(frozen=True)
 class Pair:
-    """One utterance, as the reference and as the hypothesis have it, both in canonical form."""
+    """Reference and hypothesis of one utterance, both in canonical form."""
 
     ref: Transcript
     hyp: Transcript
@@ -62,7 +62,7 @@ class MatchCounts:
         return divide(2 * self.tp, 2 * self.tp + self.fp + self.fn, empty=0.0)
 
     def describe(self) -> dict[str, Ratio | Count]:
-        """Return the counts and what follows from them in the JSON form of scores."""
+        """Return the counts and their rates in the JSON form of scores."""
         return {
             "precision": self.precision,
             "recall": self.recall,
@@ -75,7 +75,7 @@ class MatchCounts:
 
 @dataclass(frozen=True)
 class EntityErrors:
-    """Reference mentions, and how many of them the hypotheses lack; counts of utterances add up."""
+    """Number of reference mentions, and of those that the hypotheses lack; counts of utterances add up."""
 
     num_errors: Count = 0
     num_entities: Count = 0
@@ -147,14 +147,16 @@ def compute_macro_f1(counts: Mapping[str, MatchCounts], *, labels: Collection[st
 
 
 def count_missed(mentions: Iterable[tuple[int, Sequence[str]]], *, hyp: Sequence[str]) -> int:
-    """Count the reference mentions whose words are not in the hypothesis as whole words, whatever its labels.
+    """Count the reference mentions whose words are not in the hypothesis, as whole words: the errors of the EER.
+
+    Labels of the hypothesis play no part.
 
     Each hypothesis word serves one mention, longest mentions first, so that "york" cannot reuse "new york". Of
     several occurrences the nearest to the mention's own position is used: a hypothesis equal to the reference then
-    misses none, whereas the leftmost may take words of the mention before.
+    misses none, while the leftmost could take words of another mention.
 
     Args:
-        mentions: ``(position in the reference, words)``; position 0 where it is not known.
+        mentions: ``(position in the reference, words)``; position 0 if it is not known.
         hyp: words of the hypothesis.
     """
     free: list[str | None] = list(hyp)
@@ -170,7 +172,7 @@ def count_missed(mentions: Iterable[tuple[int, Sequence[str]]], *, hyp: Sequence
 
 
 def find_occurrences(phrase: Sequence[str], *, within: Sequence[str | None]) -> list[int]:
-    """Return where a phrase, one word at least, begins among words."""
+    """Return the positions at which a phrase (at least one word) begins."""
     wanted, words, length = list(phrase), list(within), len(phrase)
     return [s for s, word in enumerate(words) if word == wanted[0] and words[s : s + length] == wanted]
 

@@ -1,4 +1,4 @@
-"""What is scored how, and how scores tell it: :class:`Options`, their record and their signature."""
+"""Options of scoring, how they are recorded, and the signature that they give."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ NUM_DRAWS = 1000
 
 @dataclass(frozen=True)
 class Options:
-    """What is scored how; ``spner score --help`` describes each.
+    """Options of scoring; ``spner score --help`` describes each.
 
     Attributes:
         rules: how both sides are read.
@@ -22,8 +22,8 @@ class Options:
         num_draws: of the bootstrap; 0 leaves the intervals out.
         utt2spk: Kaldi's table; the bootstrap draws speakers instead of utterances.
         drop_empty_hyp: leave utterances with an empty hypothesis out of F1 and EER, as the paper did, not of the WER.
-        gold: whether the references are true entities, or pseudo-labels of a tagger; None where nobody says it. No
-            file tells, so it is never guessed; it changes no number.
+        gold: whether the references are true entities, or pseudo-labels of a tagger; None if it is not stated. It
+            is never guessed from files, and changes no number.
     """
 
     rules: Rules = field(default_factory=Rules)
@@ -35,7 +35,7 @@ class Options:
 
 
 def describe(options: Options) -> MadeWith:
-    """Return what scores were made with, but the two sides."""
+    """Return what scores were made with, except the two sides."""
     rules = options.rules
     return {
         "commit": git_commit(),
@@ -54,10 +54,11 @@ def describe(options: Options) -> MadeWith:
 
 
 def sign(options: Options) -> str:
-    """Return the line that pins scores down: numbers with equal signatures may be compared.
+    """Return the signature: numbers with equal signatures can be compared.
 
-    ``spner|v:0.1.0|norm:nl|labels:PER,ORG,LOC|policy:discard|refs:gold|boot:1000|seed:1``; what is not in force
-    (renamed and discarded labels, dropped empty hypotheses, drawn speakers) is left out. After sacreBLEU's (Post 2018).
+    ``spner|v:0.1.0|norm:nl|labels:PER,ORG,LOC|policy:discard|refs:gold|boot:1000|seed:1``; options that are not used
+    (renamed and discarded labels, dropped empty hypotheses, drawn speakers) are left out.
+    After sacreBLEU's (Post 2018).
     """
     rules = options.rules
     fields = {

@@ -12,7 +12,7 @@ Ratio = float | None | np.ndarray
 def divide(numerator: Count, denominator: Count, *, empty: float | None) -> Ratio:
     """Return the ratio; where the denominator is 0, ``empty`` of a corpus and NaN of draws.
 
-    A draw without any entity, say, tells nothing about F1, and must not widen its interval to 0.
+    A draw without any entity, for example, says nothing about F1 and must not widen its interval to 0.
     """
     if not isinstance(denominator, np.ndarray):
         return numerator / denominator if denominator else empty

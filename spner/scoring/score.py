@@ -1,4 +1,4 @@
-"""Two sides -> every score, in the form of :class:`spner.scoring.schema.Scores`."""
+"""Every score of hypotheses against references, in the form of :class:`spner.scoring.schema.Scores`."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -45,7 +45,7 @@ from spner.scoring.wer import ErrorCounts
 
 @dataclass
 class Account:
-    """What went wrong with the entities of a corpus, by kind and by label."""
+    """The errors of a corpus's entities, by kind and by label."""
 
     kinds: Counter[str]
     labels: Counter[tuple[str, str]]
@@ -65,8 +65,8 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
     Args:
         ref: the references, any form that :func:`spner.scoring.inputs.read_side` reads.
         hyp: the hypotheses, any such form.
-        options: how.
-        details: gets one JSON line an utterance, in C order of ids: both sides, and what went wrong with each entity.
+        options: of scoring.
+        details: gets one JSON line an utterance, in C order of ids: both sides, and the kind of error of each entity.
 
     Raises:
         SpnerError: a file is missing or malformed, there is no utterance, or the two sides do not hold the same ones.
@@ -111,8 +111,8 @@ def write_scores(
         out: JSON file.
         ref: see :func:`score`.
         hyp: see :func:`score`.
-        options: how.
-        experiment: what made the hypotheses, where it was a recipe.
+        options: of scoring.
+        experiment: what made the hypotheses, if it was a recipe.
     """
     with atomic_text(utterances_file(out)) as details:
         scores = score(ref, hyp, options, details=details)
@@ -123,7 +123,7 @@ def write_scores(
 
 
 def _score_times(ref: Path, hyp: Path, rules: Rules) -> TimeScores | None:
-    """Return the scores of times; they know nothing of renamed labels and of those left out."""
+    """Return the scores of times; None with renamed or discarded labels, which they do not support."""
     folder, entities = (ref, ENTITIES) if ref.is_dir() else (ref.parent, ref.name)
     if not hyp.is_dir() or entities not in (ENTITIES, GOLD_ENTITIES) or rules.mapping or rules.discard:
         return None
@@ -131,7 +131,7 @@ def _score_times(ref: Path, hyp: Path, rules: Rules) -> TimeScores | None:
 
 
 def read_seen(options: Options) -> frozenset[Key] | None:
-    """Return the ``(label, phrase)`` of the training entities; None where none are given."""
+    """Return the ``(label, phrase)`` of the training entities; None if none are given."""
     if options.seen is None:
         return None
     return frozenset(count_mentions(read_side(options.seen, options.rules, role="ref")))
@@ -154,9 +154,9 @@ def read_speakers(utt2spk: Path, ref: Side) -> list[str]:
 
 
 def find_labels(sides: Sequence[Side], rules: Rules) -> list[str]:
-    """Return the scored labels in their order, then those that are not configured but were heard."""
-    heard = {label for side in sides for transcript in side.utterances.values() for label in labels_of(transcript)}
-    return [*rules.scored_labels, *sorted(heard.difference(rules.labels))]
+    """Return the scored labels in their order, then those of hypotheses that are not configured."""
+    found = {label for side in sides for transcript in side.utterances.values() for label in labels_of(transcript)}
+    return [*rules.scored_labels, *sorted(found.difference(rules.labels))]
 
 
 def count_sides(
@@ -173,13 +173,13 @@ def count_sides(
     Args:
         ref: the references.
         hyp: the hypotheses, of the same utterances.
-        options: how.
+        options: of scoring.
         labels: of the table; see :func:`find_labels`.
         seen: see :func:`read_seen`.
         details: gets the utterances; see :func:`score`.
 
     Returns:
-        the table, and the account of the entities, None where positions are not known.
+        the table, and the account of the entities, None if positions are not known.
     """
     transcripts = [*ref.utterances.values(), *hyp.utterances.values()]
     positional = all(isinstance(transcript, Transcript) for transcript in transcripts)
@@ -232,7 +232,7 @@ def _format_matches(counts: dict[str, MatchCounts]) -> MatchScores:
 
 
 def _format_confusion(cells: Counter[tuple[str, str]], labels: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Return the table ``[ref][hyp]``; what no side has is no cell."""
+    """Return the table ``[ref][hyp]``; there is no cell for (O, O)."""
     names = [*labels, NO_LABEL]
     return {ref: {hyp: cells[ref, hyp] for hyp in names if (ref, hyp) != (NO_LABEL, NO_LABEL)} for ref in names}
 

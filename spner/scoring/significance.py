@@ -1,9 +1,9 @@
-"""How sure a score or a difference is: percentile bootstrap over utterances or speakers (docs/metrics.md, section 7).
+"""Intervals and p-values: percentile bootstrap over utterances or speakers (docs/metrics.md, section 7).
 
-A draw takes as many utterances as there are, with replacement, and sums their rows of counts: what the corpus could
-have been. Of several seeds of one system a draw also takes as many seeds as there are, with replacement, so that the
-interval holds for a training with another seed; two or three seeds show less than they really vary. Two systems are
-compared on the same utterances.
+A draw takes as many utterances as there are, with replacement, and sums their rows of counts. If a system
+has several seeds, a draw also takes as many seeds as there are, with replacement, so that the interval holds for a
+training with another seed; two or three seeds underestimate how much seeds vary. Two systems are compared on the same
+utterances.
 
 Source: Efron and Tibshirani 1993, chapters 13 and 16; Koehn 2004 for two systems.
 """
@@ -34,8 +34,8 @@ def draw_totals(seeds: Sequence[np.ndarray], *, num_draws: int, seed: int = SEED
     Args:
         seeds: each seed's rows, (units, width), of the same utterances or speakers.
         num_draws: draws; another call with as many units and draws makes the same ones.
-        seed: of all randomness.
-        system: number of the system: systems share the units that are drawn, but seeds of two have nothing in common.
+        seed: random seed.
+        system: number of the system: systems share the drawn units, but not the drawn seeds.
 
     Returns:
         (draws, width) float64, whole numbers.
@@ -62,7 +62,7 @@ def _draw_weights(rng: np.random.Generator, num_units: int, num_draws: int) -> I
 def compute_intervals(
     tables: Sequence[Table], *, num_draws: int, groups: Sequence[str] | None = None
 ) -> dict[str, list[float] | None]:
-    """Return the 95 % interval ``[low, high]`` of every headline score; None where no draw defines it.
+    """Return the 95 % interval ``[low, high]`` of every headline score; None if no draw defines it.
 
     Args:
         tables: one a seed of the system, all with the same columns.
@@ -87,7 +87,7 @@ def compare_systems(
 
 
 def percentile_interval(draws: np.ndarray) -> list[float] | None:
-    """Return the interval that holds the middle 95 % of the draws that are defined; None where none is."""
+    """Return the interval that holds the middle 95 % of the draws that are defined; None if none is."""
     defined = draws[~np.isnan(draws)]
     if not len(defined):
         return None
@@ -98,8 +98,8 @@ def percentile_interval(draws: np.ndarray) -> list[float] | None:
 def p_value(differences: np.ndarray) -> float | None:
     """Return the two-sided p-value of "no difference": twice the share of draws on the rarer side of 0.
 
-    Both shares count one draw more on their side than there was, so that no number of draws proves a difference;
-    draws without any difference count on both sides. None where no draw is defined.
+    One draw is added to both sides, so that p is never 0;
+    draws without any difference count on both sides. None if no draw is defined.
     """
     defined = differences[~np.isnan(differences)]
     if not len(defined):

@@ -6,8 +6,8 @@ the expected calibration error, in the JSON form::
      "boundary_mae_s": {"start": 0.03, "end": 0.05, "num_entities": 60},
      "ece": {"words": 0.01, "entities": 0.06}}
 
-The two F1 are label-free, after arXiv 2205.12680, section 3.2: whoever blanks out what is found wants every word of
-every name gone, and no other.
+The two F1 are label-free, after arXiv 2205.12680, section 3.2: to blank
+names out of a recording, every word of every name must be found, and no other.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,7 +34,7 @@ EPSILON_S = 1e-6  # an overlap of 1.0 must survive the rounding of sums
 
 @dataclass(frozen=True)
 class TimedPair:
-    """One utterance, as the reference and as the hypothesis have it, with the times of its words.
+    """Reference and hypothesis of one utterance, with the times of their words.
 
     Raises:
         ValueError: there is not one time a word.
@@ -92,7 +92,7 @@ def score_times(pairs: Sequence[TimedPair]) -> dict[str, Any]:
 def score_folder_times(*, ref: Path, hyp: Path, ref_entities: str = paths.ENTITIES) -> dict[str, Any] | None:
     """Return the scores of a decode folder against a data folder; None unless both carry times.
 
-    A hypothesis without times counts as one that found nothing.
+    A hypothesis without times counts as empty.
 
     Args:
         ref: data folder; its ``word_times.jsonl`` holds the true times.
@@ -138,7 +138,7 @@ def format_times(scores: dict[str, Any]) -> str:
 
 
 def entity_intervals(transcript: Transcript, times: WordTimes) -> list[Interval]:
-    """Return when each entity is said: from the start of its first word to the end of its last."""
+    """Return the time of each entity: from the start of its first word to the end of its last."""
     return [(times[entity.start][0], times[entity.end - 1][1]) for entity in transcript.entities]
 
 

@@ -38,7 +38,7 @@ class ErrorCounts:
 
     @property
     def rate(self) -> Ratio:
-        """Errors a reference token, 0 or more; 0.0 without reference and error, None where only insertions exist."""
+        """Errors a reference token, 0 or more; 0.0 without reference and error, None if there are only insertions."""
         num_errors = self.num_sub + self.num_del + self.num_ins
         if isinstance(self.num_ref, int) and self.num_ref == num_errors == 0:
             return 0.0
@@ -63,7 +63,7 @@ def count_entity_word_errors(
 ) -> ErrorCounts:
     """Return the errors on the reference words inside entities (docs/metrics.md, section 4).
 
-    An inserted word counts where the reference words before and after it are of one entity.
+    An inserted word counts if the reference words before and after it belong to the same entity.
     """
     entity_of = [-1] * (len(ref) + 1)
     for number, entity in enumerate(entities):
