@@ -70,14 +70,20 @@ def read_json(path: Path) -> Any:
     """Read one JSON value.
 
     Raises:
-        SpnerError: the file is missing or is not JSON.
+        SpnerError: the file is missing (the message tells which stage makes it) or is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SpnerError(f"{path}: cannot be read ({error.strerror})") from error
+        raise _cannot_be_read(path, error) from error
     except (ValueError, RecursionError) as error:
         raise SpnerError(f"{path}: is not JSON ({error})") from error
+
+
+def _cannot_be_read(path: Path, error: OSError) -> SpnerError:
+    maker = made_by(path)
+    advice = f"{maker} makes it" if maker else "check the path"
+    return SpnerError(f"{path}: cannot be read ({error.strerror}); {advice}")
 
 
 def remove(path: Path) -> None:
@@ -97,9 +103,7 @@ def read_lines(path: Path) -> Iterator[str]:
     try:
         file = open(path, "rb")
     except OSError as error:
-        maker = made_by(path)
-        advice = f"{maker} makes it" if maker else "check the path"
-        raise SpnerError(f"{path}: cannot be read ({error.strerror}); {advice}") from error
+        raise _cannot_be_read(path, error) from error
     with file:
         # Decoded line by line, so that an error can name its line.
         for line_number, line in enumerate(file, start=1):
@@ -133,11 +137,18 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def fingerprint(paths: Iterable[Path]) -> str:
-    """Return a SHA-256 over the contents of the files, in the order given; it shows whether inputs changed."""
+    """Return a SHA-256 over the contents of the files, in the order given; it shows whether inputs changed.
+
+    Raises:
+        SpnerError: a file is missing; the message tells which stage makes it.
+    """
     digest = hashlib.sha256()
     for path in paths:
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+        try:
+            with open(path, "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise _cannot_be_read(path, error) from error
     return digest.hexdigest()
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from spner.core import paths
 from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
-from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, read_lines, write_json
+from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, read_lines
+from spner.core.resume import once
 from spner.data.audio import SAMPLE_RATE_HZ
 from spner.data.datadir import read_entities, read_table, write_table
 from spner.data.trainset import choose_trainset, find_data, locate_audio, read_durations
@@ -149,6 +150,7 @@ def make_tokens(
     if paths.TRAIN not in set_names:
         raise SpnerError(f"{data}: holds no finished train set; stage 1 makes it")
     folders = [*(data / s for s in set_names), *(other / paths.TRAIN for other in others)]
+    inputs = (paths.TEXT, paths.UTT2DUR, *([paths.ENTITIES] if system == E2E else []))
     settings = {
         "system": system,
         "token_type": token_type,
@@ -156,29 +158,24 @@ def make_tokens(
         "joined": [str(other) for other in others],
         "fraction": fraction,
         "sets": set_names,
-        "inputs": fingerprint(_find_inputs(folders, system)),
+        "inputs": fingerprint(folder / name for folder in folders for name in inputs),
     }
     with locked(out):
-        record = out / paths.TOKENS_CONFIG
-        if record.exists() and (found := read_json(record)).items() >= settings.items():
-            return found
-        record.unlink(missing_ok=True)
-        found = {**settings, "train": _write_dump(data, out, others, settings)}
-        write_json(record, found)
-    return found
+        return once(
+            out / paths.TOKENS_CONFIG,
+            settings,
+            lambda: {"train": _write_dump(data, out, others, settings)},
+            outputs=_list_outputs(out, settings),
+        )
 
 
-def _find_inputs(folders: Sequence[Path], system: str) -> list[Path]:
-    """Return the files that the texts of the sets come from.
-
-    Raises:
-        SpnerError: one is missing; the message names its stage.
-    """
-    used = [paths.TEXT, paths.UTT2DUR, *([paths.ENTITIES] if system == E2E else [])]
-    inputs = [folder / name for folder in folders for name in used]
-    for missing in (file for file in inputs if not file.exists()):
-        raise SpnerError(f"{missing}: is missing; stage {2 if missing.name == paths.ENTITIES else 1} makes it")
-    return inputs
+def _list_outputs(out: Path, settings: Mapping[str, Any]) -> list[Path]:
+    """Return the files that :func:`make_tokens` writes with these settings, its record left out."""
+    names = [paths.TOKEN_LIST, paths.SYMBOLS, *([paths.BPE_MODEL] if settings["token_type"] == BPE else [])]
+    in_set = (paths.TEXT, paths.SPEECH_SHAPE, paths.TEXT_SHAPE)
+    names += [f"{set_name}/{name}" for set_name in settings["sets"] for name in in_set]
+    names += [f"{paths.TRAIN}/{paths.WAV_SCP}"] if settings["joined"] else []
+    return [out / name for name in names]
 
 
 def _write_dump(data: Path, out: Path, others: Sequence[Path], settings: Mapping[str, Any]) -> list[dict[str, Any]]:

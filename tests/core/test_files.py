@@ -115,7 +115,7 @@ def test_missing_and_malformed_json(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     with pytest.raises(SpnerError) as error:
         read_json(path)
-    assert str(error.value) == f"{path}: cannot be read (No such file or directory)"
+    assert str(error.value) == f"{path}: cannot be read (No such file or directory); check the path"
     path.write_text("{")
     with pytest.raises(SpnerError) as error:
         read_json(path)
@@ -212,3 +212,11 @@ def test_fingerprint_tells_contents_and_their_borders_apart(tmp_path: Path) -> N
 
     assert of("ab", "c") == of("ab", "c")
     assert len({of("ab", "c"), of("a", "bc"), of("c", "ab"), of("ab", "d")}) == 4
+
+
+def test_fingerprint_of_a_missing_file_names_its_stage(tmp_path: Path) -> None:
+    with pytest.raises(SpnerError) as error:
+        fingerprint([tmp_path / "wav.scp"])
+    assert str(error.value) == (
+        f"{tmp_path}/wav.scp: cannot be read (No such file or directory); stage 1 (spner data) makes it"
+    )

@@ -314,10 +314,12 @@ def test_corpus_without_train(tmp_path: Path) -> None:
     assert refusal(data, tmp_path / "dump") == f"{data}: holds no finished train set; stage 1 makes it"
 
 
-@pytest.mark.parametrize(("name", "number"), [(paths.ENTITIES, 2), (paths.TEXT, 1), (paths.UTT2DUR, 1)])
-def test_missing_file_names_its_stage(data: Path, tmp_path: Path, name: str, number: int) -> None:
-    (data / "test" / name).unlink()
-    assert refusal(data, tmp_path / "dump") == f"{data}/test/{name}: is missing; stage {number} makes it"
+@pytest.mark.parametrize("name", [paths.ENTITIES, paths.TEXT, paths.UTT2DUR])
+def test_missing_file_names_its_stage(data: Path, tmp_path: Path, name: str) -> None:
+    file = data / "test" / name
+    file.unlink()
+    expected = f"{file}: cannot be read (No such file or directory); {paths.made_by(file)} makes it"
+    assert refusal(data, tmp_path / "dump") == expected
     assert not (tmp_path / "dump").exists()
 
 
@@ -366,6 +368,17 @@ def test_changed_input_is_made_anew(data: Path, tmp_path: Path, name: str) -> No
     after = files_of(tmp_path / "dump")
     changed = "test/speech_shape" if name == paths.UTT2DUR else "test/text"
     assert before[changed] != after[changed]
+
+
+@pytest.mark.parametrize("options", [{}, {"token_type": BPE, "vocab_size": 60}], ids=[CHAR, BPE])
+def test_removed_files_are_made_again(tmp_path: Path, options: dict[str, Any]) -> None:
+    data = write_data(tmp_path / "data", {"train": many_words(200), "test": TEST})
+    make_tokens(data, tmp_path / "dump", **options)
+    whole = files_of(tmp_path / "dump")
+    for name in whole.keys() - {".lock"}:
+        (tmp_path / "dump" / name).unlink()
+        make_tokens(data, tmp_path / "dump", **options)
+        assert files_of(tmp_path / "dump") == whole, name
 
 
 def _full_after(calls: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,5 +144,7 @@ def test_a_joined_recipe_without_data_names_the_stages(nl: Path, de: Path, tmp_p
         "make one"
     )
     (de / "train" / paths.ENTITIES).unlink()
-    assert refusal(nl, tmp_path / "dump", joined=[de]) == f"{de}/train/entities.jsonl: is missing; stage 2 makes it"
+    assert refusal(nl, tmp_path / "dump", joined=[de]) == (
+        f"{de}/train/entities.jsonl: cannot be read (No such file or directory); stage 2 (spner annotate) makes it"
+    )
     assert make_tokens(nl, tmp_path / "dump", joined=[de], system="asr")["system"] == "asr"
