@@ -137,7 +137,7 @@ def test_missing_corpus_in_a_process_of_its_own(tmp_path: Path) -> None:
     result = run("data", "--corpus", str(tmp_path / "nl"), "--lang", "nl", "--out", str(tmp_path / "data"))
     assert (result.returncode, result.stdout) == (2, "")
     (line,) = result.stderr.splitlines()
-    assert CLOCK.sub("", line).startswith(f"spner: error: {tmp_path}/nl: no such corpus folder (expected ")
+    assert CLOCK.sub("", line).startswith(f"spner: error: {tmp_path}/nl: no such corpus (expected ")
     assert not (tmp_path / "data").exists()
 
 

@@ -174,7 +174,7 @@ def test_stage_5_searches_with_a_language_model_where_a_decode_configuration_is_
         (("--no_such", "1"), "no option --no_such"),
         (("--model", "../cv_de/exp/x", "--init", "../cv_en/exp/x"), "--model: trains nothing"),
         (("--stage", "7"), "expected 1 to 6"),
-        (("--corpus", "nowhere/nl"), "nowhere/nl: no such corpus folder"),
+        (("--corpus", "nowhere/nl"), "nowhere/nl: no such corpus"),
         (("--lang", "xx"), "xx"),
         (("--stage", "4", "--tag", "fresh"), "stage 3 makes them"),
         (("--stage", "5", "--tag", "fresh"), "stage 4 makes it"),

@@ -5,38 +5,55 @@
     <corpus>/clips/*.mp3
     <corpus>/{train,dev,test,validated,…}.tsv   header; columns found by name
 
+A mini corpus also has ``gold_entities.jsonl``, ``word_times.jsonl`` and ``summary.json``.
 Fields are literal: there is no quoting. Real releases hold stray quote characters on which a CSV reader
 silently joins rows.
 """
 
-import re
 import unicodedata
-from dataclasses import dataclass
 from pathlib import Path
 
 from spner.core.datatypes import Utterance
-from spner.core.errors import SpnerError, nearest, quote
-from spner.core.files import read_lines
-from spner.core.paths import SETS
+from spner.core.errors import SpnerError, nearest
+from spner.core.files import read_json, read_lines
+from spner.core.paths import GOLD_ENTITIES, SETS, WORD_TIMES
+from spner.corpora.corpus import Corpus, CorpusSet, require_clip_name, without_space
+from spner.data.datadir import read_entities, read_word_times
 
+FORM = "an unpacked Common Voice release of one language, a folder with clips/ and *.tsv"
+SUMMARY = "summary.json"  # the mini corpus's: it says that the speech is synthetic
 CLIENT_ID, PATH, SENTENCE = "client_id", "path", "sentence"
-UNUSUAL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and halves of characters
-MAX_NAME_BYTES = 255  # of Linux's file systems
 
 
-@dataclass(frozen=True)
-class Table:
-    """One table's rows.
+def recognises(corpus: Path) -> bool:
+    """Whether a path is a folder, as a release is."""
+    return corpus.is_dir()
 
-    Attributes:
-        utterances: rows with a sentence, in table order.
-        empty: rows whose sentence is empty, in table order.
-        ragged_lines: line numbers of rows with another number of fields than the header; they are left out.
+
+def list_inputs(corpus: Path) -> list[Path]:
+    """Return the tables of the sets, and the files that a mini corpus has beside them."""
+    names = [*(f"{name}.tsv" for name in list_sets(corpus)), GOLD_ENTITIES, WORD_TIMES, SUMMARY]
+    return [corpus / name for name in names if (corpus / name).exists()]
+
+
+def find_clips(corpus: Path) -> Path:
+    """Return the folder of a release's clips."""
+    return corpus / "clips"
+
+
+def read(corpus: Path, *, lang: str) -> Corpus:
+    """Read every table, and the gold entities and word times of a mini corpus; ``lang`` decides nothing here.
+
+    Raises:
+        SpnerError: as :func:`list_sets` and :func:`read_tsv` do, or a file beside the tables is malformed.
     """
-
-    utterances: tuple[Utterance, ...]
-    empty: tuple[Utterance, ...]
-    ragged_lines: tuple[int, ...]
+    gold, word_times, summary = (corpus / name for name in (GOLD_ENTITIES, WORD_TIMES, SUMMARY))
+    return Corpus(
+        {name: read_tsv(corpus, name) for name in list_sets(corpus)},
+        synthetic=summary.exists() and bool(read_json(summary).get("synthetic")),
+        gold=read_entities(gold) if gold.exists() else None,
+        word_times=read_word_times(word_times) if word_times.exists() else None,
+    )
 
 
 def make_utt_id(client_id: str, path: str) -> str:
@@ -52,33 +69,12 @@ def make_spk_id(client_id: str) -> str:
     return without_space(client_id[:16]) or "unknown"
 
 
-def without_space(name: str) -> str:
-    """Replace white space of every kind: it would end an id in Kaldi's tables."""
-    return re.sub(r"\s", "_", name)
-
-
-def require_clip_name(name: str, where: str) -> None:
-    """Refuse a clip's name that leads out of the folder of clips, or that no file can have.
-
-    Raises:
-        SpnerError: it is one.
-    """
-    unusual = UNUSUAL.search(name) or len(name.encode()) > MAX_NAME_BYTES
-    if name in ("", "..") or name != Path(name).name or unusual:
-        raise SpnerError(f"{where}: clip {quote(name)} is not a plain file name inside clips/")
-
-
 def list_sets(corpus: Path) -> list[str]:
     """Return the sets a corpus has: of train, dev and test those with a table, else ``validated``.
 
     Raises:
-        SpnerError: the folder is missing or has none of these tables.
+        SpnerError: the folder has none of these tables.
     """
-    if not corpus.is_dir():
-        raise SpnerError(
-            f"{corpus}: no such corpus folder (expected an unpacked Common Voice release: clips/ and "
-            "*.tsv); paths are relative to the recipe's folder"
-        )
     found = [name for name in SETS if (corpus / f"{name}.tsv").is_file()]
     if not found and (corpus / "validated.tsv").is_file():
         return ["validated"]
@@ -90,7 +86,7 @@ def list_sets(corpus: Path) -> list[str]:
     return found
 
 
-def read_tsv(corpus: Path, set_name: str) -> Table:
+def read_tsv(corpus: Path, set_name: str) -> CorpusSet:
     """Read ``<corpus>/<set_name>.tsv``.
 
     Raises:
@@ -118,7 +114,7 @@ def read_tsv(corpus: Path, set_name: str) -> Table:
             )
         line_of[utterance.utt_id] = line_number
         (utterances if utterance.sentence else empty).append(utterance)
-    return Table(tuple(utterances), tuple(empty), tuple(ragged))
+    return CorpusSet(tuple(utterances), tuple(empty), tuple(ragged))
 
 
 def _find_column(table: Path, header: list[str], name: str) -> int:

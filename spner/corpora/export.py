@@ -19,7 +19,7 @@ from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, read_json
 from spner.core.progress import Progress
-from spner.corpora.common_voice import require_clip_name
+from spner.corpora.corpus import require_clip_name
 from spner.corpora.paper_json import PUBLISHED_NAMES, make_record, write_paper_json
 from spner.data.audio import SAMPLE_RATE_HZ, copy_stored
 from spner.data.datadir import find_sets, parse_seconds, read_entities, read_sentences, read_table

@@ -15,7 +15,6 @@ import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,11 @@ from spner.core import paths
 from spner.core.datatypes import LABELS, Entity, Transcript, Utterance
 from spner.core.errors import SpnerError, nearest, quote
 from spner.core.files import atomic_text, read_json
-from spner.corpora.common_voice import require_clip_name, without_space
+from spner.corpora.corpus import Corpus, CorpusSet, require_clip_name, without_space
 from spner.text.tags import BIO_TAG, bio_to_spans, spans_to_bio
 from spner.text.textnorm import normalise, normalise_transcript
 
+FORM = "a JSON file of the paper's authors"
 PUBLISHED_NAMES = {paths.TRAIN: "train", paths.DEV: "valid", paths.TEST: "test"}
 EXPECTED = '{"meta": …, "data": {"train": […], "valid": […], "test": […]}}'
 OTHER_LABEL, WITHOUT_WORDS, OTHER_WORDS = NOTES = (
@@ -36,64 +36,56 @@ OTHER_LABEL, WITHOUT_WORDS, OTHER_WORDS = NOTES = (
 )
 
 
-@dataclass(frozen=True)
-class LabelledSet:
-    """One set of the file.
+def recognises(corpus: Path) -> bool:
+    """Whether a path is a JSON file."""
+    return corpus.suffix == ".json" and corpus.is_file()
 
-    Attributes:
-        utterances: those with a word, in the file's order.
-        transcripts: their words and entities, by utterance id.
-        empty: those without any word.
-        notes: counts of what had to be changed, by ``NOTES``.
+
+def list_inputs(corpus: Path) -> list[Path]:
+    """Return the file."""
+    return [corpus]
+
+
+def find_clips(corpus: Path) -> Path:
+    """Refuse to look for clips.
+
+    Raises:
+        SpnerError: always; the file holds none.
     """
-
-    utterances: tuple[Utterance, ...]
-    transcripts: dict[str, Transcript]
-    empty: tuple[Utterance, ...]
-    notes: dict[str, int]
-
-
-@dataclass(frozen=True)
-class LabelledCorpus:
-    """The sets of a file by our names of them, train first, and whether its speech is synthetic."""
-
-    sets: dict[str, LabelledSet]
-    synthetic: bool
+    raise SpnerError(
+        f"{corpus}: names clips but holds none (expected --clips with their folder); give the folder clips/ of the "
+        "Common Voice release that it was made from"
+    )
 
 
-def is_paper_json(corpus: Path) -> bool:
-    """Whether a corpus is a file of this format; every other corpus is a folder."""
-    return corpus.suffix == ".json" and not corpus.is_dir()
-
-
-def read_paper_json(path: Path, *, lang: str) -> LabelledCorpus:
+def read(corpus: Path, *, lang: str) -> Corpus:
     """Read a file; utterance ids are the clips' names, and every utterance counts as a speaker of its own.
 
     Args:
-        path: the file.
+        corpus: the file.
         lang: language code; selects the normalisation.
 
     Raises:
         SpnerError: the file is missing or not of this format; the message names the utterance.
     """
-    content = read_json(path)
+    content = read_json(corpus)
     sets = content.get("data") if isinstance(content, dict) else None
     if not isinstance(sets, dict):
-        raise SpnerError(f'{path}: holds no object "data" (expected {EXPECTED})')
+        raise SpnerError(f'{corpus}: holds no object "data" (expected {EXPECTED})')
     for name in sets:
         if name not in PUBLISHED_NAMES.values():
             near = nearest(name, PUBLISHED_NAMES.values())
-            raise SpnerError(f"{path}: unknown set {quote(name)} (expected {EXPECTED}){near}")
+            raise SpnerError(f"{corpus}: unknown set {quote(name)} (expected {EXPECTED}){near}")
     if not sets:
-        raise SpnerError(f"{path}: holds no set (expected {EXPECTED})")
+        raise SpnerError(f"{corpus}: holds no set (expected {EXPECTED})")
     meta = content.get("meta")
-    read = {
+    found = {
         # Popped: a set's lists are many times as large as what is made of them.
-        ours: _read_set(sets.pop(published), f"{path}: data.{published}", lang)
+        ours: _read_set(sets.pop(published), f"{corpus}: data.{published}", lang)
         for ours, published in PUBLISHED_NAMES.items()
         if published in sets
     }
-    return LabelledCorpus(read, isinstance(meta, dict) and meta.get("synthetic") is True)
+    return Corpus(found, isinstance(meta, dict) and meta.get("synthetic") is True)
 
 
 def write_paper_json(path: Path, sets: Mapping[str, Iterable[list[Any]]], *, meta: dict[str, Any]) -> None:
@@ -119,7 +111,7 @@ def make_record(transcript: Transcript, sentence: str, clip: str, rate_hz: int, 
     return [list(transcript.words), spans_to_bio(transcript), sentence, clip, rate_hz, duration_s]
 
 
-def _read_set(records: Any, where: str, lang: str) -> LabelledSet:
+def _read_set(records: Any, where: str, lang: str) -> CorpusSet:
     if not isinstance(records, list):
         raise SpnerError(f"{where}: is no list of utterances (expected {EXPECTED})")
     utterances: list[Utterance] = []
@@ -141,7 +133,7 @@ def _read_set(records: Any, where: str, lang: str) -> LabelledSet:
             transcripts[utt_id] = words
         else:
             empty.append(utterance)
-    return LabelledSet(tuple(utterances), transcripts, tuple(empty), dict(notes))
+    return CorpusSet(tuple(utterances), tuple(empty), transcripts=transcripts, notes=dict(notes))
 
 
 def _read_utterance(record: Any, where: str, lang: str, notes: Counter[str]) -> tuple[Utterance, Transcript]:

@@ -6,22 +6,22 @@ authors' own file is already clean: its sets stay as they are, except for clips 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from spner.core import paths
-from spner.core.datatypes import Transcript, Utterance
+from spner.core.datatypes import Utterance
 from spner.core.errors import SpnerError
-from spner.core.files import atomic_text, fingerprint, locked, read_json, write_json
+from spner.core.files import atomic_text, fingerprint, locked, read_json, remove
 from spner.core.parallel import map_processes
-from spner.corpora.common_voice import list_sets, read_tsv
-from spner.corpora.paper_json import NOTES, LabelledCorpus, is_paper_json, read_paper_json
+from spner.core.resume import once
+from spner.corpora import common_voice, paper_json
+from spner.corpora.corpus import Corpus, CorpusSet, Reader
 from spner.data.audio import StoredClip, clip_duration_s, store_clips
 from spner.data.datadir import (
-    read_entities,
-    read_word_times,
+    read_table,
     write_entities,
     write_sentences,
     write_table,
@@ -29,7 +29,8 @@ from spner.data.datadir import (
 )
 from spner.text.textnorm import normalise
 
-SUMMARY = "summary.json"  # the mini corpus's: it says that the speech is synthetic
+# One module a kind of corpus; the first that recognises a path reads it.
+READERS: tuple[Reader, ...] = (paper_json, common_voice)
 RULES = ("ragged_row", "empty_sentence", "duplicate_sentence", "missing_clip", "broken_clip", "silent_clip")
 
 
@@ -50,23 +51,18 @@ class _Removed:
 
 @dataclass
 class _Set:
-    """A set being cleaned: the utterances left, each with its transcript and, if it came with them, its labels.
-
-    ``ragged_lines`` are of a table, ``notes`` of the authors' file; see their readers.
-    """
+    """A set being cleaned: what the corpus has, and the utterances left of it, each with its transcript."""
 
     name: str
+    corpus: CorpusSet
     text: dict[str, str] = field(default_factory=dict)
     utterances: list[Utterance] = field(default_factory=list)
     duplicates: list[Utterance] = field(default_factory=list)
     empty: list[Utterance] = field(default_factory=list)
-    ragged_lines: tuple[int, ...] = ()
-    transcripts: dict[str, Transcript] | None = None
-    notes: dict[str, int] = field(default_factory=dict)
 
     @property
     def num_rows(self) -> int:
-        return sum(map(len, (self.utterances, self.duplicates, self.empty, self.ragged_lines)))
+        return sum(map(len, (self.utterances, self.duplicates, self.empty, self.corpus.ragged_lines)))
 
 
 def prepare_data(
@@ -89,100 +85,100 @@ def prepare_data(
     Raises:
         SpnerError: unusable corpus, another corpus in ``out``, or too many broken clips.
     """
-    inputs = _find_inputs(corpus)
-    clips = _find_clips(corpus, clips)
+    reader = _choose_reader(corpus)
+    inputs = reader.list_inputs(corpus)
+    clips_from = _require_folder(clips) if clips else reader.find_clips(corpus)
     settings = {
         "corpus": str(corpus),
-        "clips": str(clips),
+        "clips": str(clips_from),
         "lang": lang,
         "max_broken": max_broken,
         "inputs": {path.name: fingerprint([path]) for path in inputs},
     }
     with locked(out):
-        report_file = out / paths.REPORT
-        if report_file.exists():
-            report = read_json(report_file)
-            if report["settings"]["corpus"] != settings["corpus"]:
-                raise SpnerError(
-                    f"{out}: holds corpus {report['settings']['corpus']} (this one is {corpus}); "
-                    "give another --out, or remove the folder"
-                )
-            if report["settings"] == settings:
-                return report
-            report_file.unlink()
-        sets, synthetic = _read_sets(corpus, lang)
-        broken: list[str] = []
-        report = {"settings": settings, "synthetic": synthetic, "sets": {}}
-        for one in sets:
-            report["sets"][one.name] = _write_set(one, corpus, clips, out, broken, num_workers)
-        with atomic_text(out / paths.BROKEN_CLIPS) as file:
-            file.writelines(broken)
-        _refuse_broken(report["sets"], max_broken, out / paths.BROKEN_CLIPS)
-        write_json(report_file, report)
-    return report
-
-
-def _find_inputs(corpus: Path) -> list[Path]:
-    """Return the files that decide what a corpus holds, without its clips."""
-    if not is_paper_json(corpus):
-        names = [*(f"{name}.tsv" for name in list_sets(corpus)), paths.GOLD_ENTITIES, paths.WORD_TIMES, SUMMARY]
-        return [corpus / name for name in names if (corpus / name).exists()]
-    if not corpus.is_file():
-        raise SpnerError(
-            f"{corpus}: no such file (expected a JSON file of the paper's authors); paths are relative to "
-            "the recipe's folder"
+        _refuse_other_corpus(out, corpus)
+        return once(
+            out / paths.REPORT,
+            {"settings": settings},
+            lambda: _write_data(reader.read(corpus, lang=lang), clips_from, out, lang, max_broken, num_workers),
+            outputs=[out / paths.BROKEN_CLIPS],
+            parts=_list_files(out),
         )
-    return [corpus]
 
 
-def _find_clips(corpus: Path, clips: Path | None) -> Path:
-    if clips is None:
-        if is_paper_json(corpus):
-            raise SpnerError(
-                f"{corpus}: names clips but holds none (expected --clips with their folder); give the "
-                "folder clips/ of the Common Voice release that it was made from"
-            )
-        return corpus / "clips"
+def _choose_reader(corpus: Path) -> Reader:
+    for reader in READERS:
+        if reader.recognises(corpus):
+            return reader
+    raise SpnerError(
+        f"{corpus}: no such corpus (expected {' or '.join(reader.FORM for reader in READERS)}); paths are relative to "
+        "the recipe's folder"
+    )
+
+
+def _require_folder(clips: Path) -> Path:
     if not clips.is_dir():
         raise SpnerError(f"{clips}: no such folder of clips; paths are relative to the recipe's folder")
     return clips
 
 
-def _read_sets(corpus: Path, lang: str) -> tuple[list[_Set], bool]:
-    """Return the sets of a corpus, and whether its speech is synthetic."""
-    if is_paper_json(corpus):
-        labelled = read_paper_json(corpus, lang=lang)
-        return _take_labelled(labelled), labelled.synthetic
-    summary = read_json(corpus / SUMMARY) if (corpus / SUMMARY).exists() else {}
-    return _read_tables(corpus, lang), bool(summary.get("synthetic"))
+def _refuse_other_corpus(out: Path, corpus: Path) -> None:
+    if (out / paths.REPORT).exists():
+        found = read_json(out / paths.REPORT)["settings"]["corpus"]
+        if found != str(corpus):
+            raise SpnerError(
+                f"{out}: holds corpus {found} (this one is {corpus}); give another --out, or remove the folder"
+            )
 
 
-def _take_labelled(corpus: LabelledCorpus) -> list[_Set]:
-    """Take the sets of the authors' file as they are."""
-    return [
-        _Set(
-            name,
-            text={utt_id: " ".join(transcript.words) for utt_id, transcript in labelled.transcripts.items()},
-            utterances=list(labelled.utterances),
-            empty=list(labelled.empty),
-            transcripts=labelled.transcripts,
-            notes=labelled.notes,
-        )
-        for name, labelled in corpus.sets.items()
-    ]
+def _list_files(out: Path) -> Iterator[Path]:
+    """Yield the files of every set in the report, and the archives that their audio lies in."""
+    for name, counts in read_json(out / paths.REPORT)["sets"].items():
+        # Reports of earlier versions list no files.
+        yield from (out / name / file for file in counts.get("files", [paths.WAV_SCP]))
+        locations = read_table(out / name / paths.WAV_SCP).values()
+        yield from {Path(location.rpartition(":")[0]) for location in locations}
 
 
-def _read_tables(corpus: Path, lang: str) -> list[_Set]:
-    """Normalise, and keep the first of equal transcripts; test comes before dev, dev before train."""
-    tables = {name: read_tsv(corpus, name) for name in list_sets(corpus)}
-    sets = [_Set(name, empty=list(table.empty), ragged_lines=table.ragged_lines) for name, table in tables.items()]
+def _write_data(
+    corpus: Corpus, clips: Path, out: Path, lang: str, max_broken: float, num_workers: int
+) -> dict[str, Any]:
+    """Write every set of a corpus and the list of broken clips; return the report, without its settings."""
+    broken: list[str] = []
+    report = {}
+    for one in _clean(corpus, lang):
+        kept, removed = _store_clips(one, clips, out / paths.AUDIO_STORE / one.name, broken, num_workers)
+        report[one.name] = {
+            "rows": one.num_rows,
+            "kept": {"utterances": len(kept), "hours": sum(clip.duration_s for _, clip in kept) / 3600},
+            "removed": removed.as_json(),
+            "ragged_lines": list(one.corpus.ragged_lines),
+            "notes": dict(one.corpus.notes),
+            "files": _write_folder(one, corpus, kept, out),
+        }
+    with atomic_text(out / paths.BROKEN_CLIPS) as file:
+        file.writelines(broken)
+    _refuse_broken(report, max_broken, out / paths.BROKEN_CLIPS)
+    return {"synthetic": corpus.synthetic, "sets": report}
+
+
+def _clean(corpus: Corpus, lang: str) -> list[_Set]:
+    """Normalise, and keep the first of equal transcripts; test comes before dev, dev before train.
+
+    Sets that come with transcripts are taken as they are.
+    """
+    sets = [_Set(name, one, empty=list(one.empty)) for name, one in corpus.sets.items()]
     seen: set[str] = set()
     for one in reversed(sets):
-        for utterance in tables[one.name].utterances:
-            text = normalise(utterance.sentence, lang)
+        transcripts = one.corpus.transcripts
+        for utterance in one.corpus.utterances:
+            if transcripts is not None:
+                text = " ".join(transcripts[utterance.utt_id].words)
+            else:
+                text = normalise(utterance.sentence, lang)
             if not text:
                 one.empty.append(utterance)
-            elif text in seen:
+            elif text in seen and transcripts is None:
                 one.duplicates.append(utterance)
             else:
                 seen.add(text)
@@ -191,67 +187,63 @@ def _read_tables(corpus: Path, lang: str) -> list[_Set]:
     return sets
 
 
-def _write_set(one: _Set, corpus: Path, clips: Path, out: Path, broken: list[str], num_workers: int) -> dict[str, Any]:
-    """Store a set's clips, write its folder, append to ``broken``, and return its part of the report."""
+Kept = list[tuple[Utterance, StoredClip]]
+
+
+def _store_clips(one: _Set, clips: Path, store: Path, broken: list[str], num_workers: int) -> tuple[Kept, _Removed]:
+    """Store a set's clips and append to ``broken``; return the utterances with audio, and what each rule removed."""
     removed = _Removed()
-    for _ in one.ragged_lines:
+    for _ in one.corpus.ragged_lines:
         removed.add("ragged_row", 0.0)
     for rule, utterances in (("empty_sentence", one.empty), ("duplicate_sentence", one.duplicates)):
         files = [clips / utterance.clip for utterance in utterances]
         for duration_s in map_processes(clip_duration_s, files, num_workers=1, what=f"{one.name}: {rule}", unit="clip"):
             removed.add(rule, duration_s)
     utterances = sorted(one.utterances, key=lambda utterance: utterance.utt_id)
-    store = out / paths.AUDIO_STORE / one.name
     stored = store_clips(
         store, [(u.utt_id, clips / u.clip) for u in utterances], num_workers=num_workers, what=f"{one.name}: clips"
     )
-    kept: list[tuple[Utterance, StoredClip]] = []
+    kept: Kept = []
     for utterance, clip in zip(utterances, stored, strict=True):
         if not clip.error:
-            kept.append((utterance, clip))
+            kept.append((utterance, replace(clip, location=str(store / clip.location))))
             continue
         rule = f"{clip.error.split(':')[0]}_clip"
         removed.add(rule, clip.duration_s)
         if rule != "silent_clip":
             broken.append(f"{one.name}\t{utterance.utt_id}\t{clips / utterance.clip}\t{clip.error}\n")
-    _write_folder(out / one.name, kept, one.text, store)
-    _write_gold(corpus, out / one.name, {utterance.utt_id for utterance, _ in kept})
-    if one.transcripts is not None:
-        write_entities(out / one.name / paths.CORPUS_ENTITIES, {u.utt_id: one.transcripts[u.utt_id] for u, _ in kept})
-    return {
-        "rows": one.num_rows,
-        "kept": {"utterances": len(kept), "hours": sum(clip.duration_s for _, clip in kept) / 3600},
-        "removed": removed.as_json(),
-        "ragged_lines": list(one.ragged_lines),
-        "notes": one.notes,
-    }
+    return kept, removed
 
 
-def _write_folder(folder: Path, kept: list[tuple[Utterance, StoredClip]], text: dict[str, str], store: Path) -> None:
+def _write_folder(one: _Set, corpus: Corpus, kept: Kept, out: Path) -> list[str]:
+    """Write a set's folder, with what the corpus knows about the kept utterances; return the names of the files.
+
+    A stored clip begins with the first sample of the corpus's, so that word times stay as they are.
+    """
     utts_of: dict[str, list[str]] = {}
     for utterance, _ in kept:
         utts_of.setdefault(utterance.spk_id, []).append(utterance.utt_id)
-    write_table(folder / paths.UTT2SPK, {u.utt_id: u.spk_id for u, _ in kept})
-    write_table(folder / paths.SPK2UTT, {spk_id: " ".join(utt_ids) for spk_id, utt_ids in utts_of.items()})
-    write_table(folder / paths.UTT2DUR, {u.utt_id: f"{clip.duration_s:.7f}" for u, clip in kept})
-    write_sentences(folder / paths.SENTENCES, {u.utt_id: u.sentence for u, _ in kept})
-    write_table(folder / paths.WAV_SCP, {u.utt_id: str(store / clip.location) for u, clip in kept})
-    write_table(folder / paths.TEXT, {u.utt_id: text[u.utt_id] for u, _ in kept})
+    kept_ids = {utterance.utt_id for utterance, _ in kept}
 
+    def keep(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        return None if found is None else {utt_id: found[utt_id] for utt_id in found if utt_id in kept_ids}
 
-def _write_gold(corpus: Path, folder: Path, utt_ids: set[str]) -> None:
-    """Write the corpus's own entities and word times, if it has any, for the utterances that are kept.
-
-    A stored clip begins with the first sample of the original, so times stay as they are.
-    """
-    kinds: list[tuple[str, Callable[..., dict[str, Any]], Callable[..., None]]] = [
-        (paths.GOLD_ENTITIES, read_entities, write_entities),
-        (paths.WORD_TIMES, read_word_times, write_word_times),
+    files: list[tuple[str, Callable[[Path, Any], None], Any]] = [
+        (paths.UTT2SPK, write_table, {u.utt_id: u.spk_id for u, _ in kept}),
+        (paths.SPK2UTT, write_table, {spk_id: " ".join(utt_ids) for spk_id, utt_ids in utts_of.items()}),
+        (paths.UTT2DUR, write_table, {u.utt_id: f"{clip.duration_s:.7f}" for u, clip in kept}),
+        (paths.SENTENCES, write_sentences, {u.utt_id: u.sentence for u, _ in kept}),
+        (paths.WAV_SCP, write_table, {u.utt_id: clip.location for u, clip in kept}),
+        (paths.TEXT, write_table, keep(one.text)),
+        (paths.GOLD_ENTITIES, write_entities, keep(corpus.gold)),
+        (paths.WORD_TIMES, write_word_times, keep(corpus.word_times)),
+        (paths.CORPUS_ENTITIES, write_entities, keep(one.corpus.transcripts)),
     ]
-    for name, read, write in kinds:
-        if (corpus / name).exists():
-            found = read(corpus / name)
-            write(folder / name, {u: found[u] for u in found if u in utt_ids})
+    for name, write, content in files:
+        remove(out / one.name / name)
+        if content is not None:
+            write(out / one.name / name, content)
+    return [name for name, _, content in files if content is not None]
 
 
 def _refuse_broken(sets: dict[str, Any], max_broken: float, listed_in: Path) -> None:
@@ -274,7 +266,7 @@ def format_report(report: dict[str, Any]) -> str:
     lines = ["".join([f"{'':20}", *(f"{name:>23}" for name in report["sets"])])]
     for title, cells in rows:
         lines.append(f"{title:20}" + "".join(f"{c['utterances']:>10} ({c['hours']:8.4f} h)" for c in cells))
-    for note in NOTES:
+    for note in dict.fromkeys(note for one in report["sets"].values() for note in one["notes"]):
         counts = {name: one["notes"][note] for name, one in report["sets"].items() if one["notes"].get(note)}
         if counts:
             lines.append(f"{note}: " + ", ".join(f"{num} in {name}" for name, num in counts.items()))

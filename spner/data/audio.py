@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import kaldiio
 import numpy as np
@@ -18,8 +19,9 @@ import soundfile
 import soxr
 
 from spner.core.errors import SpnerError
-from spner.core.files import atomic_path, fingerprint, read_json, write_json
+from spner.core.files import atomic_path, fingerprint
 from spner.core.parallel import map_processes
+from spner.core.resume import once
 
 SAMPLE_RATE_HZ = 16_000
 MAX_CLIPS_PER_SHARD = 4096  # a million clips are 245 archives
@@ -103,16 +105,13 @@ class _Shard:
 
 
 def _store_shard(shard: _Shard) -> list[StoredClip]:
-    index, identity = shard.ark.with_suffix(".json"), shard.identity()
-    if index.exists() and shard.ark.exists():
-        found = read_json(index)
-        if found["clips"] == identity:
-            return [StoredClip(**stored) for stored in found["stored"]]
-    index.unlink(missing_ok=True)
-    with atomic_path(shard.ark) as temporary, open(temporary, "wb") as ark:
-        stored = [_store_clip(ark, shard.ark.name, utt_id, path) for utt_id, path in shard.clips]
-    write_json(index, {"clips": identity, "stored": [asdict(one) for one in stored]})
-    return stored
+    def make() -> dict[str, Any]:
+        with atomic_path(shard.ark) as temporary, open(temporary, "wb") as ark:
+            stored = [_store_clip(ark, shard.ark.name, utt_id, path) for utt_id, path in shard.clips]
+        return {"stored": [asdict(one) for one in stored]}
+
+    record = once(shard.ark.with_suffix(".json"), {"clips": shard.identity()}, make, outputs=[shard.ark])
+    return [StoredClip(**stored) for stored in record["stored"]]
 
 
 def _store_clip(ark: io.BufferedWriter, ark_name: str, utt_id: str, path: Path) -> StoredClip:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from spner.core import paths
 from spner.core.datatypes import Entity, Transcript, Utterance
 from spner.core.errors import SpnerError
-from spner.corpora.paper_json import NOTES, LabelledSet, make_record, read_paper_json, write_paper_json
+from spner.corpora.corpus import CorpusSet
+from spner.corpora.paper_json import NOTES, make_record, read, write_paper_json
 from spner.corpora.prepare import format_report, prepare_data
 from spner.data.datadir import read_entities, read_sentences, read_table
 from spner.data.tokens import make_tokens
@@ -45,13 +46,13 @@ def write(path: Path, **sets: Any) -> Path:
     return path
 
 
-def read_one(tmp_path: Path, *records: list[Any], lang: str = "nl") -> LabelledSet:
-    return read_paper_json(write(tmp_path / "cv.json", train=list(records)), lang=lang).sets[paths.TRAIN]
+def read_one(tmp_path: Path, *records: list[Any], lang: str = "nl") -> CorpusSet:
+    return read(write(tmp_path / "cv.json", train=list(records)), lang=lang).sets[paths.TRAIN]
 
 
 def refusal(path: Path) -> str:
     with pytest.raises(SpnerError) as error:
-        read_paper_json(path, lang="nl")
+        read(path, lang="nl")
     assert len(str(error.value).splitlines()) == 1
     return str(error.value).removeprefix(f"{path}: ")
 
@@ -73,7 +74,7 @@ def test_an_utterance(tmp_path: Path) -> None:
 
 def test_valid_is_dev_and_the_sets_are_in_our_order(tmp_path: Path) -> None:
     sets = {"test": [record(clip="3.mp3")], "valid": [record(clip="2.mp3")], "train": [record(clip="1.mp3")]}
-    corpus = read_paper_json(write(tmp_path / "cv.json", **sets), lang="nl")
+    corpus = read(write(tmp_path / "cv.json", **sets), lang="nl")
     assert {name: [u.utt_id for u in one.utterances] for name, one in corpus.sets.items()} == {
         "train": ["1"],
         "dev": ["2"],
@@ -168,7 +169,7 @@ def test_a_sentence_has_the_words_of_its_transcript(tmp_path: Path) -> None:
 def test_synthetic_speech_stays_so(tmp_path: Path, meta: Any, synthetic: bool) -> None:
     path = tmp_path / "cv.json"
     path.write_text(json.dumps({"meta": meta, "data": {"train": [MERKEL]}}))
-    assert read_paper_json(path, lang="nl").synthetic is synthetic
+    assert read(path, lang="nl").synthetic is synthetic
 
 
 # What is refused
@@ -295,7 +296,7 @@ def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory,
     records = [make_record(a, f"{' '.join(a.words)} ?", f"{n}.mp3", 16000, 0.5) for n, a in enumerate(utterances)]
     write_paper_json(path, {"dev": records, "test": []}, meta={"synthetic": True})
     assert list(json.loads(path.read_text(encoding="utf-8"))) == ["meta", "data"]
-    corpus = read_paper_json(path, lang="nl")
+    corpus = read(path, lang="nl")
     assert corpus.synthetic and corpus.sets["test"].utterances == ()
     assert list(corpus.sets["dev"].transcripts.values()) == utterances
     assert [u.sentence for u in corpus.sets["dev"].utterances] == [record[2] for record in records]
@@ -360,7 +361,7 @@ def test_a_file_without_clips(published: Path) -> None:
     )
     with pytest.raises(SpnerError, match="nowhere: no such folder of clips; paths are relative"):
         prepare(published, clips=Path("nowhere"))
-    with pytest.raises(SpnerError, match="no such file .expected a JSON file of the paper's authors"):
+    with pytest.raises(SpnerError, match="no such corpus .expected a JSON file of the paper's authors or"):
         prepare(published.with_name("other.json"))
     assert not (published.parent / "data").exists()
 

@@ -19,6 +19,7 @@ import soundfile
 from spner.core import paths
 from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
+from spner.core.files import write_json
 from spner.corpora.prepare import RULES, format_report, prepare_data
 from spner.data.audio import read_stored
 from spner.data.datadir import (
@@ -296,6 +297,40 @@ def test_changed_table_is_prepared_anew(corpus: Path, tmp_path: Path) -> None:
     assert "bert-a angela kohls reis\n" in (tmp_path / "data" / "train" / "text").read_text()
 
 
+def test_removed_files_are_made_again(corpus: Path, tmp_path: Path) -> None:
+    write_entities(corpus / paths.GOLD_ENTITIES, {"bert-a": Transcript(("angela", "merkels", "reis"))})
+    out = tmp_path / "data"
+    prepare(corpus, out)
+    whole = files_of(out)
+    removable = [name for name in whole if not name.endswith((".lock", ".json"))]
+    assert {"broken_clips.tsv", "train/gold_entities.jsonl", "audio/train/00000.ark"} < set(removable)
+    for name in removable:
+        (out / name).unlink()
+        prepare(corpus, out)
+        assert files_of(out) == whole, name
+
+
+def test_gold_that_the_corpus_lost_does_not_stay(corpus: Path, tmp_path: Path) -> None:
+    write_entities(corpus / paths.GOLD_ENTITIES, {"bert-a": Transcript(("angela", "merkels", "reis"))})
+    prepare(corpus, tmp_path / "data")
+    (corpus / paths.GOLD_ENTITIES).unlink()
+    prepare(corpus, tmp_path / "data")
+    assert not list((tmp_path / "data").rglob(paths.GOLD_ENTITIES))
+
+
+def test_a_report_of_an_earlier_version_is_believed_as_far_as_it_goes(corpus: Path, tmp_path: Path) -> None:
+    """It lists no files: only the audio can be looked for."""
+    out = tmp_path / "data"
+    report = prepare(corpus, out)
+    for counts in report["sets"].values():
+        del counts["files"]
+    write_json(out / paths.REPORT, report)
+    assert prepare(corpus, out) == report
+    (out / paths.AUDIO_STORE / "test" / "00000.ark").unlink()
+    assert "files" in prepare(corpus, out)["sets"]["test"]
+    assert (out / paths.AUDIO_STORE / "test" / "00000.ark").exists()
+
+
 def test_another_corpus_in_the_folder_is_refused(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "data"
     prepare(corpus, out)
@@ -319,7 +354,10 @@ def test_number_of_workers_does_not_show(tmp_path: Path) -> None:
 
 
 def test_missing_corpus_makes_no_folder(tmp_path: Path) -> None:
-    assert "no such corpus folder" in refusal(tmp_path / "none", tmp_path / "data")
+    assert refusal(tmp_path / "none", tmp_path / "data") == (
+        f"{tmp_path}/none: no such corpus (expected a JSON file of the paper's authors or an unpacked Common Voice "
+        "release of one language, a folder with clips/ and *.tsv); paths are relative to the recipe's folder"
+    )
     assert not (tmp_path / "data").exists()
 
 

@@ -13,7 +13,8 @@ from spner.cli import main
 from spner.core.errors import SpnerError
 from spner.core.files import read_json
 from spner.core.paths import SETS
-from spner.corpora.common_voice import Table, read_tsv
+from spner.corpora.common_voice import read_tsv
+from spner.corpora.corpus import CorpusSet
 from spner.data.audio import read_clip
 from spner.data.datadir import read_entities, read_word_times
 from spner.mini import make as mini
@@ -52,7 +53,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tables(corpus: Path) -> dict[str, Table]:
+def tables(corpus: Path) -> dict[str, CorpusSet]:
     return {name: read_tsv(corpus, name) for name in (*SETS, "validated")}
 
 
@@ -89,14 +90,14 @@ def test_tables_have_common_voices_layout(corpus: Path) -> None:
         assert gender in ("male", "female") and locale == "nl"
 
 
-def test_the_reader_takes_every_row(tables: dict[str, Table]) -> None:
+def test_the_reader_takes_every_row(tables: dict[str, CorpusSet]) -> None:
     sizes = {name: len(table.utterances) + len(table.empty) for name, table in tables.items()}
     assert sizes == {"train": 30, "dev": 5, "test": 8, "validated": 43}
     assert not any(table.ragged_lines for table in tables.values())
     assert [len(tables[name].empty) for name in SETS] == [1, 0, 0]
 
 
-def test_sets_share_no_sentence_and_only_a_planted_duplicate_comes_twice(tables: dict[str, Table]) -> None:
+def test_sets_share_no_sentence_and_only_a_planted_duplicate_comes_twice(tables: dict[str, CorpusSet]) -> None:
     texts = {name: [normalise(u.sentence, "nl") for u in tables[name].utterances] for name in SETS}
     assert len({text for name in SETS for text in texts[name]}) == sum(len(set(texts[name])) for name in SETS)
     assert [len(texts[name]) - len(set(texts[name])) for name in SETS] == [1, 0, 0]
@@ -127,7 +128,7 @@ def test_clips_are_mp3_at_common_voices_rates_and_one_is_corrupt_and_one_silent(
     assert rates_hz == {32_000, 48_000}
 
 
-def test_gold_entities_lie_on_the_normalised_words(corpus: Path, tables: dict[str, Table]) -> None:
+def test_gold_entities_lie_on_the_normalised_words(corpus: Path, tables: dict[str, CorpusSet]) -> None:
     gold = read_entities(corpus / "gold_entities.jsonl")
     utterances = tables["validated"].utterances
     assert len(gold) == 43
@@ -140,7 +141,9 @@ def test_gold_entities_lie_on_the_normalised_words(corpus: Path, tables: dict[st
                 assert phrase in {normalise(name, "nl") for name in phrasebook.organisations}
 
 
-def test_a_name_in_another_script_is_transliterated_and_still_an_entity(corpus: Path, tables: dict[str, Table]) -> None:
+def test_a_name_in_another_script_is_transliterated_and_still_an_entity(
+    corpus: Path, tables: dict[str, CorpusSet]
+) -> None:
     gold = read_entities(corpus / "gold_entities.jsonl")
     foreign = [u for u in tables["train"].utterances if any("Ͱ" <= char < "ᴀ" for char in u.sentence)]
     assert len(foreign) == 1
@@ -150,7 +153,7 @@ def test_a_name_in_another_script_is_transliterated_and_still_an_entity(corpus: 
     assert {"vladimir sokolov", "moskva", "nikos pappas", "athina", "olga petrova", "novosibirsk"} & set(own)
 
 
-def test_every_word_of_every_readable_clip_has_its_time(corpus: Path, tables: dict[str, Table]) -> None:
+def test_every_word_of_every_readable_clip_has_its_time(corpus: Path, tables: dict[str, CorpusSet]) -> None:
     times = read_word_times(corpus / "word_times.jsonl")
     gold = read_entities(corpus / "gold_entities.jsonl")
     defects = _defects(corpus)
@@ -166,7 +169,7 @@ def test_every_word_of_every_readable_clip_has_its_time(corpus: Path, tables: di
     assert sum(counts[name]["timed_words"] for name in SETS) == sum(map(len, times.values()))
 
 
-def test_times_are_those_of_the_sound_that_training_reads(corpus: Path, tables: dict[str, Table]) -> None:
+def test_times_are_those_of_the_sound_that_training_reads(corpus: Path, tables: dict[str, CorpusSet]) -> None:
     times = read_word_times(corpus / "word_times.jsonl")
     for utterance in (*tables["dev"].utterances, *tables["test"].utterances):
         waveform = read_clip(corpus / "clips" / utterance.clip)  # through MP3 and to 16 kHz
@@ -177,7 +180,7 @@ def test_times_are_those_of_the_sound_that_training_reads(corpus: Path, tables: 
         assert loud_s[-1] == pytest.approx(times[utterance.utt_id][-1][1], abs=0.05)
 
 
-def test_summary_counts_the_names_that_train_never_mentions(corpus: Path, tables: dict[str, Table]) -> None:
+def test_summary_counts_the_names_that_train_never_mentions(corpus: Path, tables: dict[str, CorpusSet]) -> None:
     gold = read_entities(corpus / "gold_entities.jsonl")
     mentions = {
         name: [(e.label, gold[u.utt_id].phrase(e)) for u in tables[name].utterances for e in gold[u.utt_id].entities]
