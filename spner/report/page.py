@@ -157,6 +157,8 @@ def _show_set(
         "columns": columns,
         "num_utts": [one.num_utts for one in group],
         "several": len(group) > 1,
+        "signatures": [(column, one.signature) for column, one in zip(columns, group, strict=True)],
+        "alike": len({one.signature for one in group}) == 1,
         "comparable": len({one.num_utts for one in group}) == 1 and len(references) <= 1,
         "intervals": any(rate.low is not None for one in group for rate in one.rates.values()),
         "overview": overview_rows(group),

@@ -91,6 +91,8 @@ class Scored:
     """File name without ``_gold`` in an experiment folder, the references' path for a single file."""
     file: Path
     gold: bool | None
+    signature: str
+    """What pins the numbers down; equal ones may be compared."""
     num_utts: int
     rates: dict[str, Rate]
     """By the metric's title."""
@@ -169,6 +171,7 @@ def _read_scored(file: Path, experiment: str, *, in_folder: bool = False) -> Sco
             set_name=folder_set if in_folder else str(made_with.get("ref", stem)),
             file=file,
             gold=scores["gold"],
+            signature=str(scores["signature"]),
             num_utts=int(scores["num_utts"]),
             rates={metric.title: _rate(scores, metric) for group in METRICS.values() for metric in group},
             labels={

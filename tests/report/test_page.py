@@ -120,6 +120,23 @@ def test_the_best_of_different_references_is_not_marked_in_the_overview(write_sc
     assert "The references differ: do not compare the experiments." in render(one, fewer).text
 
 
+def test_signatures_are_shown_and_compared(write_scored: Write) -> None:
+    one, two = write_scored("one.json", make_scores()), write_scored("two.json", make_scores())
+    text = render(one, two).text
+    assert text.count("spner|v:0.1.0|refs:gold") == 1 and "signatures differ" not in text
+    three = write_scored("three.json", make_scores() | {"signature": "spner|v:0.1.0|norm:nl|refs:gold"})
+    text = render(one, three).text
+    assert "do not compare" not in text and "The signatures differ." in text
+    assert "one spner|v:0.1.0|refs:gold three spner|v:0.1.0|norm:nl|refs:gold" in text
+
+
+def test_references_not_stated_are_neither_gold_nor_agreement(write_scored: Write) -> None:
+    gold, unstated = write_scored("one.json", make_scores()), write_scored("two.json", make_scores() | {"gold": None})
+    text = render(gold, unstated).text
+    assert "data/test gold 3 utterances" in text and "agreement" not in text
+    assert "data/test references not stated 3 utterances; whether the references are true entities was not" in text
+
+
 def test_utterances_are_embedded_once_a_scored_set(write_scored: Write, tmp_path: Path) -> None:
     page = render(write_scored("one.json", make_scores()), write_scored("two.json", make_scores()))
     first, second, kinds, _program = page.scripts
