@@ -148,6 +148,16 @@ def test_clips_stored_anew_get_another_folder(write_scored: Write, recipe: Path)
     assert loud > 10 * quiet
 
 
+def test_a_wav_scp_may_name_a_file_for_each_utterance(write_scored: Write, recipe: Path) -> None:
+    write_table(
+        recipe / "data/mini/test" / WAV_SCP, {utt_id: f"clips/{number}.wav" for number, utt_id in enumerate(IDS)}
+    )
+    write_page([write_scored("recipe/a.json", scores_of("data/mini/test"))], recipe / "page.html", audio=True)
+    folder = recipe / folder_of(Page(recipe / "page.html"))
+    for number in range(3):
+        assert np.array_equal(samples(folder / f"{number + 1}.flac"), samples(recipe / f"clips/{number}.wav"))
+
+
 def test_a_set_without_utterances_to_show_needs_no_audio(write_scored: Write, tmp_path: Path) -> None:
     line = write_page(
         [write_scored("a.json", scores_of("nowhere"), utterances=None)], tmp_path / "page.html", audio=True
