@@ -101,7 +101,7 @@ def _read_row(file: Path) -> _Row:
     scores = read_scores(file)
     try:
         intervals, f1, gold = scores["ci95"] or {}, scores["f1"]["micro"], scores["gold"]
-        groups = [scores[name] and scores[name]["micro"]["f1"] for name in ("seen", "unseen")]
+        groups = [one and one["micro"]["f1"] for one in (scores["seen"], scores["unseen"])]
         cells = (
             str(scores["num_utts"]),
             *(_rate(scores[name]["rate"], intervals.get(name)) for name in ("wer", "cer", "eer")),

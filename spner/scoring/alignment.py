@@ -28,7 +28,7 @@ def align(*, ref: Sequence[str], hyp: Sequence[str]) -> Alignment:
 
 def find_edits(*, ref: Sequence[str], hyp: Sequence[str]) -> jiwer.WordOutput:
     """Return jiwer's edits of one utterance, given as words; a string is a sequence of characters."""
-    return jiwer.process_words([list(ref)], [list(hyp)], AS_IT_IS, AS_IT_IS)  # type: ignore[arg-type]
+    return jiwer.process_words([list(ref)], [list(hyp)], AS_IT_IS, AS_IT_IS)  # type: ignore[list-item]
 
 
 def list_columns(edits: jiwer.WordOutput) -> Alignment:

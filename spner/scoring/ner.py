@@ -7,12 +7,12 @@ keys are equal. Entities match one to one, within their utterance.
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from spner.core.datatypes import Entity, Transcript
 from spner.scoring.ratio import Count, Ratio, divide
+from spner.scoring.schema import Match
 
 Key = tuple[str, *tuple[str | int, ...]]
 
@@ -61,7 +61,7 @@ class MatchCounts:
         """Harmonic mean of precision and recall, 0 to 1; 0/0 is 0.0."""
         return divide(2 * self.tp, 2 * self.tp + self.fp + self.fn, empty=0.0)
 
-    def describe(self) -> dict[str, Ratio | Count]:
+    def describe(self) -> Match:
         """Return the counts and their rates in the JSON form of scores."""
         return {
             "precision": self.precision,
@@ -140,9 +140,9 @@ def compute_macro_f1(counts: Mapping[str, MatchCounts], *, labels: Collection[st
     own = [counts[label] for label in labels if label in counts]
     if any(isinstance(each.tp, np.ndarray) for each in own):
         supported = np.stack([each.tp + each.fn > 0 for each in own])
-        f1 = np.where(supported, np.stack([np.asarray(each.f1) for each in own]), 0.0)
+        f1 = np.where(supported, np.stack([each.f1 for each in own]), 0.0)
         return divide(f1.sum(axis=0), supported.sum(axis=0), empty=None)
-    f1_of_supported: list[Any] = [each.f1 for each in own if each.tp + each.fn]
+    f1_of_supported = [each.f1 for each in own if each.tp + each.fn]
     return divide(sum(f1_of_supported), len(f1_of_supported), empty=0.0)
 
 

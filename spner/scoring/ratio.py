@@ -1,11 +1,13 @@
 """Shares of counts, of one corpus or of many bootstrap draws at once."""
 
+from typing import Any
+
 import numpy as np
 
-Count = int | np.ndarray
-"""A count, or the counts of many draws: (draws,) int64."""
+Count = Any
+"""A count, int, or the counts of many draws: (draws,) int64. (A union would have to be taken apart by all who add.)"""
 
-Ratio = float | None | np.ndarray
+Ratio = Any
 """A share, None where it is undefined; of many draws (draws,) float64, NaN where a draw says nothing about it."""
 
 

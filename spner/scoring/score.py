@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import numpy as np
 
@@ -84,7 +84,7 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
     )
     speakers = read_speakers(options.utt2spk, ref_side) if options.utt2spk else None
     num_utts = len(ref_side.utterances)
-    return {
+    scores: dict[str, Any] = {
         "schema": SCHEMA,
         "signature": sign(options),
         "num_utts": num_utts,
@@ -100,6 +100,7 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
         "ci95": compute_intervals([table], num_draws=options.num_draws, groups=speakers) if options.num_draws else None,
         "made_with": {**describe(options), "ref": str(ref), "hyp": str(hyp)},
     }
+    return cast(Scores, scores)
 
 
 def write_scores(

@@ -72,7 +72,7 @@ def compute_intervals(
     rows = [table.rows if groups is None else sum_groups(table.rows, groups) for table in tables]
     totals = draw_totals(rows, num_draws=num_draws)
     scores = compute_scores(tables[0].columns, totals, frozenset.intersection(*(table.names for table in tables)))
-    return {name: percentile_interval(np.asarray(draws)) for name, draws in scores.items()}
+    return {name: percentile_interval(draws) for name, draws in scores.items()}
 
 
 def compare_systems(
@@ -83,7 +83,7 @@ def compare_systems(
         compute_scores(columns, draw_totals(seeds, num_draws=num_draws, system=number), names)
         for number, seeds in enumerate(systems.values())
     )
-    return {name: (np.asarray(first[name]), np.asarray(second[name])) for name in first}
+    return {name: (first[name], second[name]) for name in first}
 
 
 def percentile_interval(draws: np.ndarray) -> list[float] | None:

@@ -1,7 +1,7 @@
 """Scores as a table for the terminal: rates rounded to four places, ``-`` where a score is undefined."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from spner.scoring.schema import Comparison, Scores
 from spner.scoring.times import format_times
@@ -60,12 +60,15 @@ def format_number(value: float | None) -> str:
 
 
 def _rows(scores: Scores, titles: Mapping[str, str]) -> list[Row]:
-    return [(title, name, scores[name]) for name, title in titles.items()]
+    by_name = cast(dict[str, Any], scores)
+    return [(title, name, by_name[name]) for name, title in titles.items()]
 
 
 def _match_rows(scores: Scores) -> list[Row]:
+    by_name = cast(dict[str, Any], scores)
+
     def micro(name: str, title: str) -> Row:
-        return title, name, scores[name] and scores[name]["micro"]
+        return title, name, by_name[name] and by_name[name]["micro"]
 
     labels = ((f"  {label}", f"f1.{label}", numbers) for label, numbers in scores["f1"]["labels"].items())
     seen = [micro("seen", "  seen"), micro("unseen", "  unseen")] if scores["seen"] else []

@@ -13,7 +13,7 @@ names out of a recording, every word of every name must be found, and no other.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from spner.core import paths
 from spner.core.datatypes import Timing, Transcript, WordTimes
@@ -23,6 +23,7 @@ from spner.scoring.calibration import compute_ece, judge_entities, judge_words
 from spner.scoring.errors import match_mentions
 from spner.scoring.inputs import mentions_of
 from spner.scoring.ner import MatchCounts, Pair
+from spner.scoring.schema import TimeScores
 
 Interval = tuple[float, float]
 """(start, end) in seconds, start <= end."""
@@ -89,7 +90,7 @@ def score_times(pairs: Sequence[TimedPair]) -> dict[str, Any]:
     }
 
 
-def score_folder_times(*, ref: Path, hyp: Path, ref_entities: str = paths.ENTITIES) -> dict[str, Any] | None:
+def score_folder_times(*, ref: Path, hyp: Path, ref_entities: str = paths.ENTITIES) -> TimeScores | None:
     """Return the scores of a decode folder against a data folder; None unless both carry times.
 
     A hypothesis without times counts as empty.
@@ -122,13 +123,13 @@ def score_folder_times(*, ref: Path, hyp: Path, ref_entities: str = paths.ENTITI
         judged["words"] += zip(timing.word_confidences, judge_words(pair), strict=True)
         judged["entities"] += zip(timing.entity_confidences, judge_entities(pair), strict=True)
     ece = {kind: compute_ece([c for c, _ in ones], [right for _, right in ones]) for kind, ones in judged.items()}
-    return {**score_times(pairs), "ece": ece}
+    return cast(TimeScores, {**score_times(pairs), "ece": ece})
 
 
-def format_times(scores: dict[str, Any]) -> str:
+def format_times(scores: TimeScores) -> str:
     """Return the scores of :func:`score_folder_times` as two lines for the terminal."""
     mae, ece = scores["boundary_mae_s"], scores["ece"]
-    errors = [f"{1000 * mae[side]:.0f} ms" if mae["num_entities"] else "-" for side in ("start", "end")]
+    errors = ["-" if mean_s is None else f"{1000 * mean_s:.0f} ms" for mean_s in (mae["start"], mae["end"])]
     calibration = ", ".join(f"{kind} {'-' if value is None else f'{value:.4f}'}" for kind, value in ece.items())
     return (
         f"times: frame F1 {scores['frame_f1']['f1']:.4f}, word F1 at overlap 0.9 "

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.asr.conftest import Prepared
 
 from spner.core import paths
+from tests.prepared import Prepared
 
 pytestmark = pytest.mark.espnet
 

@@ -277,7 +277,7 @@ def write_folders(out: Path, name: str, transcript: dict[str, Transcript], recor
 def score_sources(folder: Path, tagger: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Write ``score/<tagger>/<source>.json`` and its utterances into ``folder``; return source -> scores."""
     options = Options(rules=Rules(lang=LANG), gold=True)
-    return {
+    scores: dict[str, Any] = {
         name: write_scores(
             folder / "score" / tagger / f"{name}.json",
             ref=folder / "ref",
@@ -286,6 +286,7 @@ def score_sources(folder: Path, tagger: str, names: Iterable[str]) -> dict[str, 
         )
         for name in names
     }
+    return scores
 
 
 def format_quality(scores: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
