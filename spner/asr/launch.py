@@ -33,7 +33,7 @@ def run_task(args: Namespace) -> None:
         shared = vars(args) | {
             "dist_backend": "gloo",
             "dist_init_method": (Path(folder) / "rendezvous").as_uri(),
-            "multiprocessing_distributed": False,  # ESPnet starts processes for graphics cards only
+            "multiprocessing_distributed": False,  # ESPnet starts processes for GPUs only
         }
         try:
             start_processes(_train_rank, (shared, os.getpid()), nprocs=num_processes, start_method="spawn")

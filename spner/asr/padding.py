@@ -1,6 +1,6 @@
-"""The frames of an ESPnet model's output: their places, and that batch mates have no part in them.
+"""Output frames of an ESPnet model: their places, and hooks that keep padding out of them.
 
-Three places in ESPnet and S3PRL let padding in, all found by comparing batch size 1 with 16:
+In three places padding changes the output for short utterances of a batch; found by comparing batch size 1 with 16:
 
 - S3PRL stretches the features to ``ceil(samples / hop)`` frames by repeating the last frame of the batch's longest
   utterance; the shorter ones get zeros or half-padded frames there.

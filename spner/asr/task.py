@@ -1,5 +1,5 @@
-"""ESPnet's ASR task with the three things it lacks: word errors and entity F1 of the dev set, saves that a killed
-process cannot break, and a frozen feature encoder that costs nothing.
+"""ESPnet's ASR task with three additions: word errors and entity F1 on dev, saves that a killed process cannot break,
+and a frozen feature encoder that costs nothing.
 """
 
 import datetime
@@ -27,7 +27,7 @@ from spner.scoring.ratio import Count
 from spner.scoring.wer import ErrorCounts, count_errors
 from spner.text.tags import text_to_spans
 
-# Whoever calls torch.load, ESPnet and S3PRL included, gets tensors and plain values only: a checkpoint from a
+# Every torch.load, also ESPnet's and S3PRL's, gives tensors and plain values only: a checkpoint from a
 # stranger runs no code. ESPnet's training state also holds the times and numbers of its reports.
 os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
 torch.serialization.add_safe_globals(
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 class SpnerTrainer(Trainer):
-    """ESPnet's trainer; its dev pass also decodes, so that a checkpoint can be chosen on what users read."""
+    """ESPnet's trainer; its dev pass also decodes, so that a checkpoint can be selected by WER or F1."""
 
     @classmethod
     def run(cls, *args: Any, **kwargs: Any) -> None:
@@ -57,7 +57,7 @@ class SpnerTrainer(Trainer):
 
     @classmethod
     def resume(cls, checkpoint: Path, model: ESPnetASRModel, reporter: Any, **kwargs: Any) -> None:
-        """Take up an interrupted run at its last finished epoch."""
+        """Continue an interrupted run after its last finished epoch."""
         super().resume(checkpoint, model=model, reporter=reporter, **kwargs)
         # ESPnet saves the training state first and the epoch's model after it; a kill can fall between the two.
         epoch_model = Path(checkpoint).with_name(f"{reporter.get_epoch()}epoch.pth")
@@ -82,7 +82,7 @@ class SpnerTrainer(Trainer):
         totals = torch.zeros(8, dtype=torch.float64)
         for _utt_ids, batch in iterator:
             batch = {name: value.to(device) for name, value in batch.items()}
-            # Full precision, as in decoding: the numbers that choose a checkpoint are those that users get.
+            # Full precision, as in decoding: the scores that select a checkpoint are those that decoding gives.
             encoder_out, lengths = module.encode(batch["speech"], batch["speech_lengths"])
             loss = module.ctc(encoder_out, lengths, batch["text"], batch["text_lengths"])
             hyps = greedy_search(module.ctc.ctc_lo(encoder_out), lengths)
@@ -125,7 +125,7 @@ def _count(token_list: list[str], refs: list[list[int]], hyps: list[list[int]]) 
 
 
 class SpnerTask(ASRTask):
-    """ESPnet's ASR task with :class:`SpnerTrainer` and models whose utterances do not see each other."""
+    """ESPnet's ASR task with :class:`SpnerTrainer` and models in which batch mates do not affect each other."""
 
     trainer = SpnerTrainer
 
@@ -143,7 +143,7 @@ class SpnerTask(ASRTask):
 
     @classmethod
     def build_optimizers(cls, args: Any, model: ESPnetASRModel) -> list[torch.optim.Optimizer]:
-        """Build the optimiser; it holds still, for a while, what a transfer has carried over."""
+        """Build the optimiser; at first it may freeze what a transfer has carried over."""
         optimizers = super().build_optimizers(args, model)
         if getattr(args, "freeze_steps", 0):
             freeze_for_steps(optimizers[0], find_carried_over(model, args.reinit_layers), args.freeze_steps)

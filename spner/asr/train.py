@@ -48,7 +48,7 @@ def train(
 ) -> Path:
     """Train with ESPnet's own trainer and return the checkpoint that decoding uses.
 
-    An interrupted training goes on at its last finished epoch; a finished one is not run again.
+    An interrupted training continues after its last finished epoch; a finished one is not run again.
 
     Args:
         data: data folder of stage 1.
@@ -56,12 +56,12 @@ def train(
         exp: ``exp/<tag>``, made or continued.
         configs: ESPnet YAML files; a later one overrides an earlier one key by key.
         settings: ``key=value``, ``key.subkey=value``: overrides of single keys.
-        ngpu: graphics cards; None takes one where there is one.
-        transfer: another training to begin with, see :mod:`spner.asr.transfer`; one that goes on does not begin again.
+        ngpu: GPUs; None takes one if there is one.
+        transfer: another training to start from, see :mod:`spner.asr.transfer`; ignored by a training that continues.
 
     Raises:
         SpnerError: stage 3 has not finished, a bad configuration, a training of another kind in ``exp``, or one to
-            begin with that does not fit.
+            start from that does not fit.
     """
     if not (dump / paths.TOKENS_CONFIG).exists():
         raise SpnerError(f"{dump}: holds no finished token list and texts; stage 3 makes them")
@@ -100,7 +100,7 @@ def train(
 
 
 def _begin_with(transfer: Transfer, args: Namespace, exp: Path) -> None:
-    """Let a training begin with another one's weights, unless it has begun already."""
+    """Let a training start from another one's weights, unless it has already started."""
     args.reinit_layers, args.freeze_steps = transfer.reinit_layers, transfer.freeze_steps
     if transfer.freeze_steps and args.multiprocessing_distributed:
         raise SpnerError(
@@ -115,12 +115,12 @@ def _begin_with(transfer: Transfer, args: Namespace, exp: Path) -> None:
 
 
 def begin(args: Namespace, exp: Path, transfer: Transfer, *, source: Mapping[str, Any], checkpoint: Path) -> None:
-    """Write the weights that a training begins with, tell ESPnet to load them, and report where they come from.
+    """Write the first weights of a training, let ESPnet load them, and report where they come from.
 
     Args:
         args: ESPnet's arguments, to which the weights' file is added.
-        exp: the experiment to begin.
-        transfer: what is taken over.
+        exp: the experiment to start.
+        transfer: what is carried over.
         source: the configuration of ``transfer.init``.
         checkpoint: its weights.
 

@@ -1,10 +1,10 @@
-"""A trained network -> the first weights of another one, whose token list may be another language's.
+"""Transfer: a training starts from another one's weights, whose token list may be another language's.
 
-All of the network is taken over as it is but for the CTC output layer, ``ctc.ctc_lo.weight`` (V, D) and
-``ctc.ctc_lo.bias`` (V,), which has one row a token. A token that both lists have keeps its row, the entity symbols
-above all; a new character starts from the row of its base letter where the source has it (ë from e, ß from s, д from
-d), else from the mean of the source's characters. What became of every token and parameter is told in
-``exp/<tag>/transfer.json``::
+The whole network is carried over as it is, except the CTC output layer, ``ctc.ctc_lo.weight`` (V, D) and
+``ctc.ctc_lo.bias`` (V,), which has one row for each token. It is carried over row by row: a token that both lists have
+keeps its row, above all the entity symbols; a new character starts from the row of its base letter if the source has it
+(ë from e, ß from s, д from d), else from the mean of the source's characters. ``exp/<tag>/transfer.json`` records where
+every token and parameter came from::
 
     {"init": "../cv_de/exp/mini_e2e", "weights": "<fingerprint>", "reinit_layers": 0, "reinit_output": false,
      "freeze_steps": 0,
@@ -42,13 +42,13 @@ SHOWN = 5  # what a line lists at most
 
 @dataclass(frozen=True)
 class Transfer:
-    """What a training begins with.
+    """The weights that a training starts from.
 
     Attributes:
         init: experiment folder of a finished training.
-        reinit_layers: so many layers, from the top of the encoder, are not taken over.
-        reinit_output: no row of the output layer is.
-        freeze_steps: what is taken over, the output layer aside, learns nothing during so many optimiser steps.
+        reinit_layers: number of top encoder layers that start anew.
+        reinit_output: the output layer starts anew.
+        freeze_steps: number of first optimiser steps in which what was carried over is frozen, except the output layer.
     """
 
     init: Path
@@ -71,7 +71,7 @@ class Row:
 
 
 def map_tokens(source: Sequence[str], target: Sequence[str]) -> list[Row]:
-    """Return for each token of ``target`` the tokens of ``source`` whose rows, or whose rows' mean, it starts from.
+    """Return for each token of ``target`` the tokens of ``source`` whose row, or mean of rows, it starts from.
 
     Raises:
         SpnerError: the source has no character (or piece) at all.
@@ -91,7 +91,7 @@ def map_tokens(source: Sequence[str], target: Sequence[str]) -> list[Row]:
 
 
 def _base_forms(token: str) -> Iterator[str]:
-    """Yield what a token that is new may start from, the nearest first: ǖ, ü, u; ß, s; ĳ, i; ▁één, ▁een."""
+    """Yield tokens that a new token may start from, the nearest first: ǖ, ü, u; ß, s; ĳ, i; ▁één, ▁een."""
     if token.startswith("<"):
         return
     decomposed = unicodedata.normalize("NFD", token)
@@ -112,7 +112,7 @@ def refuse_other_kind(source: Mapping[str, Any], *, token_type: str, init: Path)
         init: where the source is.
 
     Raises:
-        SpnerError: the source's tokens are of another type, or it has a decoder, whose rows nothing maps.
+        SpnerError: the source's tokens are of another type, or it has a decoder, whose rows cannot be mapped.
     """
     if source["token_type"] != token_type:
         raise SpnerError(
@@ -153,13 +153,13 @@ def carry_over(
     top: Collection[str] = (),
     init: Path = Path(),
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the weights to begin with, and for each parameter whether it is loaded, mapped or fresh.
+    """Return the first weights, and for each parameter whether it is loaded, mapped or fresh.
 
     Args:
-        fresh: what the network would begin with otherwise.
-        source: the weights to take over.
+        fresh: the network's random weights.
+        source: the weights to carry over.
         rows: where each row of the output layer, (V, D) and (V,), comes from.
-        source_tokens: what the rows of the source are of.
+        source_tokens: tokens of the source's rows.
         top: prefixes of the parameters that stay fresh.
         init: where the source is, for the message.
 
@@ -208,9 +208,9 @@ def format_report(report: Mapping[str, Any]) -> list[str]:
 
 
 def freeze_for_steps(optimizer: torch.optim.Optimizer, parameters: Iterable[nn.Parameter], num_steps: int) -> None:
-    """Freeze the parameters until the optimiser has made so many steps; its saved state tells how many are left.
+    """Freeze the parameters for the first optimiser steps; the optimiser's saved state tells how many are left.
 
-    What is frozen already stays so for good.
+    Parameters that are already frozen stay frozen.
     """
     frozen = [parameter for parameter in parameters if parameter.requires_grad]
     optimizer.param_groups[0]["frozen_steps"] = num_steps
@@ -233,7 +233,7 @@ def freeze_for_steps(optimizer: torch.optim.Optimizer, parameters: Iterable[nn.P
 
 
 def find_carried_over(model: nn.Module, reinit_layers: int) -> list[nn.Parameter]:
-    """Return the parameters that ``freeze_steps`` is about: all but the output layer and the re-initialised layers."""
+    """Return the parameters that ``freeze_steps`` freezes: all except the output layer and re-initialised layers."""
     named = list(model.named_parameters())
     fresh = ("ctc.", *find_top_layers((name for name, _ in named), reinit_layers))
     return [parameter for name, parameter in named if not name.startswith(fresh)]

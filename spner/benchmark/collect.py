@@ -1,4 +1,4 @@
-"""A comparison's cells -> ``results.json``, ``RESULTS.md`` and ``f1_by_fraction.png`` in its folder."""
+"""Writes a comparison's ``results.json``, ``RESULTS.md`` and ``f1_by_fraction.png`` from its cells."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ RESULTS_JSON, PLOT = "results.json", "f1_by_fraction.png"
 def collect_cells(
     plan: Sequence[Cell], failed: Mapping[str, str], out: Path, *, langs: Sequence[str], preset: Preset
 ) -> Path:
-    """Write what the finished cells show and return the page's path.
+    """Write the results of the finished cells and return the page's path.
 
     Args:
         plan: all cells.

@@ -1,4 +1,4 @@
-"""A preset and languages -> the cells of the comparison, each one run of a recipe.
+"""The cells of the comparison, each one run of a recipe, from a preset and languages.
 
 The first language is the target, the others are sources. Every language has an E2E system, a pipeline, and the models
 of the others on its test set (zero-shot). The target alone has trainings on fractions of its data, from every source
@@ -31,12 +31,12 @@ ABLATED = (10, 20)
 
 @dataclass(frozen=True, order=True)
 class Group:
-    """What the seeds of one system have in common.
+    """One system, whatever its seed.
 
     Attributes:
         lang: language of the test set.
         system: one of ``SYSTEMS``.
-        source: language that a transfer begins with or whose model decodes; of joint training all others; or empty.
+        source: language that a transfer starts from or whose model decodes; of joint training all others; or empty.
         fraction: percent of the language's train set that is trained on; 0 for none.
     """
 
@@ -84,7 +84,7 @@ class Cell:
 
 
 def make_plan(preset: Preset, langs: Sequence[str], egs: Path) -> list[Cell]:
-    """Return the cells, each after those that it needs; what most others wait for comes first.
+    """Return the cells, each after those that it needs; cells that most others wait for come first.
 
     Args:
         preset: the settings.

@@ -1,4 +1,4 @@
-"""The comparison's results -> a plot: F1 against the fraction of the target's data, a curve for each source."""
+"""Plots F1 against the fraction of the target's data, one curve for each source."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STYLES = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), ("0.35", "D"))
 """Colour and marker of the curve from none and of each source's; further sources take them again."""
 APART = 0.9
-"""Percent by which the points of two curves lie apart, so that their intervals can be told."""
+"""Percent by which the points of two curves lie apart, so that their intervals can be told apart."""
 
 Point = tuple[int, float, float, float]
 """Percent, F1, and the ends of its 95 % interval."""
@@ -25,8 +25,8 @@ Point = tuple[int, float, float, float]
 def plot_fractions(results: Mapping[str, Any], out: Path) -> None:
     """Draw the curves as a PNG; the same results give the same bytes.
 
-    A source's model as it is stands at 0 %, not joined to its curve: nothing was trained on the target. The pipeline,
-    which has all of the target's data, is a line across.
+    A source's own model is drawn at 0 %, not joined to its curve: nothing was trained on the target. The pipeline,
+    which has all of the target's data, is a horizontal line.
 
     Args:
         results: of :func:`spner.benchmark.results.collect`.

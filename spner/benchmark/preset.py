@@ -1,7 +1,7 @@
 """A preset of the comparison: what runs, how often, and with which settings; ``conf/benchmark_<preset>.yaml``::
 
-corpus: mini_quick          an mini corpus, or the absolute path of a folder with a release's folder for each
-                            language
+corpus: mini_quick          a mini corpus, or the absolute path of a folder that holds a release's folder for
+                            each language
 mini_opts: --num_train 500  more options of spner mini-corpus
 recipe_opts: --nj 1         more options of every recipe
 train_config: train_mini.yaml

@@ -1,4 +1,4 @@
-"""Finished cells of the comparison -> its results, in the form of ``results.json``.
+"""The results of a comparison's finished cells, in the form of ``results.json``.
 
 Rates are fractions with full precision, null where undefined; languages stand for recipes and corpora::
 
@@ -161,7 +161,7 @@ def _pool(group: Group, seeds: Mapping[int, _Scored]) -> dict[str, Any]:
 
 
 def _compare_all(groups: _Groups, langs: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the contrasts, and those that cannot be made."""
+    """Return the contrasts, and those that lack scores."""
     contrasts, missing = [], []
     for kind, a, b in _plan_contrasts(groups, langs):
         about = {"kind": kind, "a": asdict(a), "b": asdict(b)}

@@ -1,12 +1,12 @@
-"""Cells -> finished cells: several recipes at the same time, what is finished left alone, what fails told at the end.
+"""Runs the cells: several recipes at a time; finished cells are left alone, failed ones are listed at the end.
 
 ::
 
     <out>/cells/<cell>.json     of a finished cell: its key, seconds, commit and machine
     <out>/log/<cell>.log        what the recipe printed
 
-A cell's key changes with its options, its training configuration and the keys of the cells that it needs: what was
-made with others is not finished. A change of the code is not seen; without ``cells/`` everything is run again.
+A cell's key changes with its options, its training configuration and the keys of the cells that it needs: a cell
+with another key is run again. A change of the code is not noticed; remove ``cells/`` to run everything again.
 """
 
 import contextlib
@@ -88,7 +88,7 @@ def run_plan(plan: Sequence[Cell], out: Path, preset: Preset) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Let a closed terminal and a polite kill end the block as Ctrl-C does: recipes have sessions of their own."""
+    """Let SIGHUP and SIGTERM end the block as Ctrl-C does; recipes have sessions of their own."""
     before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield

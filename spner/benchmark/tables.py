@@ -1,4 +1,4 @@
-"""The comparison's results -> the Markdown of ``RESULTS.md``."""
+"""Writes the comparison's results as the Markdown of ``RESULTS.md``."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ READING = (
     "is better; F1: higher. Unseen: entities that the language's whole train set does not mention."
 )
 SUPERVISION = (
-    "An mini corpus's pipeline and E2E system do not learn from the same text: the pipeline's tagger learns from "
+    "A mini corpus's pipeline and E2E system do not learn from the same text: the pipeline's tagger learns from "
     "generated sentences with true labels that mention most of the corpus's names, unseen ones among them; the E2E "
     "system from the train set alone, labelled by a tagger."
 )

@@ -61,7 +61,7 @@ def decode_sets(
         data: data folder of stage 1.
         exp: ``exp/<tag>`` of stage 4.
         set_names: which sets.
-        device: as torch names it; ``auto`` takes a GPU where there is one.
+        device: torch device; ``auto`` takes a GPU if there is one.
         batch_size: utterances in a batch at most.
         beam: beam search instead of greedy search; where it keeps several hypotheses, ``nbest.jsonl`` holds them.
         model: another experiment, whose model decodes; ``exp``, without a training of its own, gets the hypotheses.

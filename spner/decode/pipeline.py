@@ -29,7 +29,7 @@ def tag_sets(asr: Path, exp: Path, set_names: Sequence[str], *, tagger: str, dev
         exp: another experiment folder, without a training of its own.
         set_names: which sets.
         tagger: hub name or folder of a token classifier; it gets the words as they were decoded.
-        device: as torch names it; ``auto`` takes a GPU where there is one.
+        device: torch device; ``auto`` takes a GPU if there is one.
 
     Raises:
         SpnerError: a set is not decoded, the tagger cannot be used, or ``exp`` holds something else.

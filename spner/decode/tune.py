@@ -30,7 +30,7 @@ def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size
         data: data folder of stages 1 and 2.
         exp: ``exp/<tag>`` of stage 4.
         options: the search; its names to boost and its number of hypotheses are not used.
-        device: as torch names it; ``auto`` takes a GPU where there is one.
+        device: torch device; ``auto`` takes a GPU if there is one.
         batch_size: utterances in a batch at most.
 
     Raises:

@@ -10,7 +10,7 @@
     …
     \\end\\
 
-Reading checks every line: what KenLM would take for a model, or abort on, is refused in one line.
+Reading checks every line: a file that KenLM would misread, or abort on, is refused in one line.
 """
 
 import re
@@ -84,7 +84,7 @@ def read_ngrams(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_counts(path: Path) -> list[int]:
-    """Return how many n-grams of each order the file's head announces; see :func:`read_ngrams`."""
+    """Return the number of n-grams of each order, from the file's head; see :func:`read_ngrams`."""
     counts: list[int] = []
     for line in read_lines(path):
         found = re.fullmatch(r"ngram (\d+)=(\d+)", line)

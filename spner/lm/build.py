@@ -1,7 +1,7 @@
-"""A recipe's texts, and any others -> ``lm.arpa``, the language model that a beam search takes.
+"""Estimates ``lm.arpa``, the language model of a beam search, from a recipe's texts and any others.
 
-The model is one of words (each entity symbol a word) or of the recipe's tokens, which a search without a lexicon
-scores: ``naar <LOC> den haag </NE>`` or, among characters, those inside an entity marked,
+The model scores words (each entity symbol a word), for a lexicon search: ``naar <LOC> den haag </NE>``. Or it scores
+the recipe's tokens, those inside an entity marked, for an open search:
 ``n a a r <space> <LOC> d<NE> e<NE> n<NE> <space><NE> h<NE> a<NE> a<NE> g<NE> </NE>``.
 """
 
@@ -47,7 +47,7 @@ def make_lm(
     """Write ``<out>/lm.arpa`` and return its record, ``<out>/lm.json``. A finished model is not estimated again.
 
     Args:
-        dump: folder of stage 3: its train text is learnt, its dev text measures the perplexity.
+        dump: folder of stage 3: the model is estimated on its training text, the perplexity on its dev text.
         out: folder to make.
         unit: ``word`` or ``token``.
         order: words or tokens in the longest n-gram, 2 to 6.
@@ -58,7 +58,7 @@ def make_lm(
         sentences: more text, one cased, punctuated sentence a line; normalised and, where the recipe has entity
             symbols, tagged. The result is kept in ``<out>/tagged.txt``.
         tagger: hub name or folder, for ``sentences``.
-        lang: language code, for ``columns`` and ``sentences``; decides the normalisation and the default tagger.
+        lang: language code, for ``columns`` and ``sentences``; selects the normalisation and the default tagger.
 
     Raises:
         SpnerError: an input is missing or broken, or the options do not fit each other.
@@ -123,7 +123,7 @@ def _validate(order: int, prune: Sequence[int], dump: Path, files: Sequence[Path
 
 
 def _splitter(unit: str, token_type: str, symbols: Sequence[str], dump: Path) -> Callable[[list[str]], list[str]]:
-    """Return what makes the model's units of a line's words; tokens that the recogniser lacks become ``<unk>``."""
+    """Return a function from a line's words to the model's units; tokens that the recogniser lacks become ``<unk>``."""
     if unit == WORD:
         return lambda words: words
     tokenizer = Tokenizer(token_type, symbols=symbols, bpe_model=dump / paths.BPE_MODEL)
@@ -141,7 +141,7 @@ def read_words(path: Path, symbols: Sequence[str], *, kaldi: bool = False) -> It
     """Yield the words and entity symbols of each line; with ``kaldi`` an utterance id comes first and is left out.
 
     Raises:
-        SpnerError: the text holds a symbol that is none of ours, such as ``<s>``, which would upset the model.
+        SpnerError: the text holds a symbol that is none of ours, such as ``<s>``, which would break the model.
     """
     for line_number, line in enumerate(read_lines(path), start=1):
         text = line.partition(" ")[2] if kaldi else line
@@ -198,7 +198,7 @@ def _tag(files: Sequence[Path], out: Path, *, symbols: Sequence[str], tagger: st
 
 
 def format_record(record: dict[str, Any]) -> str:
-    """Return what a model is and how well it predicts dev, to print."""
+    """Return a line about a model and its perplexity on dev."""
     unit = record["settings"]["unit"]
     ngrams = ", ".join(f"{count} {n}-grams" for n, count in enumerate(record["num_ngrams"], start=1))
     lines = [f"{unit}s of {record['num_sentences']} sentences: {ngrams}"]

@@ -1,7 +1,7 @@
-"""Sentences -> the distinct n-grams of every order, with the counts that Kneser-Ney needs.
+"""The distinct n-grams of sentences, of every order, with the counts that Kneser-Ney needs.
 
-An n-gram is numbered by its place among the n-grams of its order, and known by two numbers: that of its context (the
-n-gram without its last word) and that of its last word. So one integer, ``context * V + word``, is its key whatever
+An n-gram's number is its place among the n-grams of its order. It is identified by two numbers: its context's (the
+n-gram without its last word) and its last word's. So one integer, ``context * V + word``, is its key whatever
 the order, and sorting the keys puts the n-grams of a context side by side.
 """
 

@@ -1,11 +1,11 @@
-"""Interpolated modified Kneser-Ney estimation, KenLM's ``lmplz`` being the model of its details.
+"""Interpolated modified Kneser-Ney estimation, in all details as KenLM's ``lmplz`` does it.
 
 With ``c`` the adjusted count, ``D`` the discount of its order and ``h'`` the context ``h`` without its first word::
 
     p(w | h) = (c(h w) - D(c(h w))) / sum over x of c(h x)  +  backoff(h) p(w | h')
 
-and below the unigrams stands the uniform distribution over the words, ``<unk>`` and ``</s>`` among them, ``<s>`` not.
-The backoff of a context is what the discounts took from the words seen after it, and all that pruned n-grams had.
+Below the unigrams is the uniform distribution over the words, with ``<unk>`` and ``</s>`` but without ``<s>``.
+The backoff of a context is the mass that discounts took from the words seen after it, and all mass of pruned n-grams.
 
 Source: Chen and Goodman 1998 (An empirical study of smoothing techniques for language modeling), equations 22 to 26;
 Heafield et al. 2013 (Scalable modified Kneser-Ney language model estimation).
@@ -30,15 +30,15 @@ def estimate(corpus: Corpus, *, order: int, prune: Sequence[int] = ()) -> NgramM
     Args:
         corpus: at least one sentence.
         order: words in the longest n-gram, at least 1.
-        prune: for each order, n-grams that occur this often or more seldom are left out; the first is 0 and none below
-            the one before it, so that what is left has its contexts. Empty: all n-grams stay.
+        prune: for each order, n-grams that occur at most this often are left out. The first is 0 and none is below the
+            one before it, so that every n-gram left has its context. Empty: all n-grams stay.
     """
     counts = count_ngrams(corpus, order)
     model = NgramModel(corpus.words, [], [], [])
     # The empty n-gram, below the unigrams.
     numbers, probs = np.zeros(1, np.int64), np.array([1 / (len(corpus.words) - 1)])
     for n, threshold in enumerate(prune or [0] * order, start=1):
-        ngrams = counts.pop(0)  # its memory is wanted
+        ngrams = counts.pop(0)  # frees its memory
         contexts, last_words = np.divmod(ngrams.keys, len(corpus.words))
         kept = (ngrams.raw > threshold) if threshold else np.ones(len(ngrams.keys), bool)
         discounts = np.array([0.0, *estimate_discounts(ngrams.adjusted, order=n)])[np.minimum(ngrams.adjusted, 3)]

@@ -1,4 +1,4 @@
-"""A back-off n-gram model in arrays, and what it says of sentences."""
+"""A back-off n-gram model in arrays, and its probabilities of sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class NgramModel:
     log_probs: list[np.ndarray]
     """Of each order (G,) float64, base 10: of the last word after its context."""
     backoffs: list[np.ndarray]
-    """Of each order but the last (G,) float64, base 10: weight of the shorter context where a word never followed."""
+    """Of each order but the last (G,) float64, base 10: weight of the shorter context if a word never followed."""
 
     def score(self, sentences: Sequence[Sequence[str]]) -> tuple[np.ndarray, np.ndarray]:
         """Return the log probability, base 10, of every word and of each sentence's end; and which words are unknown.

@@ -42,7 +42,7 @@ NUM_CORRUPT_BYTES = 400
 
 @dataclass(frozen=True)
 class Sound:
-    """How difficult the clips are to recognise.
+    """Settings that decide how difficult the clips are to recognise.
 
     Attributes:
         num_speakers: 1 to 12; every set has all of them.
@@ -76,17 +76,17 @@ class Speaker:
 
 @dataclass(frozen=True)
 class Clip:
-    """All it takes to make one clip.
+    """Everything that decides one clip.
 
     Attributes:
-        text: what is said.
-        voice: who says it.
+        text: words to speak.
+        voice: speaker.
         snr_db: speech over noise, dB.
         peak_db: the speech's peak, dB of full scale.
         pauses_s: silence before and after, seconds.
         rate_hz: of the MP3.
-        noise_seed: of the noise.
-        defect: ``silent_clip``, ``corrupt_clip``, or one that does not concern the sound.
+        noise_seed: random seed of the noise.
+        defect: ``silent_clip``, ``corrupt_clip``, or one that does not affect the sound.
     """
 
     text: str
@@ -110,7 +110,7 @@ def make_speakers(sound: Sound, *, espeak: str, seed: int) -> list[Speaker]:
 
 
 def plan_clip(row: Row, voice: Voice, sound: Sound, rng: random.Random) -> Clip:
-    """Return how a row sounds: speed, noise, level, pauses and rate vary from clip to clip."""
+    """Return the settings of a row's clip: speed, noise, level, pauses and rate vary from clip to clip."""
     rate_wpm = voice.rate_wpm + rng.randint(-RATE_JITTER_WPM, RATE_JITTER_WPM)
     return Clip(
         text=row.spoken,

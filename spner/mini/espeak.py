@@ -1,4 +1,4 @@
-"""Text -> speech and when each word is said, by the eSpeak NG library that ``espeakng-loader`` carries.
+"""Speech from text, with the time of each word, by the eSpeak NG library that ``espeakng-loader`` carries.
 
 The library, called through ctypes, keeps one voice and one output for the whole process, so speech is made by
 processes, never threads.
@@ -52,7 +52,7 @@ _SYNTH_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short),
 
 @dataclass(frozen=True)
 class Voice:
-    """How a sentence is spoken.
+    """Voice, rate and pitch.
 
     Attributes:
         name: an eSpeak NG language (``nl``, ``en-us``), or one with a variant (``nl+f2``).
@@ -71,7 +71,7 @@ class Voice:
 
 @dataclass(frozen=True)
 class SpokenWord:
-    """When the synthesiser says a word, as it counts words: a number may be several, ``of the`` one.
+    """The time of a word, as the synthesiser counts words: a number may be several, ``of the`` one.
 
     Attributes:
         position: of the word's first character in the text, from 0.
@@ -156,10 +156,10 @@ def speak(text: str, voice: Voice) -> tuple[np.ndarray, int]:
 
 
 def time_words(text: str, voice: Voice) -> list[SpokenWord]:
-    """Return when :func:`speak` says each word of the text, in the order of the speech; same arguments and errors."""
+    """Return the times of the words that :func:`speak` speaks, in order; same arguments and errors."""
     library = _synthesise(text, voice)
     words: list[SpokenWord] = []
-    position, start = None, 0  # of the word that is being said
+    position, start = None, 0  # of the current word
     silent_from = None
     end_of_speech = sum(map(len, library.chunks))
     for kind, text_position, sample, phoneme in [*library.events, (EVENT_WORD, 0, end_of_speech, b"")]:
@@ -176,8 +176,8 @@ def time_words(text: str, voice: Voice) -> list[SpokenWord]:
 
 
 def _synthesise(text: str, voice: Voice) -> _Library:
-    # The synthesiser's phase and noise go on from one utterance to the next, and nothing but loading it anew
-    # (0.3 ms) sets them back.
+    # The synthesiser's phase and noise go on from one utterance to the next, and only loading it anew (0.3 ms)
+    # resets them.
     library = _Library()
     try:
         calls = library.calls

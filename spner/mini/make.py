@@ -1,11 +1,11 @@
-"""The mini corpus: synthetic speech with gold entities, in Common Voice 12's own layout.
+"""The synthetic mini corpus: speech with gold entities, in Common Voice 12's layout.
 
 ::
 
     <out>/clips/mini_nl_000000.mp3 …     32 or 48 kHz, mono
     <out>/{train,dev,test,validated}.tsv
     <out>/gold_entities.jsonl            of every row
-    <out>/word_times.jsonl               when each word is said; not of the silent and the corrupt clip
+    <out>/word_times.jsonl               times of the words; not of the silent and the corrupt clip
     <out>/mini_corpus.json               the settings it is made with, written first
     <out>/summary.json                   what it holds, written last: with it the corpus is complete
 
@@ -44,7 +44,7 @@ from spner.text.textnorm import project
 SETTINGS, SUMMARY, VALIDATED, CLIPS = "mini_corpus.json", "summary.json", "validated", "clips"
 COLUMNS = ("client_id", "path", "sentence", "up_votes", "down_votes", "age", "gender", "accents", "locale", "segment")
 VERSION = 2
-"""Goes up when the same settings begin to give other files, so that corpora made before are made anew."""
+"""Increased when the same settings give other files, so that older corpora are made again."""
 
 MIN_TRAIN = 10  # the planted defects need room
 
@@ -123,14 +123,14 @@ def make_mini_corpus(
     num_workers: int = 2,
     templates: Traversable = TEMPLATES,
 ) -> MiniSummary:
-    """Make the mini corpus in ``out``, or return at once when it lies there complete.
+    """Make the mini corpus in ``out``, or return at once if it is complete.
 
-    A run that was stopped is taken up again. A mini corpus of other settings is replaced.
+    A run that was stopped is continued. A mini corpus of other settings is replaced.
 
     Args:
         out: the corpus folder.
         lang: a language with a templates file.
-        seed: of all randomness.
+        seed: random seed.
         num_train: rows of train, planted defects included; at least 10.
         num_dev: rows of dev.
         num_test: rows of test; which ones they are depends on neither of the other two numbers.
@@ -189,13 +189,13 @@ def make_mini_corpus(
 
 
 def read_settings(corpus: Path) -> dict[str, Any]:
-    """Read what an mini corpus is made with; the keys are those that :func:`make_mini_corpus` writes.
+    """Read the settings of a mini corpus; the keys are those that :func:`make_mini_corpus` writes.
 
     Raises:
         SpnerError: ``corpus`` is no mini corpus, or one that another version made.
     """
     if not (corpus / SETTINGS).exists():
-        raise SpnerError(f"{corpus}: holds no {SETTINGS} (expected an mini corpus); run stage 1 (spner mini-corpus)")
+        raise SpnerError(f"{corpus}: holds no {SETTINGS} (expected a mini corpus); run stage 1 (spner mini-corpus)")
     settings = read_json(corpus / SETTINGS)
     if not isinstance(settings, dict) or settings.get("version") != VERSION:
         raise SpnerError(f"{corpus / SETTINGS}: is not of version {VERSION}; rerun stage 1 (spner mini-corpus)")
@@ -289,7 +289,7 @@ def _write_clips(folder: Path, utterances: list[_Utterance], num_workers: int) -
 
 
 def _time_words(utterances: list[_Utterance], lang: str, num_workers: int) -> dict[str, SpokenTimes]:
-    """Return when the words of each transcript are said."""
+    """Return the times of the words of each transcript."""
     function = functools.partial(time_clip, lang=lang)
     clips = [u.clip for u in utterances]
     timed = map_processes(function, clips, num_workers=num_workers, what="time words", unit="clip")

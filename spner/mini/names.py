@@ -1,4 +1,4 @@
-"""Which names the mini corpus mentions: pools from a phrasebook, Faker and CLDR, and shared names."""
+"""The names that the mini corpus mentions: pools from a phrasebook, Faker and CLDR, and shared names."""
 
 import random
 import unicodedata

@@ -1,6 +1,6 @@
-"""The templates file of a language: what is said in the mini corpus, who says it and about whom.
+"""The templates file of a language: sentences and names of the mini corpus, and the language's voice.
 
-``templates/<lang>.yaml`` is all that a further language needs. Its keys; lists are separated by commas::
+``templates/<lang>.yaml`` is all that another language needs. Its keys; lists are separated by commas::
 
     espeak: nl                  the language's name in eSpeak NG
     faker: nl_NL                the Faker locale that first names and surnames come from

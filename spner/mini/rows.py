@@ -1,4 +1,4 @@
-"""The rows of the mini corpus: which sentence stands in which set, planted defects included."""
+"""The rows of the mini corpus's tables: the sentences of each set, planted defects included."""
 
 import itertools
 import random
@@ -39,8 +39,8 @@ class Row:
     """One row of a set.
 
     Attributes:
-        sentence: what the table says, with its entities.
-        spoken: what is said.
+        sentence: text of the table, with its entities.
+        spoken: text that is spoken.
         defect: one of ``DEFECTS``, or empty.
     """
 
@@ -64,7 +64,7 @@ def draw_rows(
         phrasebook: the language's templates and names.
         num_rows: rows by set, planted defects (all in train) included.
         pool_sizes: how many names are mentioned.
-        seed: of all randomness; test and dev do not depend on the size of train.
+        seed: random seed; test and dev do not depend on the size of train.
         unseen: share of the names, and of the mentions in dev and test, that train never has.
         shares: of the names, that groups of languages have in common.
 
@@ -122,7 +122,7 @@ def _plant(rows: list[Row], num_duplicates: int, rng: random.Random) -> list[Row
 
 
 def _foreign_row(phrasebook: Phrasebook, choose: Callable[[str], str], rng: random.Random) -> Row:
-    """Return a row that writes a name in a foreign script; its transliteration is said."""
+    """Return a row that writes a name in a foreign script; its transliteration is spoken."""
     lang = phrasebook.lang
     candidates = [
         (template, label, name)

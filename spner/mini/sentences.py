@@ -1,4 +1,4 @@
-"""A phrasebook and names -> cased, punctuated sentences whose entities are known by their characters."""
+"""Cased, punctuated sentences from a phrasebook and names, with the character spans of their entities."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Which share of their names the mini corpora of a group of languages have in common, and which names those are.
+"""Names that mini corpora of several languages have in common: shares and choice.
 
 With ``{"de+nl": 0.2}`` the Dutch and the German corpus of one seed mention the same international names in a fifth of
 each of their pools, each in its own spelling. Groups have no name in common. All corpora are made with the same shares.

@@ -1,4 +1,4 @@
-"""The synthesiser's words -> when each word of the normalised transcript is said.
+"""Times of the normalised transcript's words, from the times of the synthesiser's words.
 
 The two count words differently. A year is one word of the transcript and several of the synthesiser: it lasts from
 the first to the last. ``Noord-Holland`` is two and one: the two share its time by their letters, as do words that
@@ -18,7 +18,7 @@ from spner.text.textnorm import Word, normalise_words
 
 @dataclass(frozen=True)
 class SpokenTimes:
-    """When a clip's words are said.
+    """The times of a clip's words.
 
     Attributes:
         times: (start, end) of each normalised word, seconds from the first sample of the clip; None where the clip is
@@ -31,7 +31,7 @@ class SpokenTimes:
 
 
 def time_clip(clip: Clip, *, lang: str) -> SpokenTimes:
-    """Return when the normalised words of what the clip says are said."""
+    """Return the times of the normalised words of a clip."""
     if clip.defect in (CORRUPT, SILENT):
         return SpokenTimes(None)
     words = normalise_words(clip.text, lang)
@@ -50,10 +50,10 @@ def share_times(words: Sequence[Word], spoken: Sequence[SpokenWord]) -> SpokenTi
     """
     own: list[list[SpokenWord]] = [[] for _ in words]
     for one in spoken if words else ():
-        # What is no part of a word, a currency sign say, is said with the word that follows, or with the last.
+        # A sign outside words, such as a currency sign, is spoken with the word that follows, or with the last word.
         own[next((i for i, word in enumerate(words) if one.position < word.end), -1)].append(one)
     # Words that share: a word without a time of its own joins the one before it, or the first that has one.
-    groups: list[tuple[list[int], list[SpokenWord]]] = []  # letters of each word, and when they are said together
+    groups: list[tuple[list[int], list[SpokenWord]]] = []  # letters of each word, and their common time
     for word, said in zip(words, own, strict=True):
         if not groups or (said and groups[-1][1]):
             groups.append(([], []))

@@ -6,9 +6,9 @@
     Curie I-PER
     reist O
 
-One token and its IOB2 tag a line, an empty line after each sentence, UTF-8, cased; marks are tokens of their own.
-The sentences are drawn anew from the corpus's templates, and their names are the corpus's only in part, so that the
-tagger's labels on the corpus are as imperfect as in life.
+One token and its IOB2 tag a line, an empty line after each sentence, UTF-8, cased; punctuation marks are tokens. The
+sentences are new ones from the corpus's templates and mention only a part of its names, so that the tagger's labels on
+the corpus are imperfect, as real pseudo-labels are.
 """
 
 import random

@@ -1,9 +1,9 @@
-"""Pseudo-annotation: a text tagger over cased sentences, its labels carried onto the normalised words.
+"""Pseudo-annotation: a text tagger labels cased sentences, and the labels are projected onto the normalised words.
 
-A corpus that brings pseudo-labels of its own keeps them, unless a tagger is asked for.
+A corpus with pseudo-labels of its own keeps them, unless a tagger is given.
 
-A sentence is cut into words as CoNLL's are, and the tagger labels them. The characters of an entity, from its first
-word's to its last word's, choose the words of the normalised transcript. Labels other than ours (MISC) are dropped
+A sentence is split into words as in CoNLL files, and the tagger labels them. The characters of an entity, from its
+first word to its last, select the words of the normalised transcript. Labels other than ours (MISC) are dropped
 and counted.
 """
 
@@ -80,9 +80,9 @@ def annotate(
     Args:
         sentences: utterance id -> cased, punctuated sentence, NFC.
         tagger: hub name or local folder of a transformers token classifier with CoNLL-style labels.
-        lang: ISO 639-1 code, which chooses the normalisation.
-        batch_tokens: subwords of a batch, padding included; it decides speed and memory, not labels.
-        device: as torch names it; ``auto`` takes a GPU where there is one.
+        lang: ISO 639-1 code; selects the normalisation.
+        batch_tokens: subwords of a batch, padding included; affects speed and memory, not labels.
+        device: torch device; ``auto`` takes a GPU if there is one.
 
     Raises:
         SpnerError: the tagger cannot be used; see :func:`spner.tagger.model.load_tagger`.
@@ -93,7 +93,7 @@ def annotate(
 def tag_sentences(
     tagger: Tagger, sentences: dict[str, str], *, lang: str, batch_tokens: int = BATCH_TOKENS
 ) -> dict[str, Transcript]:
-    """Do :func:`annotate` with a tagger that is loaded already."""
+    """Do :func:`annotate` with a loaded tagger."""
     offsets = [list(split_words(sentence, lang)) for sentence in sentences.values()]
     words = [[s[a:b] for a, b in spans] for s, spans in zip(sentences.values(), offsets, strict=True)]
     bio = tagger.predict(words, batch_tokens=batch_tokens)
@@ -114,11 +114,11 @@ def annotate_data_dir(
 ) -> dict[str, dict[str, Any] | None]:
     """Write ``entities.jsonl`` for every set of ``data`` (a folder with ``sentences.jsonl``).
 
-    A set that this tagger has annotated already is left as it is.
+    A set that this tagger has already annotated is left as it is.
 
     Args:
         data: data folder of stage 1.
-        tagger: as for :func:`annotate`; None takes the labels that came with the corpus, else the language's default.
+        tagger: as for :func:`annotate`; None takes the corpus's own labels, if any, else the language's default tagger.
         lang: as for :func:`annotate`.
         batch_tokens: as for :func:`annotate`.
         device: as for :func:`annotate`.
@@ -161,7 +161,7 @@ def _annotate_set(folder: Path, tagger: Tagger, record: dict[str, Any], *, lang:
 
 def _write_labels(folder: Path, transcript: dict[str, Transcript], record: dict[str, Any]) -> None:
     """Write a set's entities, then the record that says where they come from."""
-    # A record of an earlier tagger must not vouch for the new entities if we are killed between the two writes.
+    # If we are killed between the two writes, a record of an earlier tagger must not stand beside the new entities.
     (folder / paths.ANNOTATE_RECORD).unlink(missing_ok=True)
     datadir.write_entities(folder / paths.ENTITIES, transcript)
     write_json(folder / paths.ANNOTATE_RECORD, record)
@@ -170,7 +170,7 @@ def _write_labels(folder: Path, transcript: dict[str, Transcript], record: dict[
 
 
 def _take_corpus_entities(folder: Path) -> dict[str, Any] | None:
-    """Make the labels that came with the corpus a set's entities, and say so in the record; return their scores."""
+    """Take the corpus's own labels as a set's entities, and record that; return their scores."""
     source = folder / paths.CORPUS_ENTITIES
     record = {
         "tagger": None,

@@ -1,8 +1,8 @@
 """CoNLL column files: one token a line, a blank line after each sentence, a BIO tag in one of the columns.
 
 CoNLL-2002 (``token POS tag``, UTF-8 or Latin-1, IOB2), CoNLL-2003 (``token POS chunk tag``, German Latin-1, IOB1)
-and WikiNEuRal (``index<TAB>token<TAB>tag``) are read alike. Labels other than ours (MISC) become no entity here,
-at the border, so that training and scoring never see them.
+and WikiNEuRal (``index<TAB>token<TAB>tag``) are read alike. Labels other than ours (MISC) are dropped here,
+so that training and scoring never see them.
 """
 
 import re
@@ -22,7 +22,7 @@ def read_conll(path: Path, *, encoding: str = "utf-8", token_column: int = 0, ta
             skipped, and ``#`` lines where the token is not the first column (CoNLL-U comments).
         encoding: any name Python knows, as ``latin-1``.
         token_column: 0 is the first column.
-        tag_column: counted as Python indexes; IOB1 and IOB2 are both understood.
+        tag_column: counted as Python indexes; its tags are IOB1 or IOB2.
 
     Raises:
         SpnerError: the file is missing, empty or not in ``encoding``, a line has too few columns, or a tag is not BIO.

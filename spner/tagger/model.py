@@ -1,8 +1,8 @@
 """A transformers token classifier, from words to BIO tags.
 
-Words are encoded one by one and a sentence is the row of their subwords, as in CoNLL training with words given
-ready-made: a word's tag is that of its first subword. Character offsets of the tokenizer, which differ between
-SentencePiece, byte-level and WordPiece tokenizers in what they do with the space before a word, play no part.
+Words are encoded one by one, and a sentence is the sequence of their subwords, as in CoNLL training on pre-split words.
+A word's tag is that of its first subword. Character offsets of the tokenizer are not used: SentencePiece, byte-level
+and WordPiece tokenizers treat the space before a word differently.
 """
 
 import re
@@ -159,7 +159,7 @@ class Tagger:
     def predict(self, sentences: Sequence[Sequence[str]], *, batch_tokens: int) -> list[list[str]]:
         """Return one BIO tag a word.
 
-        Windows go through the model longest first: too large a batch fails at once, and padding is least.
+        Windows go through the model longest first: a batch that is too large fails at once, and padding is least.
 
         Args:
             sentences: the words of each; no words give no tags.
@@ -190,7 +190,7 @@ def load_tagger(name: str, *, device: str = "auto") -> Tagger:
 
     Args:
         name: hub name, or a local folder.
-        device: as torch names it; ``auto`` takes a GPU where there is one.
+        device: torch device; ``auto`` takes a GPU if there is one.
 
     Raises:
         SpnerError: there is no such model, it has no (fast) tokenizer or no trained classifier,
@@ -215,12 +215,12 @@ def load_tokenizer(name: str) -> Any:
     """Load the fast tokenizer of a model.
 
     Raises:
-        SpnerError: the model cannot be had, or it comes without a tokenizer.
+        SpnerError: the model cannot be loaded, or has no tokenizer.
     """
     from transformers import AutoTokenizer
 
     folder = Path(name)
-    # AutoTokenizer makes an empty tokenizer of such a folder, which tags every word by its absence.
+    # AutoTokenizer makes an empty tokenizer of such a folder, and every word would be unknown.
     if folder.is_dir() and not any((folder / file).is_file() for file in TOKENIZER_FILES):
         raise SpnerError(
             f"{name}: has no tokenizer (expected one of {', '.join(TOKENIZER_FILES)}); "
@@ -235,11 +235,11 @@ def load_tokenizer(name: str) -> Any:
 def from_pretrained(auto_class: Any, name: str, **options: Any) -> Any:
     """Call ``auto_class.from_pretrained`` without running foreign code.
 
-    What lies in a folder or in the hub's cache is taken as it is; the hub is asked only for what is missing, so that
-    a rerun needs no network and sees the same weights.
+    Files in a folder or in the hub's cache are used as they are; only missing ones are downloaded, so that a rerun
+    needs no network and gets the same weights.
 
     Raises:
-        SpnerError: the model cannot be had, or is broken.
+        SpnerError: the model cannot be loaded.
     """
     from safetensors import SafetensorError
 
@@ -287,7 +287,7 @@ def fingerprint_model(name: str) -> str | None:
 
 
 def quiet_transformers() -> None:
-    """Let transformers report only errors: its notices about unused weights and optional packages mislead here."""
+    """Let transformers report only errors: its notices about unused weights and optional packages would mislead."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()

@@ -1,4 +1,4 @@
-"""A small token classifier from nothing: its tokenizer, its configuration, and its subword regularisation.
+"""A small token classifier, trained from scratch: its tokenizer, its configuration, and its subword regularisation.
 
 A DeBERTa-v2: relative positions and the convolution over neighbouring subwords suit few and short sentences.
 The tokenizer is a byte-level BPE, so no word is ever unknown.

@@ -1,9 +1,9 @@
-"""Text of CoNLL files -> the form in which a recogniser writes it: normalised words, and errors like a recogniser's.
+"""Text of CoNLL files in the form of transcripts: normalised words, with simulated recognition errors if asked for.
 
-Tokens are put together to a sentence again, which is normalised as a transcript is (:mod:`spner.text.textnorm`): lower
-case, no punctuation, ``Merkel`` ``'s`` one word. With noise, every word is hit by an error with that probability, one
-of six kinds that are equally likely: a letter or the word itself is replaced, left out, or another is put in. Letters
-and words that come in are drawn from the text. Entities stay on the words that are left of them.
+Tokens are joined to a sentence, which is normalised like a transcript (:mod:`spner.text.textnorm`): lower case, no
+punctuation, ``Merkel`` ``'s`` one word. With noise, every word gets an error with that probability, one of six kinds
+that are equally likely: a letter or the word is substituted, deleted, or another is inserted. Inserted letters and
+words are drawn from the text. Entities stay on the words that are left of them.
 """
 
 import random
@@ -23,7 +23,7 @@ def match_speech(sentences: Sequence[Transcript], lang: str, *, noise: float = 0
 
     Args:
         sentences: tokens and entities, cased, marks as tokens of their own.
-        lang: language code; decides the normalisation.
+        lang: language code; selects the normalisation.
         noise: probability of an error at each word, 0 to 1.
         seed: of the errors.
     """
@@ -71,7 +71,7 @@ def _add_errors(sentence: Transcript, noise: float, rng: random.Random, words: S
     for position, (word, tag) in enumerate(found[:-1]):
         following, following_tag = found[position + 1]
         if not word and tag.startswith("B-") and following_tag.startswith("I-"):
-            found[position + 1] = following, tag  # else it would go on with an entity before it
+            found[position + 1] = following, tag  # else it would continue the entity before it
     left = [(word, tag) for word, tag in found if word]
     return Transcript(tuple(word for word, _ in left), bio_to_spans([tag for _, tag in left]))
 

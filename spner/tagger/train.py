@@ -1,6 +1,6 @@
-"""Training of a text tagger on CoNLL column files: a given checkpoint fine-tuned, or a small model from nothing.
+"""Training of a text tagger on CoNLL column files: a given checkpoint fine-tuned, or a small model from scratch.
 
-What comes out is an ordinary transformers folder with two files of ours: ``train.json`` (what it was trained on)
+The result is an ordinary transformers folder with two more files: ``train.json`` (what it was trained on)
 and ``scores.json`` (seqeval, IOB2, strict).
 """
 
@@ -65,20 +65,20 @@ def train_tagger(
         out: a new folder, or one that this function made.
         train: CoNLL column files.
         dev: the epoch with the best micro F1 on it is kept; without it, the last.
-        test: scored once, at the end.
-        model: hub name or local folder to fine-tune; None trains a small model from nothing.
+        test: scored at the end.
+        model: hub name or local folder to fine-tune; None trains a small model from scratch.
         encoding: of all files.
         token_column: of all files; the tag is in the last column.
-        speech_lang: language code: train and score on text as a recogniser of the language writes it; None takes the
+        speech_lang: language code: train and score on text as a recogniser of the language writes it; None leaves the
             text as it is.
         noise: probability of a simulated recognition error at each word of ``train``, with ``speech_lang`` only; see
             :mod:`spner.tagger.speech_form`.
-        epochs: None is 15 from nothing, 3 for fine-tuning.
-        learning_rate: None is 1.5e-3 from nothing, 3e-5 for fine-tuning.
+        epochs: None is 15 from scratch, 3 for fine-tuning.
+        learning_rate: None is 1.5e-3 from scratch, 3e-5 for fine-tuning.
         batch_tokens: subwords of a batch, padding included.
-        seed: decides everything on one machine with one number of threads.
+        seed: random seed; results are the same on one machine with one number of threads.
         num_threads: CPU threads; None leaves torch's choice.
-        device: as torch names it; ``auto`` takes a GPU where there is one.
+        device: torch device; ``auto`` takes a GPU if there is one.
 
     Returns:
         ``{"best_epoch": …, "dev": …, "test": …}``, each set as :func:`score` gives it, or null.
@@ -161,7 +161,7 @@ def format_scores(scores: dict[str, Any]) -> str:
 
 
 def _train(trainer: Trainer, epochs: int, dev: list[Transcript], out: Path) -> dict[str, Any]:
-    """Run the epochs, leave the best one's tagger in ``out`` and return which it was and its scores."""
+    """Run the epochs; leave the best epoch's tagger in ``out`` and return its number and scores."""
     best: dict[str, Any] = {}
     for epoch in range(1, epochs + 1):
         loss = trainer.run_epoch(epoch)
@@ -187,7 +187,7 @@ def _score(tagger: Tagger, sentences: list[Transcript]) -> dict[str, Any]:
 
 
 def _make_tagger(name: str | None, sentences: list[Transcript], device: str) -> tuple[Tagger, list[Encoder]]:
-    """Return the classifier to train, and the coarser encoders of one from nothing."""
+    """Return the classifier to train, and the coarser encoders of one from scratch."""
     from transformers import AutoModelForTokenClassification
 
     quiet_transformers()
@@ -220,7 +220,7 @@ def _read(paths: Sequence[Path], encoding: str, token_column: int) -> list[Trans
 
 
 def _is_trained(out: Path, record: dict[str, Any]) -> bool:
-    """Whether ``out`` already holds this very run.
+    """Whether ``out`` already holds this run.
 
     Raises:
         SpnerError: ``out`` holds something that is not ours to replace.

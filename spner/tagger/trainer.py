@@ -25,7 +25,7 @@ BUCKET = 64
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How to train.
+    """Options of training.
 
     Attributes:
         epochs: passes over the training sentences.
@@ -59,7 +59,7 @@ class Trainer:
         self,
         tagger: Tagger,
         sentences: Sequence[Transcript],
-        recipe: TrainingOptions,
+        options: TrainingOptions,
         *,
         coarse: Sequence[Encoder],
         batch_tokens: int,
@@ -70,30 +70,30 @@ class Trainer:
         self._tagger = tagger
         self._sentences = sentences
         self._mentions = _distinct_mentions(sentences)
-        self._recipe = recipe
+        self._options = options
         self._coarse = coarse
         self._batch_tokens = batch_tokens
         self._rng = rng
         self._step = 0
         self._optimizer = torch.optim.AdamW(
-            tagger.model.parameters(), betas=(0.9, 0.98), weight_decay=recipe.weight_decay
+            tagger.model.parameters(), betas=(0.9, 0.98), weight_decay=options.weight_decay
         )
-        self.averaged = Tagger(deepcopy(tagger.model), tagger.encoder, tagger.tags) if recipe.average else tagger
+        self.averaged = Tagger(deepcopy(tagger.model), tagger.encoder, tagger.tags) if options.average else tagger
 
     def run_epoch(self, epoch: int) -> float:
         """Train on every sentence once; ``epoch`` counts from 1. Return the mean loss of the batches."""
         import torch
 
         self._tagger.model.train()
-        drawn = [swap_mentions(s, self._mentions, self._recipe.swap, self._rng) for s in self._sentences]
+        drawn = [swap_mentions(s, self._mentions, self._options.swap, self._rng) for s in self._sentences]
         targets = [[self._tagger.tags.index(tag) for tag in spans_to_bio(s)] for s in drawn]
         shuffled = self._shuffled_batches(drawn)
         total = 0.0
         with Progress(len(shuffled), what=f"epoch {epoch}", unit="batches") as progress:
             for index, batch in enumerate(shuffled):
-                share = (epoch - 1 + index / len(shuffled)) / self._recipe.epochs
+                share = (epoch - 1 + index / len(shuffled)) / self._options.epochs
                 for group in self._optimizer.param_groups:
-                    group["lr"] = self._recipe.learning_rate * _schedule(share)
+                    group["lr"] = self._options.learning_rate * _schedule(share)
                 loss = self._loss(batch, targets)
                 loss.backward()
                 torch.nn.utils.clip_grad_norm_(self._tagger.model.parameters(), 1.0)
@@ -124,9 +124,9 @@ class Trainer:
             return pieces
         for position in range(len(words)):
             draw = self._rng.random()
-            if draw < self._recipe.mask:
+            if draw < self._options.mask:
                 pieces[position] = (self._tagger.encoder.tokenizer.mask_token_id,)
-            elif draw < self._recipe.mask + self._recipe.coarse:
+            elif draw < self._options.mask + self._options.coarse:
                 pieces[position] = self._rng.choice(self._coarse).pieces([words[position]])[0]
         return pieces
 
@@ -148,17 +148,17 @@ class Trainer:
             logits.float().flatten(0, 1),
             target.to(device).flatten(),
             ignore_index=IGNORED,
-            label_smoothing=self._recipe.label_smoothing,
+            label_smoothing=self._options.label_smoothing,
         )
 
     def _update_average(self) -> None:
-        """Move the averaged weights towards the weights; early steps count for more than ``average`` says."""
+        """Move the averaged weights towards the weights, faster in the first steps."""
         import torch
 
         if self.averaged is self._tagger:
             return
         self._step += 1
-        decay = min(self._recipe.average, self._step / (self._step + 10))
+        decay = min(self._options.average, self._step / (self._step + 10))
         with torch.no_grad():
             pairs = zip(self.averaged.model.parameters(), self._tagger.model.parameters(), strict=True)
             for averaged, parameter in pairs:
@@ -177,7 +177,7 @@ def _distinct_mentions(sentences: Sequence[Transcript]) -> dict[str, list[tuple[
 def swap_mentions(
     sentence: Transcript, mentions: dict[str, list[tuple[str, ...]]], share: float, rng: random.Random
 ) -> Transcript:
-    """Replace about ``share`` of the mentions by others of their label, so that names must be told by their place."""
+    """Replace about ``share`` of the mentions by others of their label, so that contexts are learnt, not names."""
     words: list[str] = []
     bio: list[str] = []
     position = 0

@@ -120,7 +120,7 @@ def test_another_folder_than_a_corpus_has_no_text(tmp_path: Path) -> None:
     with pytest.raises(SpnerError) as error:
         write_tagger_text(tmp_path / "mini", tmp_path / "text", num_sentences=2)
     assert str(error.value) == (
-        f"{tmp_path}/mini: holds no mini_corpus.json (expected an mini corpus); run stage 1 (spner mini-corpus)"
+        f"{tmp_path}/mini: holds no mini_corpus.json (expected a mini corpus); run stage 1 (spner mini-corpus)"
     )
     assert not list(tmp_path.iterdir())
 

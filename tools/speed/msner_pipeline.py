@@ -1,11 +1,11 @@
-"""Tag what eight recognisers heard of MSNER's German test set, and print tables of WER and entity F1.
+"""Tag the hypotheses of eight recognisers for MSNER's German test set, and print tables of WER and entity F1.
 
     python tools/speed/msner_pipeline.py DATA_DIR --out DIR
 
 ``DATA_DIR`` holds the two files ``HYPS`` and ``SILVER``. Two taggers are made, each for cased text and for the speech
 form (lower case, no marks) at once, from a copy of every sentence in either form:
 
-- ``silver``: from nothing, on Wikipedia sentences whose labels were made by machine;
+- ``silver``: from scratch, on Wikipedia sentences whose labels were made by machine;
 - ``crossval``: that one fine-tuned on the gold utterances of other plenary sessions. There are ``NUM_FOLDS`` of them;
   an utterance is tagged by the one that has seen nothing of its session, neither in training nor to choose the epoch.
 
