@@ -22,8 +22,9 @@ from spner.asr.transfer import find_carried_over, freeze_for_steps
 from spner.core.devices import has_bfloat16
 from spner.core.files import atomic_path
 from spner.data.tokens import tokens_to_words
-from spner.scoring.ner import MatchCounts, Pair, count_matches
+from spner.scoring.f1 import MatchCounts, count_matches
 from spner.scoring.ratio import Count
+from spner.scoring.transcripts import Pair
 from spner.scoring.wer import ErrorCounts, count_errors
 from spner.text.tags import text_to_spans
 

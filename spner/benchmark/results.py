@@ -46,10 +46,10 @@ from spner.core import paths
 from spner.core.files import read_json
 from spner.data.datadir import find_sets
 from spner.scoring.compare import compare
-from spner.scoring.inputs import Rules
 from spner.scoring.options import Options
 from spner.scoring.overlap import compute_overlaps
 from spner.scoring.pool import pool
+from spner.scoring.rules import Rules
 from spner.scoring.schema import ScoresMadeWith, read_scores
 
 BY_LANGUAGE, BY_TAGGER, BY_FRACTION, OVER_PIPELINE, JOINED, ABLATION = KINDS = (

@@ -67,7 +67,7 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     )
     @functools.wraps(command)
     def with_rules(lang: str | None, labels: str, mapping: dict[str, str], discard: str, policy: str, **options: Any):
-        from spner.scoring.inputs import Rules
+        from spner.scoring.rules import Rules
 
         command(rules=Rules(lang, tuple(labels.split()), mapping, frozenset(discard.split()), policy), **options)
 

@@ -40,7 +40,7 @@ from spner.scoring.calibration import (
     judge_entities,
     judge_words,
 )
-from spner.scoring.ner import Pair
+from spner.scoring.transcripts import Pair
 
 SYSTEM_KEYS = ("model", "search", "tagger", "weights")  # of a set's record: what decides how hypotheses err
 

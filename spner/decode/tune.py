@@ -16,7 +16,8 @@ from spner.decode.beam_search import Hypothesis
 from spner.decode.config import LEXICON
 from spner.decode.parallel_search import prepare_search, run_plans, store
 from spner.decode.recogniser import compute_posteriors, load_recogniser
-from spner.scoring.ner import MatchCounts, Pair, count_matches
+from spner.scoring.f1 import MatchCounts, count_matches
+from spner.scoring.transcripts import Pair
 from spner.scoring.wer import ErrorCounts, count_errors
 from spner.text.tags import text_to_spans
 

@@ -13,8 +13,8 @@ from spner.core.files import read_json
 from spner.data.trainset import format_counts
 from spner.report.curves import plot_curves
 from spner.report.markdown import Run, write_results
-from spner.scoring.inputs import Rules
 from spner.scoring.options import Options
+from spner.scoring.rules import Rules
 from spner.scoring.score import write_scores
 from spner.scoring.table import format_table
 

@@ -13,8 +13,7 @@ import numpy as np
 from spner.core.datatypes import Timing
 from spner.scoring.alignment import align
 from spner.scoring.errors import match_mentions
-from spner.scoring.inputs import mentions_of
-from spner.scoring.ner import Pair
+from spner.scoring.transcripts import Pair, mentions_of
 
 LEAST = 1e-6  # confidences nearer to 0 or 1 count as this; the logit of 0 or 1 is infinite
 NUM_BINS = 10

@@ -7,13 +7,13 @@ import numpy as np
 
 from spner.core.errors import SpnerError
 from spner.scoring.counts import Table, sum_counts
-from spner.scoring.inputs import Phrases, Side, read_side
+from spner.scoring.inputs import Side, read_side, read_speakers
 from spner.scoring.options import Options, describe, sign
 from spner.scoring.pool import System, read_systems
 from spner.scoring.schema import SCHEMA, Comparison, Difference, Example
-from spner.scoring.score import read_speakers
 from spner.scoring.significance import compare_systems, p_value, percentile_interval, sum_groups
 from spner.scoring.table import format_head, format_number
+from spner.scoring.transcripts import Phrases
 
 TITLES = {
     "wer": "WER",

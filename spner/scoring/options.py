@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spner import __version__
 from spner.core.provenance import collect_versions, git_commit
-from spner.scoring.inputs import Rules
+from spner.scoring.rules import Rules
 from spner.scoring.schema import MadeWith
 from spner.scoring.significance import SEED
 

@@ -23,7 +23,8 @@ from spner.core.errors import SpnerError
 from spner.core.paths import ENTITIES, made_by
 from spner.data.datadir import find_sets
 from spner.data.stats import Mentions, format_list, most_frequent, select_label, sort_labels
-from spner.scoring.inputs import Rules, count_mentions, read_side
+from spner.scoring.inputs import count_mentions, read_side
+from spner.scoring.rules import Rules
 
 
 def compute_overlaps(

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from spner.scoring.corpus import count_sides, find_labels
 from spner.scoring.counts import Table, compute_scores
-from spner.scoring.inputs import Side, read_side, require_same_utterances
+from spner.scoring.inputs import Side, read_seen, read_side, read_speakers, require_same_utterances
 from spner.scoring.options import Options
 from spner.scoring.schema import Pooled
-from spner.scoring.score import count_sides, find_labels, read_seen, read_speakers
 from spner.scoring.significance import compute_intervals
 
 
@@ -46,7 +46,7 @@ def read_systems(ref: Side, systems: Mapping[str, Sequence[Path]], options: Opti
     every = [side for sides in hyps.values() for side in sides]
     for side in every:
         require_same_utterances(ref=ref, hyp=side)
-    labels, seen = find_labels(every, options.rules), read_seen(options)
+    labels, seen = find_labels(every, options.rules), read_seen(options.seen, options.rules)
     return [
         System(
             name,

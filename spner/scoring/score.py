@@ -2,59 +2,23 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-import numpy as np
-
-from spner.core.datatypes import Transcript
-from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, write_json
 from spner.core.paths import ENTITIES, GOLD_ENTITIES, utterances_file
-from spner.core.progress import Progress
-from spner.data.datadir import json_line, read_table
-from spner.scoring.counts import (
-    MATCHES,
-    MISSES,
-    POSITIONAL,
-    WORD_RATES,
-    Columns,
-    Table,
-    UtteranceCounter,
-    sum_counts,
-    word_rate,
-)
-from spner.scoring.errors import KINDS, NO_LABEL, EntityError, label_pairs
-from spner.scoring.inputs import (
-    AnyTranscript,
-    Rules,
-    Side,
-    count_mentions,
-    labels_of,
-    read_side,
-    require_same_utterances,
-)
-from spner.scoring.ner import EntityErrors, Key, MatchCounts, compute_macro_f1
+from spner.scoring.corpus import count_sides, find_labels
+from spner.scoring.counts import MATCHES, MISSES, WORD_RATES, Table, sum_counts, word_rate
+from spner.scoring.eer import EntityErrors
+from spner.scoring.errors import KINDS, NO_LABEL
+from spner.scoring.f1 import MatchCounts, compute_macro_f1
+from spner.scoring.inputs import read_seen, read_side, read_speakers, require_same_utterances
 from spner.scoring.options import Options, describe, sign
+from spner.scoring.rules import Rules
 from spner.scoring.schema import SCHEMA, ErrorRate, MatchScores, MissedRate, Scores, TimeScores
 from spner.scoring.significance import compute_intervals
 from spner.scoring.times import score_folder_times
 from spner.scoring.wer import ErrorCounts
-
-
-@dataclass
-class Account:
-    """The errors of a corpus's entities, by kind and by label."""
-
-    kinds: Counter[str]
-    labels: Counter[tuple[str, str]]
-
-    def add(self, errors: Sequence[EntityError], *, ref: AnyTranscript, hyp: AnyTranscript) -> None:
-        """Add one utterance."""
-        self.kinds.update(error.kind for error in errors)
-        self.labels.update(label_pairs(errors, ref=labels_of(ref), hyp=labels_of(hyp)))
-
 
 DEFAULTS = Options()
 
@@ -73,13 +37,12 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
     """
     ref_side, hyp_side = (read_side(path, options.rules, role=role) for path, role in ((ref, "ref"), (hyp, "hyp")))
     require_same_utterances(ref=ref_side, hyp=hyp_side)
-    seen = read_seen(options)
     table, account = count_sides(
         ref=ref_side,
         hyp=hyp_side,
         options=options,
         labels=find_labels([hyp_side], options.rules),
-        seen=seen,
+        seen=read_seen(options.seen, options.rules),
         details=details,
     )
     speakers = read_speakers(options.utt2spk, ref_side) if options.utt2spk else None
@@ -131,76 +94,6 @@ def _score_times(ref: Path, hyp: Path, rules: Rules) -> TimeScores | None:
     return score_folder_times(ref=folder, hyp=hyp, ref_entities=entities)
 
 
-def read_seen(options: Options) -> frozenset[Key] | None:
-    """Return the ``(label, phrase)`` of the training entities; None if none are given."""
-    if options.seen is None:
-        return None
-    return frozenset(count_mentions(read_side(options.seen, options.rules, role="ref")))
-
-
-def read_speakers(utt2spk: Path, ref: Side) -> list[str]:
-    """Return the speaker of each utterance, in the order of the table's rows.
-
-    Raises:
-        SpnerError: an utterance has no speaker.
-    """
-    speakers = read_table(utt2spk)
-    for utt_id in ref.utterances:
-        if utt_id not in speakers:
-            raise SpnerError(
-                f'{utt2spk}: utterance "{utt_id}" of {ref.where(utt_id)} is missing (expected <utt_id> '
-                "<spk_id> of every utterance)"
-            )
-    return [speakers[utt_id] for utt_id in sorted(ref.utterances)]
-
-
-def find_labels(sides: Sequence[Side], rules: Rules) -> list[str]:
-    """Return the scored labels in their order, then those of hypotheses that are not configured."""
-    found = {label for side in sides for transcript in side.utterances.values() for label in labels_of(transcript)}
-    return [*rules.scored_labels, *sorted(found.difference(rules.labels))]
-
-
-def count_sides(
-    *,
-    ref: Side,
-    hyp: Side,
-    options: Options,
-    labels: Sequence[str],
-    seen: frozenset[Key] | None,
-    details: TextIO | None = None,
-) -> tuple[Table, Account | None]:
-    """Count every utterance, in C order of ids.
-
-    Args:
-        ref: the references.
-        hyp: the hypotheses, of the same utterances.
-        options: of scoring.
-        labels: of the table; see :func:`find_labels`.
-        seen: see :func:`read_seen`.
-        details: gets the utterances; see :func:`score`.
-
-    Returns:
-        the table, and the account of the entities, None if positions are not known.
-    """
-    transcripts = [*ref.utterances.values(), *hyp.utterances.values()]
-    positional = all(isinstance(transcript, Transcript) for transcript in transcripts)
-    columns = Columns(labels)
-    counter = UtteranceCounter(columns, positional=positional, seen=seen, drop_empty_hyp=options.drop_empty_hyp)
-    rows = np.empty((len(ref.utterances), columns.width), dtype=np.int32)
-    account = Account(Counter(), Counter())
-    with Progress(len(rows), what="score", unit="utterances") as progress:
-        for number, utt_id in enumerate(sorted(ref.utterances)):
-            rows[number], errors = counter.count(utt_id, ref=ref, hyp=hyp)
-            if errors:
-                account.add(errors, ref=ref.utterances[utt_id], hyp=hyp.utterances[utt_id])
-            if details:
-                details.write(_format_utterance(utt_id, ref.utterances[utt_id], hyp.utterances[utt_id], errors))
-            progress.update()
-    undefined = {*(() if positional else POSITIONAL), *(("seen", "unseen") if seen is None else ())}
-    names = frozenset({*WORD_RATES, *MATCHES, *MISSES} - undefined)
-    return Table(columns, rows, names), account if positional else None
-
-
 def _format_counts(table: Table) -> dict[str, Any]:
     """Return the scores that sums of rows determine."""
     columns, totals = table.columns, table.totals()
@@ -236,15 +129,3 @@ def _format_confusion(cells: Counter[tuple[str, str]], labels: Sequence[str]) ->
     """Return the table ``[ref][hyp]``; there is no cell for (O, O)."""
     names = [*labels, NO_LABEL]
     return {ref: {hyp: cells[ref, hyp] for hyp in names if (ref, hyp) != (NO_LABEL, NO_LABEL)} for ref in names}
-
-
-def _format_utterance(utt_id: str, ref: AnyTranscript, hyp: AnyTranscript, errors: Sequence[EntityError]) -> str:
-    def side(transcript: AnyTranscript) -> dict[str, Any]:
-        if isinstance(transcript, Transcript):
-            entities = [{"label": e.label, "start": e.start, "end": e.end} for e in transcript.entities]
-        else:
-            entities = [{"label": label, "phrase": phrase} for label, phrase in transcript.mentions]
-        return {"words": transcript.words, "entities": entities}
-
-    kinds = [{"kind": error.kind, "ref": error.ref, "hyp": error.hyp} for error in errors]
-    return json_line({"utt_id": utt_id, "ref": side(ref), "hyp": side(hyp), "errors": kinds})

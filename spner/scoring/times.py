@@ -21,9 +21,9 @@ from spner.core.errors import SpnerError
 from spner.data.datadir import read_entities, read_timings, read_word_times
 from spner.scoring.calibration import compute_ece, judge_entities, judge_words
 from spner.scoring.errors import match_mentions
-from spner.scoring.inputs import mentions_of
-from spner.scoring.ner import MatchCounts, Pair
+from spner.scoring.f1 import MatchCounts
 from spner.scoring.schema import TimeScores
+from spner.scoring.transcripts import Pair, mentions_of
 
 Interval = tuple[float, float]
 """(start, end) in seconds, start <= end."""

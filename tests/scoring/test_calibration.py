@@ -14,7 +14,7 @@ from spner.scoring.calibration import (
     judge_entities,
     judge_words,
 )
-from spner.scoring.ner import Pair
+from spner.scoring.transcripts import Pair
 
 chances = st.floats(0, 1)
 

@@ -10,8 +10,8 @@ from spner import __version__
 from spner.cli import main
 from spner.core.errors import SpnerError
 from spner.scoring.compare import compare, format_comparison, group_systems
-from spner.scoring.inputs import Rules
 from spner.scoring.options import Options
+from spner.scoring.rules import Rules
 from spner.scoring.score import score
 
 REF = ["<PER> jan </NE> ziet <LOC> new york </NE>", "het is koud", "<LOC> rome </NE>", "<PER> piet </NE>"]

@@ -22,9 +22,10 @@ from spner.core.errors import SpnerError
 from spner.core.paths import utterances_file
 from spner.scoring.counts import compute_scores
 from spner.scoring.errors import NO_LABEL
-from spner.scoring.inputs import Rules, read_side
-from spner.scoring.ner import MATCHINGS, MatchCounts
+from spner.scoring.f1 import MATCHINGS, MatchCounts
+from spner.scoring.inputs import read_side
 from spner.scoring.options import Options
+from spner.scoring.rules import Rules
 from spner.scoring.score import score
 from spner.text.tags import POLICIES, spans_to_text, text_to_spans
 from tests.scoring.texts import (

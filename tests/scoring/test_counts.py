@@ -5,8 +5,9 @@ import pytest
 
 from spner.core.datatypes import LABELS
 from spner.scoring.counts import MATCHES, MISSES, WORD_RATES, Columns, compute_scores
-from spner.scoring.inputs import Rules
-from spner.scoring.ner import EntityErrors, MatchCounts
+from spner.scoring.eer import EntityErrors
+from spner.scoring.f1 import MatchCounts
+from spner.scoring.rules import Rules
 from spner.scoring.wer import ErrorCounts
 from tests.scoring.texts import count_texts, micro
 

@@ -5,7 +5,7 @@ import pytest
 from spner.core.datatypes import Transcript
 from spner.scoring.alignment import align
 from spner.scoring.errors import EntityError, find_errors, label_pairs, match_mentions
-from spner.scoring.inputs import labels_of
+from spner.scoring.transcripts import labels_of
 from spner.text.tags import text_to_spans
 
 

@@ -10,7 +10,9 @@ from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.paths import ENTITIES, TEXT
 from spner.data.datadir import write_entities, write_table
-from spner.scoring.inputs import Phrases, Rules, count_mentions, read_side, require_same_utterances
+from spner.scoring.inputs import count_mentions, read_side, require_same_utterances
+from spner.scoring.rules import Rules
+from spner.scoring.transcripts import Phrases
 from spner.text.tags import spans_to_text
 
 JAN = Transcript(("jan", "en", "piet"), (Entity(0, 1, "PER"), Entity(2, 3, "PER")))

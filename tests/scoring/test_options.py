@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from spner import __version__
-from spner.scoring.inputs import Rules
 from spner.scoring.options import Options, sign
+from spner.scoring.rules import Rules
 
 BEGIN = f"spner|v:{__version__}|"
 

@@ -13,7 +13,7 @@ from seqeval.scheme import IOB2
 
 from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.scoring.counts import Table
-from spner.scoring.inputs import Rules
+from spner.scoring.rules import Rules
 from spner.scoring.wer import ErrorCounts
 from spner.text.tags import bio_to_spans, spans_to_bio, spans_to_text, text_to_spans
 from tests.scoring.texts import ALL_LABELS, PAIRS, RULES, WORDS, count_texts, micro, taggings

@@ -15,8 +15,8 @@ from spner.core.errors import SpnerError
 from spner.core.paths import ENTITIES, GOLD_ENTITIES
 from spner.data.datadir import write_entities
 from spner.data.stats import Mentions
-from spner.scoring.inputs import Rules
 from spner.scoring.overlap import compute_overlap, compute_overlaps, count_shared, format_overlaps, read_mentions
+from spner.scoring.rules import Rules
 from spner.text.tags import text_to_spans
 
 TARGET = Counter({("LOC", "york"): 3, ("LOC", "new york"): 1, ("PER", "york"): 2, ("ORG", "de bank"): 4})

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from spner.core.errors import SpnerError
-from spner.scoring.inputs import Rules
 from spner.scoring.options import Options
 from spner.scoring.pool import pool
+from spner.scoring.rules import Rules
 from spner.scoring.score import score
 
 REF = ["<PER> jan </NE> ziet <LOC> rome </NE>", "het is koud"]

@@ -12,8 +12,8 @@ from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
 from spner.core.paths import ENTITIES, GOLD_ENTITIES, TEXT, utterances_file
 from spner.data.datadir import write_entities, write_table
-from spner.scoring.inputs import Rules
 from spner.scoring.options import Options
+from spner.scoring.rules import Rules
 from spner.scoring.score import score, write_scores
 from spner.scoring.table import format_table
 from spner.text.tags import text_to_spans

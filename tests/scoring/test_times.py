@@ -10,7 +10,6 @@ from spner.core import paths
 from spner.core.datatypes import Entity, Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.data.datadir import write_entities, write_word_times
-from spner.scoring.ner import Pair
 from spner.scoring.times import (
     OVERLAPS,
     BoundaryErrors,
@@ -23,6 +22,7 @@ from spner.scoring.times import (
     score_times,
     sum_boundary_errors,
 )
+from spner.scoring.transcripts import Pair
 
 FRAMES = {
     # reference, hypothesis, (tp, fp, fn) in frames of 10 ms

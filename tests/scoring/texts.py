@@ -8,11 +8,12 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from spner.core.datatypes import LABELS, Entity, Transcript
+from spner.scoring.corpus import Account, count_sides, find_labels
 from spner.scoring.counts import Table, sum_counts
-from spner.scoring.inputs import Rules, read_side
-from spner.scoring.ner import Key, MatchCounts
+from spner.scoring.f1 import Key, MatchCounts
+from spner.scoring.inputs import read_side
 from spner.scoring.options import Options
-from spner.scoring.score import Account, count_sides, find_labels
+from spner.scoring.rules import Rules
 from spner.text.tags import CLOSE, open_symbol
 
 ALL_LABELS = (*LABELS, "MISC")

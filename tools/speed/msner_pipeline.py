@@ -33,8 +33,8 @@ from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, read_lines
 from spner.core.paths import ENTITIES, TEXT
 from spner.data.datadir import write_entities, write_table
-from spner.scoring.inputs import Rules
 from spner.scoring.options import Options
+from spner.scoring.rules import Rules
 from spner.scoring.score import write_scores
 from spner.scoring.wer import ErrorCounts, count_errors
 from spner.tagger.annotate import tag_sentences

@@ -22,9 +22,11 @@ from typing import Any
 
 from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.data.datadir import write_entities
-from spner.scoring.inputs import Rules, read_side
+from spner.scoring.corpus import count_sides
+from spner.scoring.inputs import read_seen, read_side
 from spner.scoring.options import NUM_DRAWS, Options
-from spner.scoring.score import count_sides, read_seen, score
+from spner.scoring.rules import Rules
+from spner.scoring.score import score
 from spner.scoring.significance import compute_intervals
 from spner.text.tags import spans_to_bio
 
@@ -39,12 +41,12 @@ def make_utterances(num_utts: int) -> tuple[dict[str, Transcript], dict[str, Tra
     words = [f"word{number}" for number in range(VOCABULARY_SIZE)]
     refs, hyps = {}, {}
     for number in range(num_utts):
-        said = rng.choices(words, k=10)
-        heard = [rng.choice(words) if rng.random() < WORD_ERROR_RATE else word for word in said]
+        ref = rng.choices(words, k=10)
+        hyp = [rng.choice(words) if rng.random() < WORD_ERROR_RATE else word for word in ref]
         entity = Entity(2, 4, rng.choice(LABELS))
         wrong = rng.random() < LABEL_ERROR_RATE
-        refs[f"u{number:08}"] = Transcript(tuple(said), (entity,))
-        hyps[f"u{number:08}"] = Transcript(tuple(heard), (replace(entity, label="PER") if wrong else entity,))
+        refs[f"u{number:08}"] = Transcript(tuple(ref), (entity,))
+        hyps[f"u{number:08}"] = Transcript(tuple(hyp), (replace(entity, label="PER") if wrong else entity,))
     return refs, hyps
 
 
@@ -71,9 +73,8 @@ def main() -> None:
         options = Options(Rules("en"), seen=ref, num_draws=0)
         plain_s, scores = measure("spner: every score, files read", num_utts, lambda: score(ref, hyp, options))
         sides = {role: read_side(path, options.rules, role=role) for role, path in (("ref", ref), ("hyp", hyp))}
-        table, _ = count_sides(
-            ref=sides["ref"], hyp=sides["hyp"], options=options, labels=LABELS, seen=read_seen(options)
-        )
+        seen = read_seen(ref, options.rules)
+        table, _ = count_sides(ref=sides["ref"], hyp=sides["hyp"], options=options, labels=LABELS, seen=seen)
         title = f"spner: {NUM_DRAWS} bootstrap draws"
         measure(title, num_utts, lambda: compute_intervals([table], num_draws=NUM_DRAWS))
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

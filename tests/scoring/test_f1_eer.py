@@ -7,16 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spner.core.datatypes import LABELS, Entity, Transcript
-from spner.scoring.ner import (
-    MATCHINGS,
-    EntityErrors,
-    MatchCounts,
-    Pair,
-    compute_macro_f1,
-    count_matches,
-    count_missed,
-    count_missed_substr,
-)
+from spner.scoring.eer import EntityErrors, count_missed, count_missed_substr
+from spner.scoring.f1 import MATCHINGS, MatchCounts, compute_macro_f1, count_matches
+from spner.scoring.transcripts import Pair
 from spner.text.tags import text_to_spans
 
 

@@ -1,4 +1,4 @@
-"""Entity scores: F1 over multisets of entities, and the entity error rate (docs/metrics.md, sections 3 and 4).
+"""Entity F1: precision and recall over multisets of entities (docs/metrics.md, section 3).
 
 A matching gives each entity a key, which begins with its label. A reference and a predicted entity match when their
 keys are equal. Entities match one to one, within their utterance.
@@ -13,6 +13,7 @@ import numpy as np
 from spner.core.datatypes import Entity, Transcript
 from spner.scoring.ratio import Count, Ratio, divide
 from spner.scoring.schema import Match
+from spner.scoring.transcripts import Pair
 
 Key = tuple[str, *tuple[str | int, ...]]
 
@@ -22,14 +23,6 @@ MATCHINGS: dict[str, Callable[[Transcript, Entity], Key]] = {
     "f1_span": lambda utterance, entity: (entity.label, entity.start, entity.end),
     "f1_span_text": lambda utterance, entity: (entity.label, entity.start, entity.end, utterance.phrase(entity)),
 }
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Reference and hypothesis of one utterance, both in canonical form."""
-
-    ref: Transcript
-    hyp: Transcript
 
 
 @dataclass(frozen=True)
@@ -71,22 +64,6 @@ class MatchCounts:
             "fp": self.fp,
             "fn": self.fn,
         }
-
-
-@dataclass(frozen=True)
-class EntityErrors:
-    """Number of reference mentions, and of those that the hypotheses lack; counts of utterances add up."""
-
-    num_errors: Count = 0
-    num_entities: Count = 0
-
-    def __add__(self, other: "EntityErrors") -> "EntityErrors":
-        return EntityErrors(self.num_errors + other.num_errors, self.num_entities + other.num_entities)
-
-    @property
-    def rate(self) -> Ratio:
-        """Share of reference mentions, 0 to 1, that are missing; None without a reference mention."""
-        return divide(self.num_errors, self.num_entities, empty=None)
 
 
 @dataclass(frozen=True)
@@ -144,40 +121,3 @@ def compute_macro_f1(counts: Mapping[str, MatchCounts], *, labels: Collection[st
         return divide(f1.sum(axis=0), supported.sum(axis=0), empty=None)
     f1_of_supported = [each.f1 for each in own if each.tp + each.fn]
     return divide(sum(f1_of_supported), len(f1_of_supported), empty=0.0)
-
-
-def count_missed(mentions: Iterable[tuple[int, Sequence[str]]], *, hyp: Sequence[str]) -> int:
-    """Count the reference mentions whose words are not in the hypothesis, as whole words: the errors of the EER.
-
-    Labels of the hypothesis play no part.
-
-    Each hypothesis word serves one mention, longest mentions first, so that "york" cannot reuse "new york". Of
-    several occurrences the nearest to the mention's own position is used: a hypothesis equal to the reference then
-    misses none, while the leftmost could take words of another mention.
-
-    Args:
-        mentions: ``(position in the reference, words)``; position 0 if it is not known.
-        hyp: words of the hypothesis.
-    """
-    free: list[str | None] = list(hyp)
-    num_missed = 0
-    for position, words in sorted(mentions, key=lambda mention: (-len(mention[1]), mention[0])):
-        starts = find_occurrences(words, within=free)
-        if starts:
-            start = min(starts, key=lambda start: (abs(start - position), start))
-            free[start : start + len(words)] = [None] * len(words)
-        else:
-            num_missed += 1
-    return num_missed
-
-
-def find_occurrences(phrase: Sequence[str], *, within: Sequence[str | None]) -> list[int]:
-    """Return the positions at which a phrase (at least one word) begins."""
-    wanted, words, length = list(phrase), list(within), len(phrase)
-    return [s for s, word in enumerate(words) if word == wanted[0] and words[s : s + length] == wanted]
-
-
-def count_missed_substr(phrases: Iterable[str], *, hyp: Sequence[str]) -> int:
-    """Count the reference mentions that are no substring of the hypothesis: the paper's EER, "rom" in "promise" too."""
-    hyp_text = " ".join(hyp)
-    return sum(phrase not in hyp_text for phrase in phrases)
