@@ -11,7 +11,6 @@ from typing import Any
 import torch
 import yaml
 
-from spner.asr.launch import run_task
 from spner.asr.transfer import (
     MEAN,
     OUTPUT_LAYER,
@@ -230,7 +229,8 @@ def make_args(config: dict[str, Any], data: Path, dump: Path, exp: Path, *, ngpu
 
 
 def _run(args: Namespace) -> None:
-    args.dist_world_size = _choose_processes(args)
+    from spner.asr.task import SpnerTask
+
     steps = _count_steps(args)
     if not steps:
         raise SpnerError(
@@ -239,15 +239,7 @@ def _run(args: Namespace) -> None:
         )
     if args.scheduler == "onecyclelr" and "total_steps" not in args.scheduler_conf:
         args.scheduler_conf["total_steps"] = steps
-    run_task(args)
-
-
-def _choose_processes(args: Namespace) -> int | None:
-    """Return in how many processes a CPU trains: each takes a part of every batch, so no set may be smaller."""
-    if args.ngpu or not args.dist_world_size:
-        return args.dist_world_size
-    sizes = [len(Path(files[0]).read_bytes().splitlines()) for files in (args.train_shape_file, args.valid_shape_file)]
-    return min(args.dist_world_size, *sizes)
+    SpnerTask.main(args)
 
 
 def _count_steps(args: Namespace) -> int:
@@ -262,7 +254,7 @@ def _count_steps(args: Namespace) -> int:
         sort_in_batch=args.sort_in_batch,
         sort_batch=args.sort_batch,
         drop_last=args.drop_last_iter,
-        min_batch_size=args.dist_world_size or 1,
+        min_batch_size=1,
         fold_lengths=args.fold_length,
     )
     lengths = dict(line.split() for line in open(args.train_shape_file[0], encoding="utf-8"))

@@ -37,7 +37,7 @@ def map_processes(
             return
         # Spawned workers inherit no locked file and no half-built library state, as forked ones would.
         pool = ProcessPoolExecutor(
-            num_workers, mp_context=get_context("spawn"), initializer=end_with_parent, initargs=(os.getpid(),)
+            num_workers, mp_context=get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
         )
         try:
             for result in pool.map(function, items):
@@ -47,8 +47,8 @@ def map_processes(
             pool.shutdown(cancel_futures=True)
 
 
-def end_with_parent(parent: int) -> None:
-    """End this process soon after its parent is gone; a killed parent cannot stop it."""
+def _end_with(parent: int) -> None:
+    """End this worker soon after its parent is gone; a killed parent cannot stop it."""
 
     def watch() -> None:
         while os.getppid() == parent:
