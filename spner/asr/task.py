@@ -6,6 +6,7 @@ import datetime
 import logging
 import os
 import time
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,12 @@ class SpnerTask(ASRTask):
     """ESPnet's ASR task with :class:`SpnerTrainer` and models in which batch mates do not affect each other."""
 
     trainer = SpnerTrainer
+
+    @classmethod
+    def add_task_arguments(cls, parser: ArgumentParser) -> None:
+        """Add the one key that is not ESPnet's."""
+        super().add_task_arguments(parser)
+        parser.add_argument("--num_threads", type=int, help="CPU threads of PyTorch; unset: its own choice")
 
     @classmethod
     def build_model(cls, args: Any) -> ESPnetASRModel:

@@ -23,6 +23,7 @@ from spner.asr.transfer import (
 )
 from spner.core import paths
 from spner.core.configs import merge_configs
+from spner.core.devices import use_threads
 from spner.core.errors import SpnerError, nearest
 from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, remove, write_json
 from spner.core.provenance import collect_versions, git_commit
@@ -239,6 +240,7 @@ def _run(args: Namespace) -> None:
         )
     if args.scheduler == "onecyclelr" and "total_steps" not in args.scheduler_conf:
         args.scheduler_conf["total_steps"] = steps
+    use_threads(args.num_threads)
     SpnerTask.main(args)
 
 

@@ -70,6 +70,8 @@ cli.add_command(recipe.recipe_names_command)
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; a user's mistake ends in one line and exit code 2."""
     _set_up_logging()
+    # Idle OpenMP threads sleep instead of spinning: spinning ones take the cores from whoever has work for them.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         cli.main(arguments, prog_name="spner", standalone_mode=False)
     except click.NoSuchOption as error:

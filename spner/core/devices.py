@@ -1,5 +1,7 @@
 """The device that tensors are computed on."""
 
+import os
+
 import torch
 
 BFLOAT16_UNITS = ("avx512_bf16", "amx_bf16", "bf16")  # as x86-64 and Arm name them
@@ -13,3 +15,9 @@ def choose_device(device: str) -> str:
 def has_bfloat16(device_type: str) -> bool:
     """Whether the device multiplies bfloat16 in hardware; without it, autocast on a CPU is slower than float32."""
     return device_type == "cuda" or any(torch.cpu.get_capabilities().get(unit) for unit in BFLOAT16_UNITS)
+
+
+def use_threads(num_threads: int | None) -> None:
+    """Compute with so many CPU threads; ``OMP_NUM_THREADS``, where it is set, or None leaves PyTorch's choice."""
+    if num_threads and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(num_threads)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spner.core.datatypes import LABELS, Transcript
-from spner.core.devices import choose_device
+from spner.core.devices import choose_device, use_threads
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_path, fingerprint, read_json, remove, write_json
 from spner.tagger.conll import read_conll
@@ -56,7 +56,6 @@ def train_tagger(
     learning_rate: float | None = None,
     batch_tokens: int = 1024,
     seed: int = 0,
-    num_threads: int | None = None,
     device: str = "auto",
 ) -> dict[str, Any]:
     """Train a tagger into ``out``, which appears only when complete; the same call again returns its scores at once.
@@ -76,8 +75,7 @@ def train_tagger(
         epochs: None is 15 from scratch, 3 for fine-tuning.
         learning_rate: None is 1.5e-3 from scratch, 3e-5 for fine-tuning.
         batch_tokens: subwords of a batch, padding included.
-        seed: random seed; results are the same on one machine with one number of threads.
-        num_threads: CPU threads; None leaves torch's choice.
+        seed: random seed; results are the same on one machine, of fine-tuning with one number of threads.
         device: torch device; ``auto`` takes a GPU if there is one.
 
     Returns:
@@ -86,6 +84,8 @@ def train_tagger(
     Raises:
         SpnerError: a file or the model cannot be used, or ``out`` holds something else.
     """
+    import torch
+
     default = FINE_TUNING if model else FROM_NOTHING
     recipe = TrainingOptions(**asdict(default) | _given(epochs=epochs, learning_rate=learning_rate))
     record = {
@@ -108,7 +108,8 @@ def train_tagger(
             name: match_speech(sentences, speech_lang, noise=noise if name == "train" else 0.0, seed=seed)
             for name, sentences in sets.items()
         }
-    _set_up(num_threads, seed)
+    use_threads(None if model else 1)  # as conf/train_mini.yaml: the small model's operations are small
+    torch.manual_seed(seed)
     tagger, coarse = _make_tagger(model, sets["train"], choose_device(device))
     rng = random.Random(seed)
     trainer = Trainer(tagger, sets["train"], recipe, coarse=coarse, batch_tokens=batch_tokens, rng=rng)
@@ -201,14 +202,6 @@ def _make_tagger(name: str | None, sentences: list[Transcript], device: str) -> 
         model = from_pretrained(AutoModelForTokenClassification, name, ignore_mismatched_sizes=True, **labels)
         coarse = []
     return Tagger(model.to(device), make_encoder(tokenizer, model.config), BIO_TAGS), coarse
-
-
-def _set_up(num_threads: int | None, seed: int) -> None:
-    import torch
-
-    if num_threads:
-        torch.set_num_threads(num_threads)
-    torch.manual_seed(seed)
 
 
 def _given(**options: Any) -> dict[str, Any]:

@@ -91,7 +91,6 @@ def files(tmp_path: Path) -> dict[str, Any]:
         "dev": write_conll(tmp_path / "dev", num_sentences=20, seed=2),
         "test": write_conll(tmp_path / "test", num_sentences=20, seed=3),
         "epochs": 5,
-        "num_threads": 1,
         "batch_tokens": 256,
         "learning_rate": 3e-3,
         "device": "cpu",
