@@ -1,6 +1,5 @@
 """What a command asks of a beam search: a decode configuration, a language model, tuned weights."""
 
-import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from spner.core import paths
 from spner.core.configs import merge_configs
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, read_json
+from spner.core.resume import find_record
 from spner.decode.config import LEXICON, DecodeConfig, make_decode_config
 from spner.lm.build import TOKEN, WORD
 
@@ -75,8 +75,8 @@ def identify(exp: Path, options: BeamOptions, config: DecodeConfig) -> dict[str,
     """Return what a search's weights were tuned for: recogniser, language model, configuration."""
     arpa = find_arpa(options.lm, config)
     model = fingerprint([exp / paths.CONFIG, chosen_checkpoint(exp)])
-    tuned_for = {"model": model, "lm": fingerprint([arpa]) if arpa else None, "config": asdict(config)}
-    return json.loads(json.dumps(tuned_for))  # as it is read again: tuples are lists there
+    lm = fingerprint([arpa]) if arpa else None
+    return {"tuned_for": {"model": model, "lm": lm, "config": asdict(config)}}
 
 
 def apply_tuned(exp: Path, options: BeamOptions, config: DecodeConfig) -> DecodeConfig:
@@ -92,8 +92,8 @@ def apply_tuned(exp: Path, options: BeamOptions, config: DecodeConfig) -> Decode
     tuned = paths.tuned_file(exp, options.name)
     if not tuned.exists():
         return config
-    record = read_json(tuned)
-    if record["tuned_for"] != identify(exp, options, config):
+    record = find_record(tuned, identify(exp, options, config))
+    if record is None:
         raise SpnerError(
             f"{tuned}: was tuned for another recogniser, language model or configuration; "
             "run spner tune again, or remove it"

@@ -1,9 +1,5 @@
 """``spner calibrate``: raw confidences of hypotheses -> chances of being right, fitted on dev.
 
-Decoding keeps the raw confidences beside the hypotheses, in ``raw_confidences.jsonl``::
-
-    {"utt_id": "…", "words": [0.98213, 0.87031], "entities": [0.91344]}
-
 Calibration judges dev's hypotheses by dev's references and writes the confidences in ``entities.jsonl`` of every
 decoded set anew, always from the raw ones: a second run changes nothing, and a run after a stopped one ends the same.
 ``exp/<tag>/decode/calibration.json`` tells what was fitted::
@@ -20,18 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from spner.core import paths
-from spner.core.datatypes import Timing, Transcript
 from spner.core.errors import SpnerError
-from spner.core.files import atomic_text, locked, read_json, write_json
-from spner.data.datadir import (
-    json_line,
-    read_entities,
-    read_records,
-    read_timings,
-    refuse_twice,
-    require_keys,
-    write_entities,
-)
+from spner.core.files import locked, read_json, write_json
+from spner.data.datadir import read_entities, write_entities
+from spner.decode.hypotheses import read_raw_timings
 from spner.scoring.calibration import (
     Calibration,
     TimingCalibration,
@@ -82,22 +70,6 @@ def calibrate_sets(data: Path, exp: Path) -> dict[str, Any] | None:
     return fitted
 
 
-def write_hypotheses(folder: Path, transcripts: dict[str, Transcript], raw: dict[str, Timing]) -> None:
-    """Write ``entities.jsonl`` of a decoded set with raw confidences, and these once more, not rounded.
-
-    Args:
-        folder: ``exp/decode/<set>``.
-        transcripts: words and entities of every hypothesis.
-        raw: the timings of those that have one.
-    """
-    with atomic_text(folder / paths.RAW_CONFIDENCES) as file:
-        for utt_id in sorted(raw):
-            timing = raw[utt_id]
-            words, entities = list(timing.word_confidences), list(timing.entity_confidences)
-            file.write(json_line({"utt_id": utt_id, "words": words, "entities": entities}))
-    write_entities(folder / paths.ENTITIES, transcripts, raw)
-
-
 def format_fitted(fitted: dict[str, Any]) -> str:
     """Return one line to print."""
     errors = [
@@ -139,7 +111,7 @@ def _fit(folder: Path, references: Path) -> dict[str, Any]:
         raise SpnerError(
             f"{references}: its utterances are not those of {folder / paths.ENTITIES}; rerun the stages 1, 2 and 5"
         )
-    raw = _read_raw(folder)
+    raw = read_raw_timings(folder)
     pairs = {utt_id: Pair(ref=refs[utt_id], hyp=hyps[utt_id]) for utt_id in raw}
     return {
         "references": references.name,
@@ -169,36 +141,7 @@ def _fit_kind(raw: list[float], right: list[bool]) -> dict[str, Any]:
 
 def _write_confidences(folder: Path, calibration: TimingCalibration | None) -> None:
     """Write a set's entities file anew, with its raw confidences or with calibrated ones."""
-    timings = _read_raw(folder)
+    timings = read_raw_timings(folder)
     if calibration:
         timings = {utt_id: calibration.apply(timing) for utt_id, timing in timings.items()}
     write_entities(folder / paths.ENTITIES, read_entities(folder / paths.ENTITIES), timings)
-
-
-def _read_raw(folder: Path) -> dict[str, Timing]:
-    """Return the timings of a set's hypotheses with their raw confidences.
-
-    Raises:
-        SpnerError: they are missing, malformed, or those of other hypotheses.
-    """
-    path, hyps = folder / paths.RAW_CONFIDENCES, folder / paths.ENTITIES
-    written = read_timings(hyps)
-    raw: dict[str, Timing] = {}
-    for line_number, record in read_records(path):
-        where = f"{path}:{line_number}"
-        require_keys(record, {"utt_id": str, "words": list, "entities": list}, where)
-        utt_id, words, entities = record["utt_id"], tuple(record["words"]), tuple(record["entities"])
-        refuse_twice(utt_id, raw, where)
-        if utt_id not in written or len(entities) != len(written[utt_id].entity_confidences):
-            raise _other_hypotheses(path, hyps)
-        try:
-            raw[utt_id] = Timing(written[utt_id].word_times, words, entities)
-        except (TypeError, ValueError) as error:
-            raise SpnerError(f"{where}: {error} (expected confidences of 0 to 1); rerun {paths.STAGE_5}") from error
-    if raw.keys() != written.keys():
-        raise _other_hypotheses(path, hyps)
-    return raw
-
-
-def _other_hypotheses(path: Path, hyps: Path) -> SpnerError:
-    return SpnerError(f"{path}: its words and entities are not those of {hyps}; decode the set again")

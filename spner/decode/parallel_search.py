@@ -3,7 +3,6 @@
 The posteriors wait in a file, and each process builds the search of a plan, which travels there by pickling.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -112,7 +111,7 @@ class BeamSearch:
         plan: what each process builds it from.
         num_best: hypotheses to keep of each utterance.
         num_workers: processes.
-        record: what decides on the hypotheses, as JSON.
+        record: what decides the hypotheses.
     """
 
     plan: SearchPlan
@@ -143,7 +142,6 @@ def open_search(data: Path, exp: Path, options: BeamOptions) -> Iterator[BeamSea
         arpa = boost_lm(options.boost, options.lm, exp, lang=read_json(data / paths.REPORT)["settings"]["lang"])
     record = {"config": asdict(config), "lm": fingerprint([arpa]) if arpa else None, "num_best": options.num_best}
     with prepare_search(exp, arpa, config) as plan:
-        record = json.loads(json.dumps(record))  # as it is read again: tuples are lists there
         yield BeamSearch(plan, options.num_best, options.num_workers, record)
 
 

@@ -1,9 +1,10 @@
-"""The pipeline system: a recogniser's hypotheses -> a text tagger -> an E2E system's files.
+"""``spner pipeline``: a recogniser's hypotheses -> a text tagger -> an E2E system's files.
 
 A word keeps the times and the confidence that it has in the recogniser's folder; an entity's times are its words', and
 its raw confidence is their geometric mean, for :mod:`spner.decode.calibrate` like an E2E system's.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,8 @@ from spner.core import paths
 from spner.core.datatypes import LABELS, Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, locked, read_json, write_json
-from spner.data.datadir import read_entities, read_timings, write_table
-from spner.decode.calibrate import write_hypotheses
+from spner.data.datadir import read_entities, read_timings
+from spner.decode.hypotheses import Hypotheses, refuse_other_system, write_once
 from spner.tagger.model import BATCH_TOKENS, Tagger, fingerprint_model, load_tagger
 from spner.text.tags import bio_to_spans, spans_to_text
 
@@ -34,25 +35,42 @@ def tag_sets(asr: Path, exp: Path, set_names: Sequence[str], *, tagger: str, dev
     Raises:
         SpnerError: a set is not decoded, the tagger cannot be used, or ``exp`` holds something else.
     """
-    _refuse_other_system(exp, asr)
+    system = {"model": str(asr), "tagger": tagger}
+    refuse_other_system(exp, system)
     weights = fingerprint_model(tagger)
-    loaded: Tagger | None = None
+    load = functools.cache(lambda: load_tagger(tagger, device=device))
     with locked(exp / "decode"):
-        write_json(exp / paths.SYSTEM, {"model": str(asr), "tagger": tagger})
+        write_json(exp / paths.SYSTEM, system)
+
+        def tag_set(decoded: Path) -> Hypotheses:
+            return tag(load(), read_entities(decoded), read_timings(decoded))
+
         for set_name in set_names:
-            hyps = paths.decode_dir(asr, set_name) / paths.ENTITIES
-            if not hyps.with_name(paths.DECODE_RECORD).exists():
-                raise SpnerError(f"{hyps.parent}: holds no finished hypotheses; stage 5 (spner decode) makes them")
-            decoded = read_json(hyps.with_name(paths.DECODE_RECORD))
-            record = {"tagger": tagger, "weights": weights, "hyps": fingerprint([hyps])}
-            record |= {"model": decoded["model"], "search": decoded["search"]}
-            done = paths.decode_dir(exp, set_name) / paths.DECODE_RECORD
-            if done.exists() and read_json(done) == record:
-                continue
-            loaded = loaded or load_tagger(tagger, device=device)
-            done.unlink(missing_ok=True)
-            _tag_set(hyps, done.parent, loaded)
-            write_json(done, record)
+            decoded = paths.decode_dir(asr, set_name) / paths.ENTITIES
+            recogniser = _identify_recogniser(decoded.parent)
+            identity = {**recogniser, "tagger": tagger, "weights": weights, "hyps": fingerprint([decoded])}
+            write_once(exp, set_name, identity, functools.partial(tag_set, decoded))
+
+
+def _identify_recogniser(folder: Path) -> dict[str, Any]:
+    """Return the model and the search that wrote the hypotheses in a folder."""
+    record = folder / paths.DECODE_RECORD
+    if not record.exists():
+        raise SpnerError(f"{folder}: holds no finished hypotheses; stage 5 (spner decode) makes them")
+    return {key: value for key, value in read_json(record).items() if key in ("model", "search")}
+
+
+def tag(tagger: Tagger, decoded: dict[str, Transcript], timings: dict[str, Timing]) -> Hypotheses:
+    """Return decoded words with the tagger's entities and their times.
+
+    Args:
+        tagger: it gets the words as they were decoded.
+        decoded: words; entities on them are not looked at.
+        timings: of the utterances that have one.
+    """
+    tagged = tag_words(tagger, decoded)
+    texts = {utt_id: spans_to_text(transcript) for utt_id, transcript in tagged.items()}
+    return Hypotheses(texts, tagged, {utt_id: time_entities(tagged[utt_id], one) for utt_id, one in timings.items()})
 
 
 def tag_words(tagger: Tagger, hyps: dict[str, Transcript]) -> dict[str, Transcript]:
@@ -70,20 +88,3 @@ def time_entities(transcript: Transcript, words: Timing) -> Timing:
     return Timing(
         words.word_times, words.word_confidences, tuple(math.prod(one) ** (1 / len(one)) for one in confidences)
     )
-
-
-def _tag_set(hyps: Path, out: Path, tagger: Tagger) -> None:
-    tagged = tag_words(tagger, read_entities(hyps))
-    timings = read_timings(hyps)
-    raw = {utt_id: time_entities(tagged[utt_id], timing) for utt_id, timing in timings.items()}
-    write_table(out / paths.TEXT, {utt_id: spans_to_text(one) for utt_id, one in tagged.items()})
-    write_hypotheses(out, tagged, raw)
-
-
-def _refuse_other_system(exp: Path, asr: Path) -> None:
-    advice = "expected a folder for the pipeline alone; give another --tag"
-    if (exp / paths.CONFIG).exists():
-        raise SpnerError(f"{exp}: holds a training of its own ({advice})")
-    system: dict[str, Any] = read_json(exp / paths.SYSTEM) if (exp / paths.SYSTEM).exists() else {}
-    if system and (system["model"] != str(asr) or "tagger" not in system):
-        raise SpnerError(f"{exp}: holds hypotheses of {system['model']} ({advice})")

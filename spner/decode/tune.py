@@ -8,12 +8,13 @@ from typing import Any
 from spner.core import paths
 from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
-from spner.core.files import locked, read_json, write_json
+from spner.core.files import locked
+from spner.core.resume import once
 from spner.data.datadir import read_entities, read_table
 from spner.data.tokens import tokens_to_words
 from spner.decode.beam_options import BeamOptions, find_arpa, identify, read_options
 from spner.decode.beam_search import Hypothesis
-from spner.decode.config import LEXICON
+from spner.decode.config import LEXICON, DecodeConfig
 from spner.decode.parallel_search import prepare_search, run_plans, store
 from spner.decode.recogniser import compute_posteriors, load_recogniser
 from spner.scoring.f1 import MatchCounts, count_matches
@@ -40,32 +41,35 @@ def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size
     config = read_options(options)
     if options.lm is None:
         raise SpnerError("--lm: is missing; without a language model there are no weights to choose")
-    tuned_for = identify(exp, options, config)
-    result = paths.tuned_file(exp, options.name)
     refs = _read_refs(data / paths.DEV)
-    with locked(exp / "decode"), prepare_search(exp, find_arpa(options.lm, config), config) as plan:
-        if result.exists() and (record := read_json(result))["tuned_for"] == tuned_for:
-            return record
-        word_scores = config.tune_word_score if config.search == LEXICON else (config.word_score,)
-        configs = [replace(config, lm_weight=w, word_score=s) for w, s in product(config.tune_lm_weight, word_scores)]
-        recogniser = load_recogniser(exp, device=device)
-        batches = compute_posteriors(recogniser, data / paths.DEV, batch_size=batch_size, what="decode dev")
-        stored = store(batches, plan.work / "posteriors")
-        plans = [replace(plan, config=one) for one in configs]
-        found = run_plans(plans, stored, num_best=1, num_workers=options.num_workers, what="tune")
-        grid = []
-        for one, hyps in zip(configs, found, strict=True):
-            scores = _score(refs, hyps, recogniser.token_list)
-            grid.append({"lm_weight": one.lm_weight, "word_score": one.word_score, **scores})
-        best = min(grid, key=lambda row: (-row["f1"], row["wer"]))
-        record = {
-            "lm_weight": best["lm_weight"],
-            "word_score": best["word_score"],
-            "grid": grid,
-            "tuned_for": tuned_for,
-        }
-        write_json(result, record)
-    return record
+
+    def search_grid() -> dict[str, Any]:
+        arpa = find_arpa(options.lm, config)
+        with prepare_search(exp, arpa, config) as plan:
+            recogniser = load_recogniser(exp, device=device)
+            batches = compute_posteriors(recogniser, data / paths.DEV, batch_size=batch_size, what="decode dev")
+            stored = store(batches, plan.work / "posteriors")
+            plans = [replace(plan, config=one) for one in make_grid(config)]
+            found = run_plans(plans, stored, num_best=1, num_workers=options.num_workers, what="tune")
+            rows = [
+                {
+                    "lm_weight": one.config.lm_weight,
+                    "word_score": one.config.word_score,
+                    **_score(refs, hyps, recogniser.token_list),
+                }
+                for one, hyps in zip(plans, found, strict=True)
+            ]
+        best = min(rows, key=lambda row: (-row["f1"], row["wer"]))
+        return {"lm_weight": best["lm_weight"], "word_score": best["word_score"], "grid": rows}
+
+    with locked(exp / paths.DECODE):
+        return once(paths.tuned_file(exp, options.name), identify(exp, options, config), search_grid)
+
+
+def make_grid(config: DecodeConfig) -> list[DecodeConfig]:
+    """Return the configurations to compare; only a lexicon search has word scores."""
+    word_scores = config.tune_word_score if config.search == LEXICON else (config.word_score,)
+    return [replace(config, lm_weight=w, word_score=s) for w, s in product(config.tune_lm_weight, word_scores)]
 
 
 def _read_refs(folder: Path) -> dict[str, Transcript]:

@@ -248,7 +248,7 @@ def test_hypotheses_of_two_models_do_not_mix(
     assert "holds a training of its own" in decode(source, model=other)
     exp = tmp_path / "exp"
     decode_sets(prepared.data, exp, ["dev"], device="cpu", batch_size=8, model=source)
-    advice = f"{exp}: holds hypotheses of {source}; give --model {source}, or another --tag"
+    advice = f"{exp}: holds hypotheses of --model {source}; give that, or another --tag"
     assert decode(exp, model=other) == decode(exp) == advice
     assert "holds hypotheses of a model that was trained elsewhere" in refusal(prepared, dump, exp, repo_root)
     assert "stage 4 makes it" in decode(tmp_path / "new", model=tmp_path)

@@ -12,7 +12,9 @@ from spner.core.datatypes import Entity, Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_json, write_json
 from spner.data.datadir import read_timings, write_entities
-from spner.decode.calibrate import calibrate_sets, format_fitted, write_hypotheses
+from spner.decode.calibrate import calibrate_sets, format_fitted
+from spner.decode.hypotheses import Hypotheses, write_once
+from spner.text.tags import spans_to_text
 
 REFS = {f"u{i}": Transcript(("in", "delft"), (Entity(1, 2, "LOC"),)) for i in range(40)}
 # Every second utterance is wrong, and less sure.
@@ -25,9 +27,10 @@ def write_set(
     exp: Path, set_name: str, raw: dict[str, Timing] = RAW, *, hyps: dict[str, Transcript] = HYPS, **record: Any
 ) -> Path:
     """Write the hypotheses of a set as decoding does, and return its folder."""
+    decoded = Hypotheses({utt_id: spans_to_text(one) for utt_id, one in hyps.items()}, hyps, raw)
     folder = paths.decode_dir(exp, set_name)
-    write_hypotheses(folder, hyps, raw)
-    write_json(folder / paths.DECODE_RECORD, {**SYSTEM, "audio": set_name, **record})
+    (folder / paths.DECODE_RECORD).unlink(missing_ok=True)
+    write_once(exp, set_name, {**SYSTEM, "audio": set_name, **record}, lambda: decoded)
     return folder
 
 
@@ -207,7 +210,6 @@ def test_references_of_other_utterances_are_refused(data: Path, exp: Path) -> No
 def test_raw_confidences_that_do_not_fit_the_hypotheses_are_one_line(
     data: Path, exp: Path, line: str, message: str
 ) -> None:
-    folder = paths.decode_dir(exp, paths.TEST)
-    write_hypotheses(folder, {"u0": HYPS["u0"]}, {"u0": RAW["u0"]})
+    folder = write_set(exp, paths.TEST, {"u0": RAW["u0"]}, hyps={"u0": HYPS["u0"]})
     (folder / paths.RAW_CONFIDENCES).write_text(line and f"{line}\n")
     assert message in refusal(data, exp) and "\n" not in refusal(data, exp)
