@@ -174,25 +174,49 @@ def read_timings(path: Path) -> dict[str, Timing]:
     """Read the times and confidences of a decode folder's entities file; utterances without any are left out.
 
     Raises:
-        SpnerError: as :func:`read_word_times` does, or confidences that are not one a word or entity, 0 to 1.
+        SpnerError: as :func:`parse_timing`.
     """
+    found = ((record, parse_timing(record, path, line_number)) for line_number, record in read_records(path))
+    return {record["utt_id"]: timing for record, timing in found if timing is not None}
+
+
+def read_timed_entities(path: Path) -> tuple[dict[str, Transcript], dict[str, Timing]]:
+    """Read what :func:`read_entities` and :func:`read_timings` read, at once.
+
+    Raises:
+        SpnerError: as these.
+    """
+    transcripts: dict[str, Transcript] = {}
     timings: dict[str, Timing] = {}
     for line_number, record in read_records(path):
-        if "word_times" not in record:
-            continue
-        kinds = {"utt_id": str, "entities": list, "word_times": list, "word_confidences": list}
         where = f"{path}:{line_number}"
-        require_keys(record, kinds, where)
-        times = _read_intervals(record["word_times"], path, line_number)
-        try:
-            entities = tuple(float(entity["confidence"]) for entity in record["entities"])
-            timings[record["utt_id"]] = Timing(times, tuple(map(float, record["word_confidences"])), entities)
-        except (KeyError, TypeError, ValueError) as error:
-            raise SpnerError(
-                f"{path}:{line_number}: {error} (expected a confidence of 0 to 1 for each word and "
-                f"entity); {_mend(path)}"
-            ) from error
-    return timings
+        transcript, timing = parse_transcript(record, where), parse_timing(record, path, line_number)
+        utt_id = record["utt_id"]
+        refuse_twice(utt_id, transcripts, where)
+        transcripts[utt_id] = transcript
+        if timing is not None:
+            timings[utt_id] = timing
+    return transcripts, timings
+
+
+def parse_timing(record: Any, path: Path, line_number: int) -> Timing | None:
+    """Return the times and confidences of one record of a decode folder's entities file; None if it has none.
+
+    Raises:
+        SpnerError: as :func:`read_word_times` does, or confidences that are not one a word or entity, 0 to 1.
+    """
+    if "word_times" not in record:
+        return None
+    kinds = {"utt_id": str, "entities": list, "word_times": list, "word_confidences": list}
+    require_keys(record, kinds, f"{path}:{line_number}")
+    times = _read_intervals(record["word_times"], path, line_number)
+    try:
+        entities = tuple(float(entity["confidence"]) for entity in record["entities"])
+        return Timing(times, tuple(map(float, record["word_confidences"])), entities)
+    except (KeyError, TypeError, ValueError) as error:
+        raise SpnerError(
+            f"{path}:{line_number}: {error} (expected a confidence of 0 to 1 for each word and entity); {_mend(path)}"
+        ) from error
 
 
 def write_word_times(path: Path, times: dict[str, WordTimes]) -> None:

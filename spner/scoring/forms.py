@@ -13,11 +13,11 @@ import re
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spner.core.datatypes import Transcript
+from spner.core.datatypes import Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_lines
 from spner.core.paths import ENTITIES, TEXT, made_by
@@ -26,6 +26,7 @@ from spner.data.datadir import (
     read_entities,
     read_records,
     read_table,
+    read_timed_entities,
     require_keys,
     split_row,
 )
@@ -40,22 +41,34 @@ ANY_OPEN = "<(?!UNK>)[A-Z][A-Z0-9_-]*>"
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One utterance as its file has it; where its symbols are illegal, all its tokens in canonical form, too."""
+    """One utterance as its file has it.
+
+    Attributes:
+        utt_id: its id.
+        where: file and line.
+        transcript: its words and entities.
+        tokens: where its symbols are illegal, all its words and symbols in canonical form.
+        illegal: illegal events by kind, where there are any.
+        stored: words and entities as the entities file has them, where times are asked for.
+        timing: times and confidences of ``stored``, where times are asked for and it has any.
+    """
 
     utt_id: str
     where: str
     transcript: AnyTranscript
     tokens: list[str] | None = None
     illegal: Counter[str] | None = None
+    stored: Transcript | None = None
+    timing: Timing | None = None
 
 
-def open_side(path: Path, rules: Rules) -> tuple[Path, Iterator[Read]]:
+def open_side(path: Path, rules: Rules, *, with_times: bool = False) -> tuple[Path, Iterator[Read]]:
     """Return the file that errors about an utterance point to, and what its form's reader yields."""
     try:
         if path.is_dir():
-            return path / TEXT, _read_folder(path, rules)
+            return path / TEXT, _read_folder(path, rules, with_times)
         if path.is_file():
-            return path, _read_json(path) if _starts_json(path) else _read_tagged(path, rules)
+            return path, _read_json(path, with_times) if _starts_json(path) else _read_tagged(path, rules)
     except OSError as error:
         raise SpnerError(f"{path}: cannot be read ({error.strerror}; expected {FORMS})") from error
     raise SpnerError(f"{path}: no such file or folder (expected {FORMS})")
@@ -66,11 +79,11 @@ def _starts_json(path: Path) -> bool:
         return file.read(len(BOM_UTF8) + 1).removeprefix(BOM_UTF8)[:1] == b"{"
 
 
-def _read_folder(folder: Path, rules: Rules) -> Iterator[Read]:
+def _read_folder(folder: Path, rules: Rules, with_times: bool) -> Iterator[Read]:
     """Read ``text`` and ``entities.jsonl``; a text without any symbol is tagged by its entities."""
     text_file, entities_file = folder / TEXT, folder / ENTITIES
     texts = read_table(text_file)
-    entities = read_entities(entities_file)
+    entities, timings = read_timed_entities(entities_file) if with_times else (read_entities(entities_file), {})
     require_same_ids(text_file, texts, entities_file, entities)
     lines = {utt_id: number for number, utt_id in enumerate(entities, start=1)}
     for number, (utt_id, text) in enumerate(texts.items(), start=1):
@@ -83,7 +96,9 @@ def _read_folder(folder: Path, rules: Rules) -> Iterator[Read]:
                 f"rerun {made_by(entities_file)}"
             )
         tagged = read.tokens is not None or bool(mentions_of(read.transcript))
-        yield read if tagged else Read(utt_id, f"{entities_file}:{lines[utt_id]}", from_entities)
+        if not tagged:
+            read = Read(utt_id, f"{entities_file}:{lines[utt_id]}", from_entities)
+        yield replace(read, stored=from_entities, timing=timings.get(utt_id)) if with_times else read
 
 
 def _read_tagged(path: Path, rules: Rules) -> Iterator[Read]:
@@ -129,14 +144,15 @@ def _canonical_tokens(tokens: Iterable[str], label_of: Mapping[str, str], rules:
     return canonical
 
 
-def _read_json(path: Path) -> Iterator[Read]:
+def _read_json(path: Path, with_times: bool) -> Iterator[Read]:
     for number, record in read_records(path):
         where = f"{path}:{number}"
         if isinstance(record, dict) and "text" in record:
             transcript: AnyTranscript = _parse_phrases(record, where)
         else:
             transcript = parse_transcript(record, where)
-        yield Read(record["utt_id"], where, transcript)
+        stored = transcript if with_times and isinstance(transcript, Transcript) else None
+        yield Read(record["utt_id"], where, transcript, stored=stored)
 
 
 def _parse_phrases(record: dict[str, Any], where: str) -> Phrases:

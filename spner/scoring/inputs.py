@@ -3,15 +3,12 @@
 import logging
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from spner.core.datatypes import Transcript
+from spner.core.datatypes import Timing, Transcript
 from spner.core.errors import SpnerError
-from spner.data.datadir import (
-    read_table,
-    refuse_twice,
-)
+from spner.data.datadir import read_table, refuse_twice
 from spner.scoring.f1 import Key
 from spner.scoring.forms import ANY_OPEN, Read, open_side, require_same_ids
 from spner.scoring.rules import Rules
@@ -30,12 +27,16 @@ class Side:
         utterances: in canonical form.
         tagged: words and entity symbols of the utterances whose symbols are illegal; the others' follow from them.
         illegal: illegal events by kind.
+        stored: words and entities as the entities file has them, not in canonical form: what times belong to.
+        timings: times and confidences of the stored utterances that have any.
     """
 
     file: Path
     utterances: dict[str, AnyTranscript]
     tagged: dict[str, list[str]]
     illegal: Counter[str]
+    stored: dict[str, Transcript] = field(default_factory=dict)
+    timings: dict[str, Timing] = field(default_factory=dict)
 
     def tagged_words(self, utt_id: str) -> list[str]:
         """Return words and entity symbols, the illegal ones too."""
@@ -55,26 +56,31 @@ def count_mentions(side: Side) -> Counter[tuple[str, str]]:
     return Counter(mention for transcript in side.utterances.values() for mention in mentions_of(transcript))
 
 
-def read_side(path: Path, rules: Rules, *, role: str) -> Side:
+def read_side(path: Path, rules: Rules, *, role: str, with_times: bool = False) -> Side:
     """Read one side.
 
     Args:
-        path: a folder or a file; the forms are in the module's docstring.
+        path: a folder or a file, in a form of :mod:`spner.scoring.forms`.
         rules: how to read it.
         role: ``ref`` or ``hyp``. A label that is not configured is refused in references; in hypotheses it
             counts as an error, with a warning.
+        with_times: also keep what times belong to, and the times.
 
     Raises:
         SpnerError: a file is missing, malformed or without any utterance, an utterance occurs twice, or a label is
             not configured; the message gives file and line.
     """
-    file, found = open_side(path, rules)
+    file, found = open_side(path, rules, with_times=with_times)
     side = Side(file, {}, {}, Counter())
     unknown: Counter[str] = Counter()
     first_unknown = ""
     for read in found:
         refuse_twice(read.utt_id, side.utterances, read.where)
         transcript = side.utterances[read.utt_id] = rules.apply(read.transcript)
+        if read.stored is not None:
+            side.stored[read.utt_id] = read.stored
+        if read.timing is not None:
+            side.timings[read.utt_id] = read.timing
         if read.tokens is not None:
             side.tagged[read.utt_id] = read.tokens
             side.illegal.update(read.illegal)

@@ -6,18 +6,18 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from spner.core.files import atomic_text, write_json
-from spner.core.paths import ENTITIES, GOLD_ENTITIES, utterances_file
+from spner.core.paths import ENTITIES, GOLD_ENTITIES, WORD_TIMES, utterances_file
 from spner.scoring.corpus import count_sides, find_labels
 from spner.scoring.counts import MATCHES, MISSES, WORD_RATES, Table, sum_counts, word_rate
 from spner.scoring.eer import EntityErrors
 from spner.scoring.errors import KINDS, NO_LABEL
 from spner.scoring.f1 import MatchCounts, compute_macro_f1
-from spner.scoring.inputs import read_seen, read_side, read_speakers, require_same_utterances
+from spner.scoring.inputs import Side, read_seen, read_side, read_speakers, require_same_utterances
 from spner.scoring.options import Options, describe, sign
 from spner.scoring.rules import Rules
-from spner.scoring.schema import SCHEMA, ErrorRate, MatchScores, MissedRate, Scores, TimeScores
+from spner.scoring.schema import SCHEMA, ErrorRate, MatchScores, MissedRate, Scores
 from spner.scoring.significance import compute_intervals
-from spner.scoring.times import score_folder_times
+from spner.scoring.times import score_side_times
 from spner.scoring.wer import ErrorCounts
 
 DEFAULTS = Options()
@@ -35,8 +35,8 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
     Raises:
         SpnerError: a file is missing or malformed, there is no utterance, or the two sides do not hold the same ones.
     """
-    ref_side, hyp_side = (read_side(path, options.rules, role=role) for path, role in ((ref, "ref"), (hyp, "hyp")))
-    require_same_utterances(ref=ref_side, hyp=hyp_side)
+    times_file = _find_times(ref, hyp, options.rules)
+    ref_side, hyp_side = _read_sides(ref, hyp, options.rules, with_times=times_file is not None)
     table, account = count_sides(
         ref=ref_side,
         hyp=hyp_side,
@@ -46,20 +46,16 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
         details=details,
     )
     speakers = read_speakers(options.utt2spk, ref_side) if options.utt2spk else None
-    num_utts = len(ref_side.utterances)
     scores: dict[str, Any] = {
         "schema": SCHEMA,
         "signature": sign(options),
-        "num_utts": num_utts,
+        "num_utts": len(table.rows),
         "gold": options.gold,
         **_format_counts(table),
         "errors": {kind: account.kinds[kind] for kind in KINDS} if account else None,
         "confusion": _format_confusion(account.labels, table.columns.labels) if account else None,
-        "illegal_symbols": {
-            role: {**dict(sorted(side.illegal.items())), "per_100_utts": 100 * side.illegal.total() / num_utts}
-            for role, side in (("ref", ref_side), ("hyp", hyp_side))
-        },
-        "times": _score_times(ref, hyp, options.rules),
+        "illegal_symbols": {"ref": _count_illegal(ref_side), "hyp": _count_illegal(hyp_side)},
+        "times": score_side_times(ref=ref_side, hyp=hyp_side, times_file=times_file) if times_file else None,
         "ci95": compute_intervals([table], num_draws=options.num_draws, groups=speakers) if options.num_draws else None,
         "made_with": {**describe(options), "ref": str(ref), "hyp": str(hyp)},
     }
@@ -86,12 +82,27 @@ def write_scores(
     return scores
 
 
-def _score_times(ref: Path, hyp: Path, rules: Rules) -> TimeScores | None:
-    """Return the scores of times; None with renamed or discarded labels, which they do not support."""
+def _read_sides(ref: Path, hyp: Path, rules: Rules, *, with_times: bool) -> tuple[Side, Side]:
+    ref_side, hyp_side = (
+        read_side(path, rules, role=role, with_times=with_times) for path, role in ((ref, "ref"), (hyp, "hyp"))
+    )
+    require_same_utterances(ref=ref_side, hyp=hyp_side)
+    return ref_side, hyp_side
+
+
+def _find_times(ref: Path, hyp: Path, rules: Rules) -> Path | None:
+    """Return the file of the reference words' times; None if times cannot be scored.
+
+    They can if both sides are folders, or the references a folder's entities file, without renamed or discarded labels.
+    """
     folder, entities = (ref, ENTITIES) if ref.is_dir() else (ref.parent, ref.name)
     if not hyp.is_dir() or entities not in (ENTITIES, GOLD_ENTITIES) or rules.mapping or rules.discard:
         return None
-    return score_folder_times(ref=folder, hyp=hyp, ref_entities=entities)
+    return folder / WORD_TIMES if (folder / WORD_TIMES).exists() else None
+
+
+def _count_illegal(side: Side) -> dict[str, float]:
+    return {**dict(sorted(side.illegal.items())), "per_100_utts": 100 * side.illegal.total() / len(side.utterances)}
 
 
 def _format_counts(table: Table) -> dict[str, Any]:

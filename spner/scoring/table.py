@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from spner.scoring.schema import Comparison, Scores
-from spner.scoring.times import format_times
+from spner.scoring.schema import Comparison, Scores, TimeScores
 
 REFERENCES = {
     True: "gold",
@@ -30,7 +29,7 @@ def format_table(scores: Scores) -> str:
         ),
         _format_kinds(scores["errors"]),
         _format_illegal(scores["illegal_symbols"]),
-        [format_times(scores["times"])] if scores["times"] else [],
+        [_format_times(scores["times"])] if scores["times"] else [],
         [scores["signature"]],
     ]
     return "\n\n".join(
@@ -102,3 +101,15 @@ def _format_illegal(illegal: dict[str, dict[str, float]]) -> list[str]:
         for role, rate in rates.items()
         if rate or role == "hypotheses"
     ]
+
+
+def _format_times(scores: TimeScores) -> str:
+    """Return two lines."""
+    mae, ece = scores["boundary_mae_s"], scores["ece"]
+    errors = ["-" if mean_s is None else f"{1000 * mean_s:.0f} ms" for mean_s in (mae["start"], mae["end"])]
+    calibration = ", ".join(f"{kind} {'-' if value is None else f'{value:.4f}'}" for kind, value in ece.items())
+    return (
+        f"times: frame F1 {scores['frame_f1']['f1']:.4f}, word F1 at overlap 0.9 "
+        f"{scores['word_f1']['0.9']['f1']:.4f}, mean error of start {errors[0]}, of end {errors[1]}\n"
+        f"expected calibration error: {calibration}"
+    )

@@ -1,10 +1,5 @@
 """Scores of times and confidences (docs/metrics.md, section 6): frame F1, word F1 and boundary errors of entities, and
-the expected calibration error, in the JSON form::
-
-    {"frame_f1": {"precision": 0.9, "recall": 0.8, "f1": 0.85, "tp": 900, "fp": 100, "fn": 225},
-     "word_f1": {"1.0": {…}, "0.9": {…}, …, "0.5": {…}},
-     "boundary_mae_s": {"start": 0.03, "end": 0.05, "num_entities": 60},
-     "ece": {"words": 0.01, "entities": 0.06}}
+the expected calibration error, in the form of :class:`spner.scoring.schema.TimeScores`.
 
 The two F1 are label-free, after arXiv 2205.12680, section 3.2: to blank
 names out of a recording, every word of every name must be found, and no other.
@@ -15,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from spner.core import paths
 from spner.core.datatypes import Timing, Transcript, WordTimes
 from spner.core.errors import SpnerError
-from spner.data.datadir import read_entities, read_timings, read_word_times
+from spner.data.datadir import read_word_times
 from spner.scoring.calibration import compute_ece, judge_entities, judge_words
 from spner.scoring.errors import match_mentions
 from spner.scoring.f1 import MatchCounts
+from spner.scoring.inputs import Side
 from spner.scoring.schema import TimeScores
 from spner.scoring.transcripts import Pair, mentions_of
 
@@ -69,7 +64,7 @@ class BoundaryErrors:
 
 
 def score_times(pairs: Sequence[TimedPair]) -> dict[str, Any]:
-    """Return the scores in the form of the module's docstring; a mean over no entity is None."""
+    """Return the scores but the calibration error; a mean over no entity is None."""
     frames, errors = MatchCounts(), BoundaryErrors()
     words = dict.fromkeys(OVERLAPS, MatchCounts())
     for one in pairs:
@@ -90,52 +85,36 @@ def score_times(pairs: Sequence[TimedPair]) -> dict[str, Any]:
     }
 
 
-def score_folder_times(*, ref: Path, hyp: Path, ref_entities: str = paths.ENTITIES) -> TimeScores | None:
-    """Return the scores of a decode folder against a data folder; None unless both carry times.
-
-    A hypothesis without times counts as empty.
+def score_side_times(*, ref: Side, hyp: Side, times_file: Path) -> TimeScores | None:
+    """Return the scores of hypotheses with times; None if none has any. One without times counts as empty.
 
     Args:
-        ref: data folder; its ``word_times.jsonl`` holds the true times.
-        hyp: decode folder.
-        ref_entities: name of the entities file in ``ref``.
+        ref: read with times.
+        hyp: read with times.
+        times_file: the true times of the reference words, a ``word_times.jsonl``.
 
     Raises:
         SpnerError: a file is malformed, or the two sides do not fit each other.
     """
-    timings = read_timings(hyp / paths.ENTITIES)
-    if not timings or not (ref / paths.WORD_TIMES).exists():
+    if not hyp.timings:
         return None
-    times = read_word_times(ref / paths.WORD_TIMES)
-    refs, hyps = read_entities(ref / ref_entities), read_entities(hyp / paths.ENTITIES)
+    times = read_word_times(times_file)
     pairs: list[TimedPair] = []
     judged: dict[str, list[tuple[float, bool]]] = {"words": [], "entities": []}
-    for utt_id, transcript in refs.items():
-        timing = timings.get(utt_id, Timing((), (), ()))
-        pair = Pair(ref=transcript, hyp=hyps[utt_id] if utt_id in timings else Transcript(()))
+    for utt_id, transcript in ref.stored.items():
+        timing = hyp.timings.get(utt_id, Timing((), (), ()))
+        pair = Pair(ref=transcript, hyp=hyp.stored[utt_id] if utt_id in hyp.timings else Transcript(()))
         try:
             pairs.append(TimedPair(pair, times[utt_id], timing.word_times))
         except (KeyError, ValueError) as error:
             raise SpnerError(
-                f'{ref / paths.WORD_TIMES}: utterance "{utt_id}" does not fit {ref / ref_entities} or '
-                f"{hyp / paths.ENTITIES} ({error}); rerun stages 1 to 5"
+                f'{times_file}: utterance "{utt_id}" does not fit {ref.file} or {hyp.file} ({error}); rerun stages 1 '
+                "to 5"
             ) from error
         judged["words"] += zip(timing.word_confidences, judge_words(pair), strict=True)
         judged["entities"] += zip(timing.entity_confidences, judge_entities(pair), strict=True)
     ece = {kind: compute_ece([c for c, _ in ones], [right for _, right in ones]) for kind, ones in judged.items()}
     return cast(TimeScores, {**score_times(pairs), "ece": ece})
-
-
-def format_times(scores: TimeScores) -> str:
-    """Return the scores of :func:`score_folder_times` as two lines for the terminal."""
-    mae, ece = scores["boundary_mae_s"], scores["ece"]
-    errors = ["-" if mean_s is None else f"{1000 * mean_s:.0f} ms" for mean_s in (mae["start"], mae["end"])]
-    calibration = ", ".join(f"{kind} {'-' if value is None else f'{value:.4f}'}" for kind, value in ece.items())
-    return (
-        f"times: frame F1 {scores['frame_f1']['f1']:.4f}, word F1 at overlap 0.9 "
-        f"{scores['word_f1']['0.9']['f1']:.4f}, mean error of start {errors[0]}, of end {errors[1]}\n"
-        f"expected calibration error: {calibration}"
-    )
 
 
 def entity_intervals(transcript: Transcript, times: WordTimes) -> list[Interval]:

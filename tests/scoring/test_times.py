@@ -1,6 +1,9 @@
 """Scores of times against values worked by hand."""
 
+import builtins
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,7 +12,12 @@ from hypothesis import strategies as st
 from spner.core import paths
 from spner.core.datatypes import Entity, Timing, Transcript
 from spner.core.errors import SpnerError
-from spner.data.datadir import write_entities, write_word_times
+from spner.data.datadir import write_entities, write_table, write_word_times
+from spner.scoring.options import Options
+from spner.scoring.rules import Rules
+from spner.scoring.schema import Scores
+from spner.scoring.score import score
+from spner.scoring.table import format_table
 from spner.scoring.times import (
     OVERLAPS,
     BoundaryErrors,
@@ -17,8 +25,6 @@ from spner.scoring.times import (
     count_frames,
     count_words,
     entity_intervals,
-    format_times,
-    score_folder_times,
     score_times,
     sum_boundary_errors,
 )
@@ -148,20 +154,36 @@ MISSED = Transcript(("bij", "anna"), (Entity(1, 2, "PER"),))
 TIMES = ((0.0, 1.0), (1.0, 2.0))
 
 
+def write_side(folder: Path, utterances: dict[str, Transcript], timings: dict[str, Timing] | None = None) -> None:
+    write_entities(folder / paths.ENTITIES, utterances, timings)
+    write_table(folder / paths.TEXT, {utt_id: " ".join(each.words) for utt_id, each in utterances.items()})
+
+
 def write_folders(folder: Path, timings: dict[str, Timing]) -> dict[str, Path]:
-    write_entities(folder / "ref" / paths.ENTITIES, {"u1": FOUND, "u2": MISSED})
+    write_side(folder / "ref", {"u1": FOUND, "u2": MISSED})
     write_word_times(folder / "ref" / paths.WORD_TIMES, {"u1": TIMES, "u2": TIMES})
-    write_entities(folder / "hyp" / paths.ENTITIES, {"u1": FOUND, "u2": MISSED}, timings)
+    write_side(folder / "hyp", {"u1": FOUND, "u2": MISSED}, timings)
     return {"ref": folder / "ref", "hyp": folder / "hyp"}
+
+
+def score_folders(ref: Path, hyp: Path, **rules: Any) -> Scores:
+    return score(ref, hyp, Options(Rules(**rules), num_draws=0))
+
+
+def lines_about_times(scores: Scores) -> str:
+    """Return what the table says of times and confidences."""
+    lines = format_table(scores).splitlines()
+    return "\n".join(line for line in lines if line.startswith(("times: ", "expected calibration error: ")))
 
 
 def test_folders_with_times_on_both_sides_are_scored(tmp_path: Path) -> None:
     sides = write_folders(tmp_path, {"u1": Timing(((0.0, 1.1), (1.1, 2.0)), (1.0, 0.8), (0.7,))})
-    scores = score_folder_times(**sides)
+    scores = score_folders(**sides)["times"]
+    assert scores is not None
     assert scores["frame_f1"]["tp"] == 90 and scores["frame_f1"]["fn"] == 10 + 100  # u2 has no times: not found
     assert scores["boundary_mae_s"] == {"start": pytest.approx(0.1), "end": 0.0, "num_entities": 1}
     assert scores["ece"] == {"words": pytest.approx(0.1), "entities": pytest.approx(0.3)}
-    assert format_times(scores) == (
+    assert lines_about_times(score_folders(**sides)) == (
         "times: frame F1 0.6207, word F1 at overlap 0.9 0.6667, mean error of start 100 ms, of end 0 ms\n"
         "expected calibration error: words 0.1000, entities 0.3000"
     )
@@ -169,26 +191,58 @@ def test_folders_with_times_on_both_sides_are_scored(tmp_path: Path) -> None:
 
 def test_folders_are_not_scored_unless_both_have_times(tmp_path: Path) -> None:
     sides = write_folders(tmp_path, {})
-    assert score_folder_times(**sides) is None
+    assert score_folders(**sides)["times"] is None
     sides = write_folders(tmp_path, {"u1": Timing(TIMES, (1.0, 1.0), (1.0,))})
     (sides["ref"] / paths.WORD_TIMES).unlink()
-    assert score_folder_times(**sides) is None
+    assert score_folders(**sides)["times"] is None
 
 
 def test_scores_without_any_entity_are_printed_as_undefined(tmp_path: Path) -> None:
     sides = write_folders(tmp_path, {"u1": Timing(TIMES, (1.0, 1.0), (1.0,))})
-    write_entities(sides["hyp"] / paths.ENTITIES, {"u1": Transcript(())}, {"u1": Timing((), (), ())})
-    assert format_times(score_folder_times(**sides)) == (
+    write_side(sides["hyp"], {"u1": Transcript(()), "u2": MISSED}, {"u1": Timing((), (), ())})
+    assert lines_about_times(score_folders(**sides)) == (
         "times: frame F1 0.0000, word F1 at overlap 0.9 0.0000, mean error of start -, of end -\n"
         "expected calibration error: words -, entities -"
     )
+
+
+def test_times_are_not_scored_with_renamed_or_discarded_labels(tmp_path: Path) -> None:
+    sides = write_folders(tmp_path, {"u1": Timing(TIMES, (1.0, 1.0), (1.0,))})
+    assert score_folders(**sides)["times"] is not None
+    assert score_folders(**sides, mapping={"LOC": "PER"})["times"] is None
+    assert score_folders(**sides, discard=frozenset({"LOC"}))["times"] is None
+
+
+def test_times_belong_to_the_words_as_stored(tmp_path: Path) -> None:
+    """In canonical form one word may be two; it has one time."""
+    utterance = {"u": Transcript(("in", "Noord-Holland"), (Entity(1, 2, "LOC"),))}
+    write_side(tmp_path / "ref", utterance)
+    write_word_times(tmp_path / "ref" / paths.WORD_TIMES, {"u": TIMES})
+    write_side(tmp_path / "hyp", utterance, {"u": Timing(TIMES, (1.0, 1.0), (1.0,))})
+    scores = score_folders(tmp_path / "ref", tmp_path / "hyp", lang="nl")
+    assert (scores["wer"]["num_ref"], scores["times"] and scores["times"]["frame_f1"]["tp"]) == (3, 100)
+
+
+def test_every_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = write_folders(tmp_path, {"u1": Timing(TIMES, (1.0, 1.0), (1.0,))})
+    opened: Counter[str] = Counter()
+
+    def count(file: Any, *arguments: Any, **options: Any) -> Any:
+        opened[str(file)] += str(file).startswith(str(tmp_path))
+        return real_open(file, *arguments, **options)
+
+    real_open = builtins.open
+    monkeypatch.setattr(builtins, "open", count)
+    assert score_folders(**sides)["times"] is not None
+    names = ("hyp/text", "hyp/entities.jsonl", "ref/text", "ref/entities.jsonl", "ref/word_times.jsonl")
+    assert +opened == {f"{tmp_path}/{name}": 1 for name in names}
 
 
 def test_times_of_other_words_are_refused(tmp_path: Path) -> None:
     sides = write_folders(tmp_path, {"u1": Timing(TIMES, (1.0, 1.0), (1.0,))})
     write_word_times(sides["ref"] / paths.WORD_TIMES, {"u1": TIMES[:1], "u2": TIMES})
     with pytest.raises(SpnerError, match='utterance "u1" does not fit .* words and times of 1'):
-        score_folder_times(**sides)
+        score_folders(**sides)
 
 
 @pytest.mark.parametrize(
@@ -205,4 +259,4 @@ def test_malformed_decoded_times_are_named(tmp_path: Path, line: str, message: s
     sides = write_folders(tmp_path, {})
     (sides["hyp"] / paths.ENTITIES).write_text(f'{{"utt_id": "u1", "words": ["a"], "entities": [], {line}}}\n')
     with pytest.raises(SpnerError, match=message):
-        score_folder_times(**sides)
+        score_folders(**sides)
