@@ -18,16 +18,13 @@ from espnet2.train.trainer import Trainer
 from numpy._core.multiarray import scalar
 
 from spner.asr.ctc import greedy_search
+from spner.asr.dev_counts import count_dev
 from spner.asr.padding import isolate_utterances
 from spner.asr.transfer import find_carried_over, freeze_for_steps
 from spner.core.devices import has_bfloat16
 from spner.core.files import atomic_path
 from spner.data.tokens import tokens_to_words
-from spner.scoring.f1 import MatchCounts, count_matches
 from spner.scoring.ratio import Count
-from spner.scoring.transcripts import Pair
-from spner.scoring.wer import ErrorCounts, count_errors
-from spner.text.tags import text_to_spans
 
 # Every torch.load, also ESPnet's and S3PRL's, gives tensors and plain values only: a checkpoint from a
 # stranger runs no code. ESPnet's training state also holds the times and numbers of its reports.
@@ -117,11 +114,7 @@ def _count(token_list: list[str], refs: list[list[int]], hyps: list[list[int]]) 
     def read(ids: list[int]) -> list[str]:
         return tokens_to_words(token_list[i] for i in ids)
 
-    tagged = [(read(ref), read(hyp)) for ref, hyp in zip(refs, hyps, strict=True)]
-    pairs = [Pair(ref=text_to_spans(ref).transcript, hyp=text_to_spans(hyp).transcript) for ref, hyp in tagged]
-    errors = sum((count_errors(ref=pair.ref.words, hyp=pair.hyp.words) for pair in pairs), ErrorCounts())
-    tagged_errors = sum((count_errors(ref=ref, hyp=hyp) for ref, hyp in tagged), ErrorCounts())
-    found = sum(count_matches(pairs, matching="f1").values(), MatchCounts())
+    errors, tagged_errors, found = count_dev(list(map(read, refs)), list(map(read, hyps)))
     counts = [(e.num_sub + e.num_del + e.num_ins, e.num_ref) for e in (errors, tagged_errors)]
     return [*counts[0], *counts[1], found.tp, 2 * found.tp + found.fp + found.fn]
 

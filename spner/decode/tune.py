@@ -5,8 +5,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from spner.asr.dev_counts import count_dev
 from spner.core import paths
-from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import locked
 from spner.core.resume import once
@@ -17,10 +17,7 @@ from spner.decode.beam_search import Hypothesis
 from spner.decode.config import LEXICON, DecodeConfig
 from spner.decode.parallel_search import prepare_search, run_plans, store
 from spner.decode.recogniser import compute_posteriors, load_recogniser
-from spner.scoring.f1 import MatchCounts, count_matches
-from spner.scoring.transcripts import Pair
-from spner.scoring.wer import ErrorCounts, count_errors
-from spner.text.tags import text_to_spans
+from spner.text.tags import spans_to_text
 
 
 def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size: int) -> dict[str, Any]:
@@ -72,26 +69,23 @@ def make_grid(config: DecodeConfig) -> list[DecodeConfig]:
     return [replace(config, lm_weight=w, word_score=s) for w, s in product(config.tune_lm_weight, word_scores)]
 
 
-def _read_refs(folder: Path) -> dict[str, Transcript]:
+def _read_refs(folder: Path) -> dict[str, list[str]]:
+    """Return the words of each utterance, with entity symbols where stage 2 has labelled them."""
     if (folder / paths.ENTITIES).exists():
-        refs = read_entities(folder / paths.ENTITIES)
+        texts = {utt_id: spans_to_text(one) for utt_id, one in read_entities(folder / paths.ENTITIES).items()}
     else:
-        refs = {u: Transcript(tuple(t.split())) for u, t in read_table(folder / paths.TEXT).items()}
-    if not refs:
+        texts = read_table(folder / paths.TEXT)
+    if not texts:
         raise SpnerError(f"{folder}: holds no utterances (expected a dev set to tune on); rerun stages 1 and 2")
-    return refs
+    return {utt_id: text.split() for utt_id, text in texts.items()}
 
 
 def _score(
-    refs: dict[str, Transcript], hyps: dict[str, list[Hypothesis]], token_list: tuple[str, ...]
+    refs: dict[str, list[str]], hyps: dict[str, list[Hypothesis]], token_list: tuple[str, ...]
 ) -> dict[str, Any]:
-    def read(hyp: Hypothesis) -> Transcript:
-        return text_to_spans(tokens_to_words(token_list[i] for i in hyp.token_ids)).transcript
-
-    pairs = [Pair(ref=ref, hyp=read(hyps[utt_id][0])) for utt_id, ref in refs.items()]
-    errors = sum((count_errors(ref=pair.ref.words, hyp=pair.hyp.words) for pair in pairs), ErrorCounts())
-    f1 = sum(count_matches(pairs, matching="f1").values(), MatchCounts()).f1
-    return {"f1": f1, "wer": errors.rate}
+    best = [tokens_to_words(token_list[i] for i in hyps[utt_id][0].token_ids) for utt_id in refs]
+    errors, _, found = count_dev(list(refs.values()), best)
+    return {"f1": found.f1, "wer": errors.rate}
 
 
 def format_tuned(record: dict[str, Any]) -> str:
