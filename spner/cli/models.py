@@ -53,7 +53,8 @@ def train_tagger_command(
     out: Path, train_files: tuple[Path, ...], match_speech: bool, noise: float, lang: str | None, **options: Any
 ) -> None:
     """Train a text tagger (PER, ORG, LOC) on CoNLL column files, IOB1 or IOB2, and print seqeval's scores."""
-    from spner.tagger.train import format_scores, train_tagger
+    from spner.tagger.score import format_scores
+    from spner.tagger.train import train_tagger
     from spner.text.textnorm import require_language
 
     if bool(lang) != match_speech or (noise and not match_speech):

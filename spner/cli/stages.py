@@ -47,7 +47,7 @@ def data_command(corpus: Path, clips: Path | None, lang: str, out: Path, max_bro
 def annotate_command(tagger: str | None, lang: str, data: Path) -> None:
     """Stage 2: label the cased sentences with a tagger; write the entities of the transcripts."""
     from spner.tagger.annotate import annotate_data_dir
-    from spner.tagger.train import format_scores
+    from spner.tagger.score import format_scores
 
     for set_name, scores in annotate_data_dir(data, tagger=tagger, lang=lang).items():
         click.echo(f"{set_name}: " + (f"against gold: {format_scores(scores)}" if scores else "annotated"))
