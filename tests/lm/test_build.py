@@ -127,8 +127,12 @@ def test_cased_sentences_are_normalised_and_tagged_once(
         assert {"bea", "één", "fotos"} <= unigrams(tmp_path / "lm")
         assert tagger.num_sentences == 3
     write(cased, "Bea")
+    for _ in range(2):
+        make_lm(dump, tmp_path / "lm", sentences=[cased], tagger="x", lang="nl")
+        assert tagger.num_sentences == 4
+    (tmp_path / "lm" / paths.LM_TAGGED).unlink()
     make_lm(dump, tmp_path / "lm", sentences=[cased], tagger="x", lang="nl")
-    assert tagger.num_sentences == 4
+    assert tagger.num_sentences == 5
 
 
 def test_cased_sentences_need_no_tagger_without_symbols(tmp_path: Path) -> None:
@@ -151,6 +155,9 @@ def test_a_finished_model_is_not_made_again(dump: Path, tmp_path: Path, monkeypa
     assert make_lm(dump, out, texts=[text]) != record
     write(text, "en een andere\n")
     assert make_lm(dump, out, texts=[text])["num_sentences"] == 3 and "andere" in unigrams(out)
+    assert make_lm(dump, out) == record
+    assert (out / paths.LM_ARPA).read_bytes() == before
+    (out / paths.LM_ARPA).unlink()
     assert make_lm(dump, out) == record
     assert (out / paths.LM_ARPA).read_bytes() == before
 
