@@ -200,6 +200,10 @@ def test_options_reach_the_function(monkeypatch: pytest.MonkeyPatch, capfd: pyte
         ("pipeline --asr a --exp e", "--tagger: is missing; give one, or --lang for its default"),
         ("pipeline --asr a --exp e --lang fr", 'lang "fr" has no default tagger'),
         ("tokens --data d --out o --fraction 0", "--fraction"),
+        ("tune --data d --exp e", "--decode_config: is missing; give the configuration of a beam search"),
+        ("decode --data d --exp e --nbest 2", "--lm, --boost, --nbest: need a beam search; give --decode_config"),
+        ("score --ref r --hyp h --out /", "Invalid value for '--out': File '/' is a directory"),
+        (f"stats {__file__}", f"Invalid value for 'DIR': Directory '{__file__}' is a file"),
         ("tokens --data d --out o --fraction 101", "--fraction"),
     ],
 )

@@ -40,12 +40,14 @@ ENGLISH_CLITIC = re.compile(r"['’](?:s|S|re|ve|ll|d|m)$")
 log = logging.getLogger(__name__)
 
 
-def default_tagger(lang: str) -> str:
+def default_tagger(lang: str | None) -> str:
     """Return the hub name of a language's default tagger.
 
     Raises:
-        SpnerError: the language has none.
+        SpnerError: no language is given, or it has none.
     """
+    if lang is None:
+        raise SpnerError("--tagger: is missing; give one, or --lang for its default")
     if lang not in DEFAULT_TAGGERS:
         raise SpnerError(
             f'lang "{lang}" has no default tagger (only {", ".join(DEFAULT_TAGGERS)} have one); '
