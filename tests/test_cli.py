@@ -30,7 +30,7 @@ def run(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
 
 def refusal(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
     """Call ``main`` in this process and return its one line without the clock."""
-    monkeypatch.setattr("spner.cli._set_up_logging", lambda: None)
+    monkeypatch.setattr("spner.cli.set_up_logging", lambda: None)
     monkeypatch.setattr("spner.cli.logging.error", lambda text, *values: print(text % values, file=sys.stderr))
     with pytest.raises(SystemExit) as stop:
         main(list(arguments))

@@ -58,7 +58,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
     recipe = copy_checkout(repo_root, tmp_path_factory.mktemp("recipe") / "pad met spaties é")
     done = run(recipe)
     assert done.returncode == 0, done.stderr
+    (recipe / "printed").write_text(done.stdout)
+    (recipe / "logged").write_text(done.stderr)
     return recipe
+
+
+def test_the_screen_shows_nothing_of_the_libraries(finished: Path) -> None:
+    """A package's words for itself are its log's; what we log has the clock in front."""
+    logged = (finished / "logged").read_text().splitlines()
+    assert len(logged) > 5
+    assert [line for line in logged if not re.match(r"\d\d:\d\d:\d\d ", line) or "Set decoder" in line] == []
+    assert "Flash Attention" not in (finished / "printed").read_text()
+    assert "Set decoder to none" in (finished / "exp/mini_e2e/log/stage4.log").read_text()
 
 
 def test_six_stages_write_what_the_design_says(finished: Path) -> None:

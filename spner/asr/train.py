@@ -26,6 +26,7 @@ from spner.core.configs import merge_configs
 from spner.core.devices import use_threads
 from spner.core.errors import SpnerError, nearest
 from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, remove, write_json
+from spner.core.logs import prints_logged
 from spner.core.provenance import collect_versions, git_commit
 from spner.data.audio import SAMPLE_RATE_HZ
 from spner.data.tokens import ASR, BPE, E2E, read_token_list, require_symbols
@@ -241,7 +242,8 @@ def _run(args: Namespace) -> None:
     if args.scheduler == "onecyclelr" and "total_steps" not in args.scheduler_conf:
         args.scheduler_conf["total_steps"] = steps
     use_threads(args.num_threads)
-    SpnerTask.main(args)
+    with prints_logged():  # ESPnet prints the command's arguments
+        SpnerTask.main(args)
 
 
 def _count_steps(args: Namespace) -> int:
