@@ -45,7 +45,7 @@ def find_subsampling(model: "ESPnetASRModel") -> list[tuple[int, int]]:
 
 
 def locate_frames(model: "ESPnetASRModel") -> FrameGrid:
-    """Return where a model's frames lie: its frontend's, fewer where the encoder begins with convolutions."""
+    """Return where a model's frames lie: its frontend's, fewer if the encoder begins with convolutions."""
     hop = model.frontend.hop_length
     first = RECEPTIVE_FIELD / 2  # samples
     for kernel_size, stride in find_subsampling(model):

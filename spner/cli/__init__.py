@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
     except SpnerError as error:
         _fail(str(error))
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; the same command takes the work up again", code=130)
+        _fail("interrupted; the same command continues", code=130)
 
 
 def _fail(message: str, *, code: int = 2) -> None:

@@ -1,4 +1,4 @@
-"""What a command asks of a beam search: a decode configuration, a language model, tuned weights."""
+"""Options of a beam search: a decode configuration, a language model, tuned weights."""
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,12 +16,12 @@ from spner.lm.build import TOKEN, WORD
 
 @dataclass(frozen=True)
 class BeamOptions:
-    """What the command line says of a beam search.
+    """Options of a beam search, from the command line.
 
     Attributes:
         configs: decode configurations, the later ones on top.
         lm: folder of ``spner lm`` or an ARPA file; None searches without a language model.
-        boost: names to raise, see :mod:`spner.decode.biasing`.
+        boost: list of names, see :mod:`spner.decode.biasing`.
         num_best: hypotheses to keep.
         num_workers: processes.
 

@@ -131,7 +131,7 @@ class BeamSearch:
 
 @contextmanager
 def open_search(data: Path, exp: Path, options: BeamOptions) -> Iterator[BeamSearch]:
-    """Yield the search that the options ask for, with tuned weights where there are some.
+    """Yield the search that the options ask for, with tuned weights if there are any.
 
     Raises:
         SpnerError: an option is wrong, flashlight-text is missing, or the language model does not fit the recogniser.

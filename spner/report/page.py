@@ -186,7 +186,7 @@ def _show_made_with(experiment: Experiment, colours: dict[str, int]) -> dict[str
 
 
 def _flatten(made_with: dict[str, Any]) -> dict[str, Any]:
-    """Bring what is said of the experiment to the level of the rest."""
+    """Move the facts about the experiment up to the level of the others."""
     flat = {key: value for key, value in made_with.items() if key != "experiment"}
     return flat | {f"experiment: {key}": value for key, value in (made_with.get("experiment") or {}).items()}
 
