@@ -181,17 +181,18 @@ def _read_columns(files: Sequence[Path], out: Path, *, symbols: Sequence[str], l
 
 def _tag(files: Sequence[Path], out: Path, *, symbols: Sequence[str], tagger: str | None, lang: str) -> Path:
     """Normalise cased sentences and, where there are entity symbols, tag them; return the file they are in."""
-    name = ""
-    identity: dict[str, Any] = {"lang": lang, "inputs": {str(path): fingerprint([path]) for path in files}}
+    name, weights = None, None
     if symbols:
         from spner.tagger.annotate import default_tagger, tag_sentences
         from spner.tagger.model import fingerprint_model, load_tagger
 
         name = tagger or default_tagger(lang)
-        identity |= {"tagger": name, "weights": fingerprint_model(name)}
+        weights = fingerprint_model(name)
+    inputs = {str(path): fingerprint([path]) for path in files}
+    identity = {"lang": lang, "inputs": inputs, "tagger": name, "weights": weights}
 
     def write() -> None:
-        loaded = load_tagger(name) if symbols else None
+        loaded = load_tagger(name) if name else None
         lines = chain.from_iterable(read_lines(path) for path in files)
         cased = (unicodedata.normalize("NFC", line) for line in lines)
         with atomic_text(out / paths.LM_TAGGED) as file:

@@ -141,6 +141,17 @@ def test_cased_sentences_need_no_tagger_without_symbols(tmp_path: Path) -> None:
     assert unigrams(tmp_path / "lm") == {*"anna reist naar den haag philips bea slaapt".split()}
 
 
+def test_tagged_sentences_are_not_taken_for_a_model_without_symbols(
+    dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spner.tagger.model.load_tagger", lambda name: OneName())
+    cased = write(tmp_path / "cased", "Bea slaapt!")
+    make_lm(dump, tmp_path / "lm", sentences=[cased], tagger="x", lang="nl")
+    plain = make_dump(tmp_path / "plain", {"train": TRAIN}, system="asr")
+    make_lm(plain, tmp_path / "lm", sentences=[cased], lang="nl")
+    assert (tmp_path / "lm" / paths.LM_TAGGED).read_text(encoding="utf-8") == "bea slaapt\n"
+
+
 # When
 
 
