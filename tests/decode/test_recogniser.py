@@ -1,0 +1,64 @@
+"""Batches, and what a model is given of clips that are shorter than its first frame."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from hypothesis import given  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+from spner.decode.recogniser import compute_log_probs, make_batches  # noqa: E402
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "max_batch_s", "batches"),
+    [
+        pytest.param(10, 99.0, ["dacb"], id="the longest first, equal ones by their ids"),
+        pytest.param(3, 99.0, ["dac", "b"], id="no more utterances than asked for"),
+        pytest.param(10, 9.0, ["da", "cb"], id="padding counts: 3 of the longest are 12 s"),
+        pytest.param(10, 8.0, ["da", "cb"], id="just as long"),
+        pytest.param(10, 1.0, ["d", "a", "c", "b"], id="longer ones alone"),
+    ],
+)
+def test_batches_are_of_like_length(batch_size: int, max_batch_s: float, batches: list[str]) -> None:
+    durations_s = {"b": 1.0, "c": 3.0, "a": 3.0, "d": 4.0}
+    assert list(make_batches(durations_s, batch_size=batch_size, max_batch_s=max_batch_s)) == list(map(list, batches))
+
+
+@given(
+    lengths=st.lists(st.floats(0.0, 30.0), max_size=30),
+    batch_size=st.integers(1, 8),
+    max_batch_s=st.floats(1.0, 60.0),
+)
+def test_every_utterance_is_in_one_batch_and_no_batch_is_too_large(
+    lengths: list[float], batch_size: int, max_batch_s: float
+) -> None:
+    durations_s = {f"u{number}": length for number, length in enumerate(lengths)}
+    batches = list(make_batches(durations_s, batch_size=batch_size, max_batch_s=max_batch_s))
+    assert sorted(utt_id for batch in batches for utt_id in batch) == sorted(durations_s)
+    for batch in batches:
+        padded_s = len(batch) * max(durations_s[utt_id] for utt_id in batch)
+        assert len(batch) == 1 or (len(batch) <= batch_size and padded_s <= max_batch_s)
+
+
+def test_clips_are_padded_with_silence_and_the_model_is_told_their_lengths() -> None:
+    """Clips below a fifth of a second are lengthened to it: no encoder takes fewer frames."""
+    seen: list[Any] = []
+
+    def encode(speech: Any, lengths: Any) -> tuple[Any, Any]:
+        seen.extend([speech, lengths])
+        return torch.zeros(len(speech), 4, 3), lengths // 1600
+
+    model = SimpleNamespace(encode=encode, ctc=SimpleNamespace(log_softmax=lambda x: x.log_softmax(dim=-1)))
+    recogniser = SimpleNamespace(model=model, device=torch.device("cpu"))
+    ones = [np.ones(num_samples, np.float32) for num_samples in (6400, 3201, 100, 0)]
+    log_probs, num_frames = compute_log_probs(recogniser, ones)
+    speech, lengths = seen
+    assert lengths.tolist() == [6400, 3201, 3200, 3200] and num_frames.tolist() == [4, 2, 2, 2]
+    assert speech.shape == (4, 6400) and speech.sum(dim=1).tolist() == [6400, 3201, 100, 0]
+    assert speech[1, :3201].all() and not speech[1, 3201:].any()
+    assert torch.allclose(log_probs.exp().sum(dim=-1), torch.ones(4, 4))
