@@ -72,3 +72,10 @@ def test_a_weight_multiplies_the_mentions_and_a_name_without_a_label_gets_each()
     assert mentions[0] == "<PER> ada de oude </NE>", "no sentence has a person: the name stands alone"
     assert mentions[-1] == "<LOC> oslo </NE> is ver"
     assert not any(text_to_spans(sentence.split()).illegal for sentence in mentions)
+
+
+def test_a_sentence_that_occurs_often_lends_its_words_no_more_often_than_others() -> None:
+    common, rare = "naar <LOC> gouda </NE>".split(), "in <LOC> delft </NE>".split()
+    mentions = mention([Name(("oslo",), ("LOC",), 40 / MENTIONS)], [common] * 200 + [rare])
+    assert 10 < mentions.count("in <LOC> oslo </NE>") < 30
+    assert len(mentions) == 40

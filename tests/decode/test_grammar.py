@@ -57,6 +57,15 @@ def test_without_entity_symbols_everything_is_legal() -> None:
     assert forms.names == (BLANK, SPACE, "a") and illegal_pairs(forms) == []
 
 
+def test_utterances_neither_begin_nor_end_inside_an_entity() -> None:
+    """The search would spend its beam on texts that are dropped afterwards."""
+    pairs = illegal_pairs(make_forms(TOKENS))
+    for illegal in (("<s>", "</NE>"), ("<s>", "a" + INSIDE), ("<LOC>", "</s>"), ("a" + INSIDE, "</s>")):
+        assert illegal in pairs
+    for legal in (("<s>", "<LOC>"), ("<s>", "a"), ("</NE>", "</s>"), ("a", "</s>")):
+        assert legal not in pairs
+
+
 def test_the_grammar_file_holds_the_illegal_pairs_only(tmp_path: Path) -> None:
     forms = make_forms(TOKENS)
     write_grammar(tmp_path / "grammar.arpa", forms)
