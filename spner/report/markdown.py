@@ -1,4 +1,4 @@
-"""Writes ``RESULTS.md`` from scores."""
+"""Scores -> ``RESULTS.md``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
