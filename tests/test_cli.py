@@ -30,7 +30,7 @@ def run(*arguments: str, code: str = "") -> subprocess.CompletedProcess[str]:
 
 def refusal(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
     """Call ``main`` in this process and return its one line without the clock."""
-    monkeypatch.setattr("spner.cli._set_up_logging", lambda: None)
+    monkeypatch.setattr("spner.cli.set_up_logging", lambda: None)
     monkeypatch.setattr("spner.cli.logging.error", lambda text, *values: print(text % values, file=sys.stderr))
     with pytest.raises(SystemExit) as stop:
         main(list(arguments))
@@ -200,6 +200,10 @@ def test_options_reach_the_function(monkeypatch: pytest.MonkeyPatch, capfd: pyte
         ("pipeline --asr a --exp e", "--tagger: is missing; give one, or --lang for its default"),
         ("pipeline --asr a --exp e --lang fr", 'lang "fr" has no default tagger'),
         ("tokens --data d --out o --fraction 0", "--fraction"),
+        ("tune --data d --exp e", "--decode_config: is missing; give the configuration of a beam search"),
+        ("decode --data d --exp e --nbest 2", "--lm, --boost, --nbest: need a beam search; give --decode_config"),
+        ("score --ref r --hyp h --out /", "Invalid value for '--out': File '/' is a directory"),
+        (f"stats {__file__}", f"Invalid value for 'DIR': Directory '{__file__}' is a file"),
         ("tokens --data d --out o --fraction 101", "--fraction"),
     ],
 )

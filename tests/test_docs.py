@@ -90,6 +90,30 @@ def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
 
 
+# Words
+
+
+OLD_WORDS = re.compile(
+    r"embedded corpus|from nothing|\ban mini\b|of all randomness|chooses the (epoch|normalisation)", re.I
+)
+PROSE = [*DOCUMENTS, *(path for kind in ("*.py", "*.yaml", "*.sh") for path in ROOT.glob(f"[ces]*/**/{kind}"))]
+
+
+def test_words_are_the_fields_own() -> None:
+    assert len(PROSE) > 100
+    assert [path for path in PROSE if OLD_WORDS.search(path.read_text(encoding="utf-8"))] == []
+
+
+@every_document
+def test_code_blocks_stand_between_whole_sentences(document: Path) -> None:
+    lines = [line for line in document.read_text(encoding="utf-8").splitlines() if line]
+    fences = [number for number, line in enumerate(lines) if line.startswith("```")]
+    for start, end in zip(fences[::2], fences[1::2], strict=True):
+        before, after = lines[start - 1], lines[end + 1] if end + 1 < len(lines) else "#"
+        assert before.startswith("#") or before.endswith((".", ":")), before
+        assert not after[0].islower(), after
+
+
 # Links, and names of files and functions
 
 

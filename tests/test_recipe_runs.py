@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -57,7 +58,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
     recipe = copy_checkout(repo_root, tmp_path_factory.mktemp("recipe") / "pad met spaties é")
     done = run(recipe)
     assert done.returncode == 0, done.stderr
+    (recipe / "printed").write_text(done.stdout)
+    (recipe / "logged").write_text(done.stderr)
     return recipe
+
+
+def test_the_screen_shows_nothing_of_the_libraries(finished: Path) -> None:
+    """A package's words for itself are its log's; what we log has the clock in front."""
+    logged = (finished / "logged").read_text().splitlines()
+    assert len(logged) > 5
+    assert [line for line in logged if not re.match(r"\d\d:\d\d:\d\d ", line) or "Set decoder" in line] == []
+    assert "Flash Attention" not in (finished / "printed").read_text()
+    assert "Set decoder to none" in (finished / "exp/mini_e2e/log/stage4.log").read_text()
 
 
 def test_six_stages_write_what_the_design_says(finished: Path) -> None:
@@ -295,3 +307,57 @@ def test_joined_recipes_train_together(finished: Path, german: Path) -> None:
     assert {"nl", "de"} <= {part for utt_id in utt_ids for part in utt_id.split("_")}
     assert not any("_de_" in line for line in (dump / "dev/text").read_text().splitlines())
     assert "../cv_de/data/mini" in (finished / "exp/mini_e2e_and_cv_de/RESULTS.md").read_text()
+
+
+# What the documents show
+
+
+def output_blocks(document: Path) -> list[list[str]]:
+    """Return the lines of the document's code blocks that name no language: they show what was printed."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return [[line for line in block.splitlines() if line != "…"] for language, block in blocks if not language]
+
+
+def shape(line: str) -> str:
+    """Return a printed line with # for its numbers and dashes, without data folders and names of entities."""
+    line = re.sub(r"^(  \w+: ).*", r"\1", re.sub(r"data/[\w/]+", "data", line))
+    return " ".join(re.sub(r"\d[\d.-]*|(?<= )-(?= |$)", "#", line).split())
+
+
+def test_the_readme_shows_what_stage_6_prints(finished: Path, repo_root: Path) -> None:
+    (scores,) = (block for block in output_blocks(repo_root / "README.md") if block[0] == "test, gold entities")
+    printed = (finished / "exp/mini_e2e/log/stage6.log").read_text(encoding="utf-8").splitlines()
+    assert len(scores) >= 8
+    assert set(map(shape, scores)) <= set(map(shape, printed))
+
+
+def test_the_readme_shows_a_hypothesis_as_it_is_written(finished: Path, repo_root: Path) -> None:
+    shown = next(block for block in output_blocks(repo_root / "README.md") if block[0].startswith("{"))
+    written = (finished / "exp/mini_e2e/decode/test/entities.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    of_entities = {"label", "start", "end", "start_s", "end_s", "confidence"}
+    assert set(re.findall(r'"(\w+)":', "".join(shown))) - of_entities == json.loads(written).keys()
+
+
+def test_the_documents_show_the_commands_of_stage_5(finished: Path, repo_root: Path) -> None:
+    (commands,) = (block for block in output_blocks(repo_root / "docs/decoding.md") if block[0].startswith("+ "))
+    printed = (finished / "exp/mini_e2e/log/stage5.log").read_text(encoding="utf-8").splitlines()
+    assert [line for line in printed if line.startswith("+ ")] == commands
+
+
+@pytest.mark.parametrize(
+    ("first_line", "arguments"),
+    [
+        ("data/mini, entities: gold_entities.jsonl", ["stats", "data/mini"]),
+        (
+            "       of the target, in the source            of the source, in the target",
+            ["overlap", "--source", "data/mini/train", "--source", "data/mini/dev", "--target", "data/mini/test"],
+        ),
+    ],
+)
+def test_the_documents_show_what_a_corpus_holds(
+    finished: Path, repo_root: Path, first_line: str, arguments: list[str]
+) -> None:
+    (shown,) = (block for block in output_blocks(repo_root / "docs/scoring.md") if block[0] == first_line)
+    command = [sys.executable, "-m", "spner", *arguments, "--gold", "--top", "3"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=finished).stdout.splitlines()
+    assert set(map(shape, shown)) <= set(map(shape, printed))

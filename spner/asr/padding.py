@@ -8,17 +8,21 @@ In three places padding changes the output for short utterances of a batch; foun
 - ESPnet's Conformer convolves over the padding.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
-from espnet2.asr.espnet_model import ESPnetASRModel
 from torch import Tensor, nn
 
 from spner.core.datatypes import FrameGrid
 from spner.data.audio import SAMPLE_RATE_HZ
 
+if TYPE_CHECKING:
+    from espnet2.asr.espnet_model import ESPnetASRModel
+
 RECEPTIVE_FIELD = 400  # samples under one frame: fbank's 25 ms window, and wav2vec 2.0's convolutions
 
 
-def isolate_utterances(model: ESPnetASRModel) -> None:
+def isolate_utterances(model: "ESPnetASRModel") -> None:
     """Register the hooks that close the three places, for training and decoding alike."""
     hop = getattr(model.frontend, "hop_length", None)
     if hop:
@@ -34,14 +38,14 @@ def isolate_utterances(model: ESPnetASRModel) -> None:
             _zero_padding_before(convolution, layer)
 
 
-def find_subsampling(model: ESPnetASRModel) -> list[tuple[int, int]]:
+def find_subsampling(model: "ESPnetASRModel") -> list[tuple[int, int]]:
     """Return (kernel size, stride) in time of each convolution between the features and the encoder's layers."""
     convolutions = getattr(getattr(model.encoder, "embed", None), "conv", None) or ()
     return [(c.kernel_size[0], c.stride[0]) for c in convolutions if isinstance(c, nn.Conv2d)]
 
 
-def locate_frames(model: ESPnetASRModel) -> FrameGrid:
-    """Return where a model's frames lie: its frontend's, fewer where the encoder begins with convolutions."""
+def locate_frames(model: "ESPnetASRModel") -> FrameGrid:
+    """Return where a model's frames lie: its frontend's, fewer if the encoder begins with convolutions."""
     hop = model.frontend.hop_length
     first = RECEPTIVE_FIELD / 2  # samples
     for kernel_size, stride in find_subsampling(model):

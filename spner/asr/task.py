@@ -12,9 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from espnet2.asr.espnet_model import ESPnetASRModel
-from espnet2.tasks.asr import ASRTask
-from espnet2.train.trainer import Trainer
 from numpy._core.multiarray import scalar
 
 from spner.asr.ctc import greedy_search
@@ -23,8 +20,14 @@ from spner.asr.padding import isolate_utterances
 from spner.asr.transfer import find_carried_over, freeze_for_steps
 from spner.core.devices import has_bfloat16
 from spner.core.files import atomic_path
+from spner.core.logs import prints_logged
 from spner.data.tokens import tokens_to_words
 from spner.scoring.ratio import Count
+
+with prints_logged():  # ESPnet prints that it lacks flash_attn, which it can do without
+    from espnet2.asr.espnet_model import ESPnetASRModel
+    from espnet2.tasks.asr import ASRTask
+    from espnet2.train.trainer import Trainer
 
 # Every torch.load, also ESPnet's and S3PRL's, gives tensors and plain values only: a checkpoint from a
 # stranger runs no code. ESPnet's training state also holds the times and numbers of its reports.

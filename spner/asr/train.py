@@ -26,6 +26,7 @@ from spner.core.configs import merge_configs
 from spner.core.devices import use_threads
 from spner.core.errors import SpnerError, nearest
 from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, remove, write_json
+from spner.core.logs import prints_logged
 from spner.core.provenance import collect_versions, git_commit
 from spner.data.audio import SAMPLE_RATE_HZ
 from spner.data.tokens import ASR, BPE, E2E, read_token_list, require_symbols
@@ -104,11 +105,11 @@ def _begin_with(transfer: Transfer, args: Namespace, exp: Path) -> None:
     args.reinit_layers, args.freeze_steps = transfer.reinit_layers, transfer.freeze_steps
     if transfer.freeze_steps and args.multiprocessing_distributed:
         raise SpnerError(
-            "--freeze_steps: cannot be had with multiprocessing_distributed, which would never train what "
+            "--freeze_steps: does not work with multiprocessing_distributed, which would never train what "
             "it once saw frozen; leave either out"
         )
     if (exp / CHECKPOINT).exists():
-        log.info("%s: goes on from its last finished epoch; --init is not loaded again", exp)
+        log.info("%s: continues after its last finished epoch; --init is not loaded again", exp)
         return
     checkpoint = chosen_checkpoint(transfer.init)
     begin(args, exp, transfer, source=read_config(transfer.init), checkpoint=checkpoint)
@@ -173,7 +174,7 @@ def read_config(exp: Path) -> dict[str, Any]:
 
 
 def _refuse_other_training(exp: Path, asked: dict[str, Any], dump: Path) -> None:
-    """Refuse to continue, or to take as finished, a training with other settings, texts or weights to begin with."""
+    """Refuse to continue, or to take as finished, a training with other settings, texts or first weights."""
     advice = f"give another --tag, or remove {exp}"
     found = exp / MERGED_CONFIG
     if (exp / paths.SYSTEM).exists():
@@ -241,7 +242,8 @@ def _run(args: Namespace) -> None:
     if args.scheduler == "onecyclelr" and "total_steps" not in args.scheduler_conf:
         args.scheduler_conf["total_steps"] = steps
     use_threads(args.num_threads)
-    SpnerTask.main(args)
+    with prints_logged():  # ESPnet prints the command's arguments
+        SpnerTask.main(args)
 
 
 def _count_steps(args: Namespace) -> int:

@@ -61,6 +61,19 @@ class Transfer:
         return asdict(self) | {"init": str(self.init)}
 
 
+def make_transfer(init: Path | None, reinit_layers: int, reinit_output: bool, freeze_steps: int) -> Transfer | None:
+    """Return what the command line asks for; None for a training from scratch.
+
+    Raises:
+        SpnerError: it says what to take over, but not from where.
+    """
+    if init:
+        return Transfer(init, reinit_layers, reinit_output, freeze_steps)
+    if reinit_layers or reinit_output or freeze_steps:
+        raise SpnerError("--reinit_layers, --reinit_output, --freeze_steps: need --init; give --init as well")
+    return None
+
+
 @dataclass(frozen=True)
 class Row:
     """Where one token's row of the output layer comes from: the mean of the rows of these tokens of the source."""

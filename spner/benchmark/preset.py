@@ -9,7 +9,7 @@ train_opts: keep_nbest_models=3
 epochs: [[10, 40], [100, 11]]
                             percent of the target's train set, 100 among them, each with its epochs
 speech_taggers: {}          by language: the pipeline's tagger; else the recipe's
-seeds: [1, 2, 3]            of the target's systems and of the first source's E2E system, which transfer begins with
+seeds: [1, 2, 3]            of the target's systems and of the first source's E2E system, which transfer starts from
 side_seeds: [1]             those of everything else: other languages and sources, joint training
 jobs: 2                     cells at the same time
 threads: 1                  of each; null: as many as there are cores
@@ -75,7 +75,7 @@ def read_preset(path: Path, settings: Sequence[str] = ()) -> Preset:
         settings: ``key=value``: overrides of single keys.
 
     Raises:
-        SpnerError: the file is missing or not what the module describes; all mistakes are told together.
+        SpnerError: the file is missing or not what the module describes; all mistakes are named together.
     """
     if not path.is_file():
         there = ", ".join(sorted(_name(file) for file in path.parent.glob(f"{PREFIX}*.yaml")))

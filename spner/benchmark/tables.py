@@ -120,7 +120,7 @@ def _zero_shot(results: Mapping[str, Any], score: str) -> str:
 
 
 def _fractions(results: Mapping[str, Any], score: str) -> str:
-    """Return one score by fraction and by the language that training begins with; at 0 % its model as it is."""
+    """Return one score by fraction and by the language that training starts from; at 0 % its own model."""
     groups, target = groups_of(results), results["target"]
     rows = []
     for fraction in sorted({group.fraction for group in groups if group.lang == target}):

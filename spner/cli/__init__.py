@@ -6,13 +6,13 @@ Rooms are imported inside the command that needs them: torch takes 3 s to import
 import logging
 import os
 import sys
-import warnings
 
 import click
 
 from spner import __version__
 from spner.cli import corpora, models, recipe, scores, stages
 from spner.core.errors import SpnerError, nearest
+from spner.core.logs import set_up_logging
 
 SETTINGS = {"help_option_names": ["--help"], "show_default": True, "max_content_width": 120}
 SECTIONS = {
@@ -69,7 +69,7 @@ cli.add_command(recipe.recipe_names_command)
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; a user's mistake ends in one line and exit code 2."""
-    _set_up_logging()
+    set_up_logging()
     # Idle OpenMP threads sleep instead of spinning: spinning ones take the cores from whoever has work for them.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
@@ -81,22 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
     except SpnerError as error:
         _fail(str(error))
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted; the same command takes the work up again", code=130)
-
-
-def _set_up_logging() -> None:
-    """Show our own messages and everybody's warnings; the file that SPNER_LOG names gets ESPnet's messages, too."""
-    screen = logging.StreamHandler()
-    screen.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
-    screen.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith("spner"))
-    handlers: list[logging.Handler] = [screen]
-    if os.environ.get("SPNER_LOG"):
-        handlers.append(logging.FileHandler(os.environ["SPNER_LOG"], encoding="utf-8"))
-        handlers[-1].setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=handlers)
-    # Deprecations inside ESPnet, S3PRL and torch, and its trainer's remarks about CUDA, are nothing a user can mend.
-    warnings.simplefilter("ignore", FutureWarning)
-    warnings.filterwarnings("ignore", r"(?s).*CUDA is not available")
+        _fail("interrupted; the same command continues", code=130)
 
 
 def _fail(message: str, *, code: int = 2) -> None:

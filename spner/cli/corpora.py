@@ -1,11 +1,10 @@
 """Commands that make, count and export corpora."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from spner.cli.options import FOLDER
+from spner.cli.options import FILE, FOLDER
 from spner.core.paths import ENTITIES, GOLD_ENTITIES
 
 
@@ -26,16 +25,28 @@ from spner.core.paths import ENTITIES, GOLD_ENTITIES
     "same shares to each of these corpora; repeatable.",
 )
 @click.option("--nj", default=2, type=click.IntRange(1), help="Number of processes.")
-def mini_corpus(out: Path, nj: int, **options: Any) -> None:
+def mini_corpus(
+    lang: str, out: Path, seed: int, num_train: int, num_dev: int, num_test: int, shares: tuple[str, ...], nj: int
+) -> None:
     """Make the synthetic mini corpus: speech and gold entities in Common Voice's layout."""
     from spner.mini.make import format_summary, make_mini_corpus
 
-    click.echo(format_summary(make_mini_corpus(out, num_workers=nj, **options)))
+    summary = make_mini_corpus(
+        out,
+        lang=lang,
+        seed=seed,
+        num_train=num_train,
+        num_dev=num_dev,
+        num_test=num_test,
+        shares=shares,
+        num_workers=nj,
+    )
+    click.echo(format_summary(summary))
 
 
 @click.command("mini-text")
 @click.option("--corpus", required=True, type=FOLDER, help="Folder of spner mini-corpus.")
-@click.option("--out", required=True, type=FOLDER, help="CoNLL column file to write.")
+@click.option("--out", required=True, type=FILE, help="CoNLL column file to write.")
 @click.option("--num_sentences", default=4000, type=int, help="Number of sentences.")
 def mini_text(corpus: Path, out: Path, num_sentences: int) -> None:
     """Generate labelled text to train the mini corpus's tagger on; it mentions most of the corpus's names."""

@@ -1,21 +1,18 @@
 """Commands that make models beside the acoustic one: taggers, language models, search weights."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from spner.cli.options import FOLDER, beam_options
+from spner.cli.options import FILE, FOLDER, beam_options
 from spner.core.errors import SpnerError
 from spner.core.paths import DEV, TEST
 
 
 @click.command("train-tagger")
-@click.option(
-    "--train", "train_files", required=True, multiple=True, type=FOLDER, help="CoNLL column file; repeatable."
-)
-@click.option("--dev", type=FOLDER, help="CoNLL column file that selects the best epoch.")
-@click.option("--test", type=FOLDER, help="CoNLL column file to score at the end.")
+@click.option("--train", "train_files", required=True, multiple=True, type=FILE, help="CoNLL column file; repeatable.")
+@click.option("--dev", type=FILE, help="CoNLL column file that selects the best epoch.")
+@click.option("--test", type=FILE, help="CoNLL column file to score at the end.")
 @click.option("--out", required=True, type=FOLDER, help="Tagger folder to make.")
 @click.option(
     "--model", help="Model to fine-tune: folder or hub name. Without it a small model is trained from scratch."
@@ -50,19 +47,39 @@ from spner.core.paths import DEV, TEST
 )
 @click.option("--seed", default=0, type=int, help="Random seed.")
 def train_tagger_command(
-    out: Path, train_files: tuple[Path, ...], match_speech: bool, noise: float, lang: str | None, **options: Any
+    train_files: tuple[Path, ...],
+    dev: Path | None,
+    test: Path | None,
+    out: Path,
+    model: str | None,
+    encoding: str,
+    token_column: int,
+    match_speech: bool,
+    noise: float,
+    lang: str | None,
+    epochs: int | None,
+    learning_rate: float | None,
+    seed: int,
 ) -> None:
     """Train a text tagger (PER, ORG, LOC) on CoNLL column files, IOB1 or IOB2, and print seqeval's scores."""
-    from spner.tagger.train import format_scores, train_tagger
-    from spner.text.textnorm import require_language
+    from spner.tagger.score import format_scores
+    from spner.tagger.speech_form import speech_language
+    from spner.tagger.train import train_tagger
 
-    if bool(lang) != match_speech or (noise and not match_speech):
-        raise SpnerError(
-            "--match_speech, --lang, --noise: --match_speech needs --lang; --lang and --noise need --match_speech"
-        )
-    if lang:
-        require_language(lang)
-    scores = train_tagger(out, train=train_files, speech_lang=lang, noise=noise, **options)
+    scores = train_tagger(
+        out,
+        train=train_files,
+        dev=dev,
+        test=test,
+        model=model,
+        encoding=encoding,
+        token_column=token_column,
+        speech_lang=speech_language(match_speech=match_speech, lang=lang, noise=noise),
+        noise=noise,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        seed=seed,
+    )
     for set_name in (DEV, TEST):
         if scores[set_name]:
             click.echo(f"{set_name}: {format_scores(scores[set_name])}")
@@ -91,31 +108,54 @@ def train_tagger_command(
     "--text",
     "texts",
     multiple=True,
-    type=FOLDER,
+    type=FILE,
     help="More text: file of normalised sentences, one a line, tagged or not; repeatable.",
 )
 @click.option(
     "--columns",
     multiple=True,
-    type=FOLDER,
+    type=FILE,
     help="More text: CoNLL column file with entities, which is normalised; repeatable.",
 )
 @click.option(
     "--sentences",
     multiple=True,
-    type=FOLDER,
+    type=FILE,
     help="More text: file of cased sentences, one a line, which are normalised and tagged; repeatable.",
 )
 @click.option("--tagger", help="Tagger for --sentences: folder or hub name.")
 @click.option("--lang", help="For --columns and --sentences: language code; selects the normalisation.")
-def lm_command(dump: Path, out: Path, prune: str, **options: Any) -> None:
+def lm_command(
+    dump: Path,
+    out: Path,
+    unit: str,
+    order: int,
+    prune: str,
+    texts: tuple[Path, ...],
+    columns: tuple[Path, ...],
+    sentences: tuple[Path, ...],
+    tagger: str | None,
+    lang: str | None,
+) -> None:
     """Estimate an n-gram language model on the tagged training text, for the beam search."""
     from spner.lm.build import format_record, make_lm
 
     counts = prune.split()
     if not all(count.isdecimal() for count in counts):
         raise SpnerError(f'--prune "{prune}": expected one count for each order, such as "0 0 1 2"')
-    click.echo(f"{out}: {format_record(make_lm(dump, out, prune=[int(count) for count in counts], **options))}")
+    record = make_lm(
+        dump,
+        out,
+        unit=unit,
+        order=order,
+        prune=[int(count) for count in counts],
+        texts=texts,
+        columns=columns,
+        sentences=sentences,
+        tagger=tagger,
+        lang=lang,
+    )
+    click.echo(f"{out}: {format_record(record)}")
 
 
 @click.command("tune")
@@ -129,7 +169,5 @@ def tune_command(
     from spner.decode.beam_options import BeamOptions
     from spner.decode.tune import format_tuned, tune
 
-    if not configs:
-        raise SpnerError("--decode_config: is missing; give the configuration whose weights are to be tuned")
     beam = BeamOptions(configs, lm, num_workers=nj)
     click.echo(format_tuned(tune(data, exp, beam, device=device, batch_size=batch_size)))

@@ -3,14 +3,22 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import click
 
 from spner.core.datatypes import LABELS
 from spner.text.tags import POLICIES
 
-FOLDER = click.Path(path_type=Path)
+if TYPE_CHECKING:
+    from spner.scoring.options import Options
+    from spner.scoring.rules import Rules
+
+P = ParamSpec("P")
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+FILE = click.Path(dir_okay=False, path_type=Path)
+EITHER = click.Path(path_type=Path)
 
 
 def beam_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -20,13 +28,13 @@ def beam_options(command: Callable[..., None]) -> Callable[..., None]:
             "--decode_config",
             "configs",
             multiple=True,
-            type=FOLDER,
+            type=FILE,
             show_default="greedy search",
             help="Settings of a beam search, conf/decode_*.yaml; repeatable, later files override single keys.",
         ),
         click.option(
             "--lm",
-            type=FOLDER,
+            type=EITHER,
             show_default="none",
             help="Language model of the beam search: folder of spner lm, or ARPA file.",
         ),
@@ -43,8 +51,8 @@ def beam_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def reading_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say how references and hypotheses are read; the command gets them as ``rules``."""
+def reading_options(command: Callable[Concatenate["Rules", P], None]) -> Callable[..., None]:
+    """Add the options that say how references and hypotheses are read; the command gets them as its first argument."""
 
     @click.option(
         "--lang", help="Normalise both sides as in this language, such as nl; without it words stay as they are."
@@ -66,10 +74,19 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
         help="What happens to an entity that is not closed: discard it, or repair it by closing it.",
     )
     @functools.wraps(command)
-    def with_rules(lang: str | None, labels: str, mapping: dict[str, str], discard: str, policy: str, **options: Any):
+    def with_rules(
+        lang: str | None,
+        labels: str,
+        mapping: dict[str, str],
+        discard: str,
+        policy: str,
+        *args: P.args,
+        **others: P.kwargs,
+    ) -> None:
         from spner.scoring.rules import Rules
 
-        command(rules=Rules(lang, tuple(labels.split()), mapping, frozenset(discard.split()), policy), **options)
+        rules = Rules(lang, tuple(labels.split()), mapping, frozenset(discard.split()), policy)
+        command(rules, *args, **others)
 
     return with_rules
 
@@ -82,12 +99,12 @@ def _split_mapping(_context: click.Context, _parameter: click.Parameter, values:
     return {old: new for old, _, new in pairs}
 
 
-def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say what is scored; the command gets them as ``options``."""
+def scoring_options(command: Callable[Concatenate["Options", P], None]) -> Callable[..., None]:
+    """Add the options that say what is scored; the command gets them as its first argument."""
 
     @click.option(
         "--seen",
-        type=FOLDER,
+        type=EITHER,
         help="Training entities, in any form of --ref. Adds F1 on entities that occur in them, and on entities that "
         "do not.",
     )
@@ -98,7 +115,7 @@ def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
         type=click.IntRange(0),
         help="Number of bootstrap draws for the intervals; 0: no intervals.",
     )
-    @click.option("--by_speaker", "utt2spk", type=FOLDER, help="Kaldi utt2spk: draw speakers instead of utterances.")
+    @click.option("--by_speaker", "utt2spk", type=FILE, help="Kaldi utt2spk: draw speakers instead of utterances.")
     @click.option(
         "--drop_empty_hyp",
         is_flag=True,
@@ -113,17 +130,18 @@ def scoring_options(command: Callable[..., None]) -> Callable[..., None]:
     @reading_options
     @functools.wraps(command)
     def with_options(
-        rules: Any,
+        rules: "Rules",
         seen: Path | None,
         num_draws: int,
         utt2spk: Path | None,
         drop_empty_hyp: bool,
         references: str | None,
-        **others: Any,
+        *args: P.args,
+        **others: P.kwargs,
     ) -> None:
         from spner.scoring.options import Options
 
         gold = None if references is None else references == "gold"
-        command(options=Options(rules, seen, num_draws, utt2spk, drop_empty_hyp, gold), **others)
+        command(Options(rules, seen, num_draws, utt2spk, drop_empty_hyp, gold), *args, **others)
 
     return with_options

@@ -1,26 +1,30 @@
 """Commands that score, compare and show."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from spner.cli.options import FOLDER, reading_options, scoring_options
+from spner.cli.options import EITHER, FILE, FOLDER, reading_options, scoring_options
 from spner.core.errors import SpnerError
 from spner.core.paths import ENTITIES, GOLD_ENTITIES
+
+if TYPE_CHECKING:
+    from spner.scoring.options import Options
+    from spner.scoring.rules import Rules
 
 
 @click.command("score")
 @click.option(
     "--ref",
     required=True,
-    type=FOLDER,
+    type=EITHER,
     help="A folder with text and entities.jsonl, a Kaldi text with entity symbols, or JSON lines.",
 )
-@click.option("--hyp", required=True, type=FOLDER, help="Hypotheses for the same utterances, in any of these forms.")
-@click.option("--out", type=FOLDER, help="JSON file to write; every utterance goes to a .utts.jsonl beside it.")
+@click.option("--hyp", required=True, type=EITHER, help="Hypotheses for the same utterances, in any of these forms.")
+@click.option("--out", type=FILE, help="JSON file to write; every utterance goes to a .utts.jsonl beside it.")
 @scoring_options
-def score_command(ref: Path, hyp: Path, out: Path | None, options: Any) -> None:
+def score_command(options: "Options", ref: Path, hyp: Path, out: Path | None) -> None:
     """Score hypotheses: WER, CER, EER and F1 with 95 % intervals, and kinds of errors.
 
     A label that is not in --labels is refused in references. In hypotheses it counts as an error, with a warning.
@@ -33,7 +37,7 @@ def score_command(ref: Path, hyp: Path, out: Path | None, options: Any) -> None:
 
 
 @click.command("compare")
-@click.option("--ref", required=True, type=FOLDER, help="References, as for spner score.")
+@click.option("--ref", required=True, type=EITHER, help="References, as for spner score.")
 @click.option(
     "--hyp",
     "hyps",
@@ -41,9 +45,9 @@ def score_command(ref: Path, hyp: Path, out: Path | None, options: Any) -> None:
     multiple=True,
     help="Hypotheses, as for spner score; give two. Several seeds of a system: NAME=PATH with the same name.",
 )
-@click.option("--out", type=FOLDER, help="JSON file to write.")
+@click.option("--out", type=FILE, help="JSON file to write.")
 @scoring_options
-def compare_command(ref: Path, hyps: tuple[str, ...], out: Path | None, options: Any) -> None:
+def compare_command(options: "Options", ref: Path, hyps: tuple[str, ...], out: Path | None) -> None:
     """Compare two systems: differences with 95 % intervals and p-values (paired bootstrap)."""
     from spner.core.files import write_json
     from spner.scoring.compare import compare, format_comparison, group_systems
@@ -60,22 +64,25 @@ def compare_command(ref: Path, hyps: tuple[str, ...], out: Path | None, options:
     "sources",
     required=True,
     multiple=True,
-    type=FOLDER,
+    type=EITHER,
     help="Data folder, one of its sets, tagged text or JSON lines; repeatable.",
 )
 @click.option(
-    "--target", required=True, type=FOLDER, help="Corpus that the sources are compared with, in any form of --source."
+    "--target", required=True, type=EITHER, help="Corpus that the sources are compared with, in any form of --source."
 )
 @click.option("--gold", is_flag=True, help="Use the gold entities of folders instead of the pseudo-labels.")
 @click.option("--top", default=10, type=click.IntRange(0), help="Number of shared and unshared entities to show.")
-@click.option("--out", type=FOLDER, help="JSON file to write.")
+@click.option("--out", type=FILE, help="JSON file to write.")
 @reading_options
-def overlap_command(sources: tuple[Path, ...], gold: bool, out: Path | None, **options: Any) -> None:
+def overlap_command(
+    rules: "Rules", sources: tuple[Path, ...], target: Path, gold: bool, top: int, out: Path | None
+) -> None:
     """Count the entities that corpora share with a target corpus."""
     from spner.core.files import write_json
     from spner.scoring.overlap import compute_overlaps, format_overlaps
 
-    overlaps = compute_overlaps(sources=sources, entities_file=GOLD_ENTITIES if gold else ENTITIES, **options)
+    entities_file = GOLD_ENTITIES if gold else ENTITIES
+    overlaps = compute_overlaps(sources=sources, target=target, rules=rules, entities_file=entities_file, top=top)
     if out:
         write_json(out, overlaps)
     click.echo(format_overlaps(overlaps))
@@ -87,7 +94,7 @@ def overlap_command(sources: tuple[Path, ...], gold: bool, out: Path | None, **o
 @click.option(
     "--top", default=10, type=click.IntRange(0), help="Number of most frequent entities to show for each label."
 )
-@click.option("--out", type=FOLDER, help="JSON file to write.")
+@click.option("--out", type=FILE, help="JSON file to write.")
 def stats_command(data: Path, gold: bool, top: int, out: Path | None) -> None:
     """Count utterances, hours, words, speakers and entities of DIR, a data folder or one of its sets."""
     from spner.core.files import write_json
@@ -100,8 +107,8 @@ def stats_command(data: Path, gold: bool, top: int, out: Path | None) -> None:
 
 
 @click.command("report")
-@click.argument("exps", metavar="EXP...", nargs=-1, required=True, type=FOLDER)
-@click.option("--out", required=True, type=FOLDER, help="HTML file to write.")
+@click.argument("exps", metavar="EXP...", nargs=-1, required=True, type=EITHER)
+@click.option("--out", required=True, type=FILE, help="HTML file to write.")
 @click.option("--audio", is_flag=True, help="Copy the recordings into a folder beside the page, to hear them there.")
 @click.option(
     "--data", type=FOLDER, help="Data folder with the recordings, for --audio; without it, that of the references."

@@ -1,12 +1,10 @@
 """Commands of the six stages."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from spner.cli.options import FOLDER, beam_options
-from spner.core.errors import SpnerError
+from spner.cli.options import EITHER, FILE, FOLDER, beam_options
 from spner.core.paths import DEV, TEST
 
 
@@ -14,7 +12,7 @@ from spner.core.paths import DEV, TEST
 @click.option(
     "--corpus",
     required=True,
-    type=FOLDER,
+    type=EITHER,
     help="Folder of one language of an unpacked Common Voice release, or of a corpus in the same layout; "
     "or a JSON file of the paper's authors.",
 )
@@ -47,7 +45,7 @@ def data_command(corpus: Path, clips: Path | None, lang: str, out: Path, max_bro
 def annotate_command(tagger: str | None, lang: str, data: Path) -> None:
     """Stage 2: label the cased sentences with a tagger; write the entities of the transcripts."""
     from spner.tagger.annotate import annotate_data_dir
-    from spner.tagger.train import format_scores
+    from spner.tagger.score import format_scores
 
     for set_name, scores in annotate_data_dir(data, tagger=tagger, lang=lang).items():
         click.echo(f"{set_name}: " + (f"against gold: {format_scores(scores)}" if scores else "annotated"))
@@ -80,12 +78,28 @@ def annotate_command(tagger: str | None, lang: str, data: Path) -> None:
     type=click.FloatRange(0, 100, min_open=True),
     help="Percent of the train set to use; joined sets are used whole. The 10 % are part of the 20 %.",
 )
-def tokens_command(data: Path, out: Path, **options: Any) -> None:
+def tokens_command(
+    data: Path,
+    out: Path,
+    system: str,
+    token_type: str,
+    vocab_size: int | None,
+    joined: tuple[Path, ...],
+    fraction: float,
+) -> None:
     """Stage 3: make the token list, the training texts and ESPnet's shape files."""
     from spner.data.tokens import make_tokens, read_token_list
     from spner.data.trainset import format_counts
 
-    record = make_tokens(data, out, **options)
+    record = make_tokens(
+        data,
+        out,
+        system=system,
+        token_type=token_type,
+        vocab_size=vocab_size,
+        joined=joined,
+        fraction=fraction,
+    )
     click.echo(f"{out}: {len(read_token_list(out / 'token_list'))} tokens; train: {format_counts(record['train'])}")
 
 
@@ -98,7 +112,7 @@ def tokens_command(data: Path, out: Path, **options: Any) -> None:
     "configs",
     required=True,
     multiple=True,
-    type=FOLDER,
+    type=FILE,
     help="ESPnet training YAML; repeatable, later files override single keys.",
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one key; repeatable.")
@@ -132,17 +146,17 @@ def train_command(
     reinit_layers: int,
     reinit_output: bool,
     freeze_steps: int,
-    **options: Any,
+    configs: tuple[Path, ...],
+    settings: tuple[str, ...],
+    ngpu: int | None,
 ) -> None:
     """Stage 4: train with ESPnet. An interrupted training continues after its last finished epoch."""
-    if not init and (reinit_layers or reinit_output or freeze_steps):
-        raise SpnerError("--reinit_layers, --reinit_output, --freeze_steps: need --init; give --init as well")
     from spner.asr.train import train
-    from spner.asr.transfer import Transfer
+    from spner.asr.transfer import make_transfer
     from spner.report.experiment import plot_training
 
-    transfer = Transfer(init, reinit_layers, reinit_output, freeze_steps) if init else None
-    checkpoint = train(data, dump, exp, transfer=transfer, **options)
+    transfer = make_transfer(init, reinit_layers, reinit_output, freeze_steps)
+    checkpoint = train(data, dump, exp, configs=configs, settings=settings, ngpu=ngpu, transfer=transfer)
     plot_training(exp)
     click.echo(f"{checkpoint}: averaged from the best epochs on dev")
 
@@ -154,7 +168,7 @@ def train_command(
 @beam_options
 @click.option(
     "--boost",
-    type=FOLDER,
+    type=FILE,
     show_default="none",
     help="Contextual biasing: file of names, one a line; a tab and a label, and a tab and a weight, may follow.",
 )
@@ -184,12 +198,10 @@ def decode_command(
     model: Path | None,
 ) -> None:
     """Stage 5: decode sets; write hypotheses in the references' formats."""
-    from spner.decode.beam_options import BeamOptions
+    from spner.decode.beam_options import make_beam
     from spner.decode.decode import decode_sets
 
-    if not configs and (lm or boost or nbest > 1):
-        raise SpnerError("--lm, --boost, --nbest: need a beam search; give --decode_config as well")
-    beam = BeamOptions(configs, lm, boost, nbest, nj) if configs else None
+    beam = make_beam(configs, lm, boost, nbest, nj)
     decode_sets(data, exp, sets.split(), device=device, batch_size=batch_size, beam=beam, model=model)
     click.echo(f"{exp / 'decode'}: {sets}")
 
@@ -206,11 +218,7 @@ def pipeline_command(asr: Path, exp: Path, tagger: str | None, lang: str | None,
     from spner.decode.pipeline import tag_sets
     from spner.tagger.annotate import default_tagger
 
-    if not tagger:
-        if not lang:
-            raise SpnerError("--tagger: is missing; give one, or --lang for its default")
-        tagger = default_tagger(lang)
-    tag_sets(asr, exp, sets.split(), tagger=tagger, device=device)
+    tag_sets(asr, exp, sets.split(), tagger=tagger or default_tagger(lang), device=device)
     click.echo(f"{exp / 'decode'}: {sets}")
 
 

@@ -28,7 +28,7 @@ def once(
 
     Args:
         record: JSON file; it holds ``identity``, then what ``make`` returns.
-        identity: what decides the result, as JSON can hold it.
+        identity: what decides the result, as JSON can hold it; its keys are the same whatever the settings are.
         make: does the step; what it returns, if anything, is kept in the record.
         outputs: files that it writes.
         parts: files that it writes one by one; those of a stopped run stay, and ``make`` continues from them. They are

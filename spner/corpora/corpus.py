@@ -1,4 +1,4 @@
-"""What a reader of corpora is, and what it returns; one module reads one kind of corpus."""
+"""The reader of a kind of corpus, and what it returns; one module is one reader."""
 
 import re
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ class CorpusSet:
         utterances: those with a sentence, in the corpus's order.
         empty: those without one.
         ragged_lines: line numbers of rows that cannot be read; they are left out.
-        transcripts: words and pseudo-labels by utterance id, where the corpus brings them. Such a set is cleaned
-            already; of any other one, the sentences are normalised and duplicates are removed.
-        notes: how often something was not taken as it stands, by what it is.
+        transcripts: words and pseudo-labels by utterance id, if the corpus brings them. Such a set is
+            already clean; in any other one, sentences are normalised and duplicates are removed.
+        notes: counts of what had to be changed, by kind.
     """
 
     utterances: tuple[Utterance, ...]
@@ -39,9 +39,9 @@ class Corpus:
 
     Attributes:
         sets: by our names of them, train first.
-        synthetic: whether its speech is.
-        gold: words and gold entities by utterance id, where it has some.
-        word_times: when each word is said, by utterance id, where that is known.
+        synthetic: whether its speech is synthetic.
+        gold: words and gold entities by utterance id, if it has any.
+        word_times: times of the words, by utterance id, if known.
     """
 
     sets: Mapping[str, CorpusSet]
@@ -54,13 +54,13 @@ class Reader(Protocol):
     """A module that reads one kind of corpus; :data:`spner.corpora.prepare.READERS` lists them."""
 
     FORM: str
-    """What such a corpus is, for the message that a path holds none."""
+    """A phrase for such a corpus, for the message that a path holds none."""
 
     def recognises(self, corpus: Path) -> bool:
         """Whether a path holds a corpus of this kind."""
 
     def list_inputs(self, corpus: Path) -> list[Path]:
-        """Return the files that decide what a corpus holds, its clips left out."""
+        """Return the files that decide what a corpus holds, without its clips."""
 
     def find_clips(self, corpus: Path) -> Path:
         """Return the corpus's own folder of clips.

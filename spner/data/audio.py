@@ -20,6 +20,7 @@ import soxr
 
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_path, fingerprint
+from spner.core.logs import c_library_muted
 from spner.core.parallel import map_processes
 from spner.core.resume import once
 
@@ -61,7 +62,8 @@ def read_clip(path: Path | str) -> np.ndarray:
     if not Path(path).is_file():
         raise ClipError("missing")
     try:
-        waveform, rate_hz = soundfile.read(str(path), dtype="float32", always_2d=True)
+        with c_library_muted():  # libmpg123 remarks on a broken clip before libsndfile refuses it
+            waveform, rate_hz = soundfile.read(str(path), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError) as error:
         reason = str(error).rsplit(": ", 1)[-1]
         # libsndfile's words for an MP3 without a single frame.
@@ -171,6 +173,7 @@ def copy_stored(location: str, path: Path) -> None:
 def clip_duration_s(path: Path) -> float:
     """Return a clip's duration from its header, 0.0 if it cannot be read."""
     try:
-        return soundfile.info(str(path)).duration
+        with c_library_muted():
+            return soundfile.info(str(path)).duration
     except (soundfile.SoundFileError, RuntimeError):
         return 0.0

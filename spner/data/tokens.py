@@ -25,7 +25,7 @@ BLANK, UNKNOWN, SPACE, SOS_EOS = "<blank>", "<unk>", "<space>", "<sos/eos>"
 PIECE_SPACE = "▁"  # SentencePiece's mark of a word's begin
 INSIDE = "<NE>"  # mark of a token inside an entity, in token language models
 E2E, ASR = SYSTEMS = ("e2e", "asr")
-CHAR, BPE = TOKEN_TYPES = ("char", "bpe")
+CHAR, BPE = "char", "bpe"
 _SPACING = str.maketrans({PIECE_SPACE: " "})
 
 

@@ -1,13 +1,12 @@
-"""CTC alignment of a hypothesis: when each word is said, and how sure the model is of its words and entities.
+"""CTC alignment of a hypothesis: times of its words, and raw confidences of its words and entities.
 
 The most probable path through the frames that spells the hypothesis gives each token its frames; for a hypothesis
-of greedy search that is the best path itself. A token stands in few frames, the word it spells lasts longer: words
-with little between them meet halfway between their last and first token, and no word reaches further than ``REACH_S``
-beyond its tokens.
+of greedy search that is the best path itself. A token takes few frames, but its word lasts longer: neighbouring
+words meet halfway between their last and first token, and no word reaches further than ``REACH_S`` beyond its tokens.
 
-A confidence is the geometric mean of the posteriors of a word's tokens and of what divides it from its neighbours:
-spaces, and the entity symbols, which also belong to the entity. It rises with the chance of being right but is not
-that chance; :mod:`spner.scoring.calibration` makes it so.
+A confidence is the geometric mean of the posteriors of a word's tokens and of its borders: spaces, and entity symbols,
+which also belong to the entity. It rises with the chance of being right but is not that chance;
+:mod:`spner.scoring.calibration` maps it to one.
 """
 
 from collections.abc import Sequence
@@ -36,7 +35,7 @@ class Alignment:
 
 
 def align_tokens(log_probs: Tensor, token_ids: Sequence[int], *, blank_id: int = 0) -> Alignment | None:
-    """Return the most probable alignment of the tokens, None where they need more frames than there are.
+    """Return the most probable alignment of the tokens, None if they need more frames than there are.
 
     Args:
         log_probs: (T, V) float32, natural log.
@@ -60,7 +59,7 @@ def align_tokens(log_probs: Tensor, token_ids: Sequence[int], *, blank_id: int =
 def time_hypothesis(
     log_probs: Tensor, token_ids: Sequence[int], token_list: Sequence[str], *, grid: FrameGrid, duration_s: float
 ) -> Timing | None:
-    """Return times and raw confidences of a hypothesis, None where it needs more frames than there are.
+    """Return times and raw confidences of a hypothesis, None if it needs more frames than there are.
 
     Args:
         log_probs: (T, V) float32 on the CPU, natural log.
@@ -99,7 +98,7 @@ def _time_words(
 
 
 def _confidence(places: Sequence[tuple[int, int]], start: int, end: int, alignment: Alignment) -> float:
-    """Return the geometric mean posterior of words ``[start, end)`` and what divides them from their neighbours."""
+    """Return the geometric mean posterior of words ``[start, end)`` and their borders."""
     before = places[start - 1][1] if start else 0
     after = places[end][0] if end < len(places) else len(alignment.log_probs)
     return float(np.exp(alignment.log_probs[before:after].mean()))

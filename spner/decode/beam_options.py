@@ -1,4 +1,4 @@
-"""What a command asks of a beam search: a decode configuration, a language model, tuned weights."""
+"""Options of a beam search: a decode configuration, a language model, tuned weights."""
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,14 +16,17 @@ from spner.lm.build import TOKEN, WORD
 
 @dataclass(frozen=True)
 class BeamOptions:
-    """What the command line says of a beam search.
+    """Options of a beam search, from the command line.
 
     Attributes:
         configs: decode configurations, the later ones on top.
         lm: folder of ``spner lm`` or an ARPA file; None searches without a language model.
-        boost: names to raise, see :mod:`spner.decode.biasing`.
+        boost: list of names, see :mod:`spner.decode.biasing`.
         num_best: hypotheses to keep.
         num_workers: processes.
+
+    Raises:
+        SpnerError: there is no configuration.
     """
 
     configs: tuple[Path, ...]
@@ -32,10 +35,29 @@ class BeamOptions:
     num_best: int = 1
     num_workers: int = 1
 
+    def __post_init__(self) -> None:
+        if not self.configs:
+            raise SpnerError("--decode_config: is missing; give the configuration of a beam search, conf/decode_*.yaml")
+
     @property
     def name(self) -> str:
         """The configuration's name, ``decode_lm``."""
         return self.configs[-1].stem
+
+
+def make_beam(
+    configs: tuple[Path, ...], lm: Path | None, boost: Path | None, num_best: int, num_workers: int
+) -> BeamOptions | None:
+    """Return what the command line asks for; None for greedy search.
+
+    Raises:
+        SpnerError: it asks for what only a beam search can do.
+    """
+    if configs:
+        return BeamOptions(configs, lm, boost, num_best, num_workers)
+    if lm or boost or num_best > 1:
+        raise SpnerError("--lm, --boost, --nbest: need a beam search; give --decode_config as well")
+    return None
 
 
 def read_options(options: BeamOptions) -> DecodeConfig:

@@ -2,7 +2,7 @@
 
 The *open* search scores tokens with a token model and can spell any word; the grammar of :mod:`spner.decode.grammar`
 keeps its entity symbols in balance. The *lexicon* search scores words with a word model and writes no other words;
-of its best sequences the first in balance is taken.
+the best sequence in balance is taken.
 """
 
 import os
@@ -23,7 +23,7 @@ from spner.decode.grammar import SPECIALS, make_forms
 from spner.lm.arpa import read_ngrams, split_ngram
 from spner.text.tags import CLOSE, entity_symbols, text_to_spans
 
-NEVER_HEARD = -1e9  # log posterior
+NEVER = -1e9  # log posterior
 
 MISSING = (
     "beam search: flashlight-text is not installed for this Python {version} (it is published for 3.11 and 3.12, "
@@ -53,7 +53,7 @@ def require_flashlight() -> Any:
     """Return flashlight-text's decoder module.
 
     Raises:
-        SpnerError: it is not there; Python 3.13 has none.
+        SpnerError: it is not installed; Python 3.13 has none.
     """
     try:
         import flashlight.lib.text.decoder.kenlm  # noqa: F401
@@ -99,7 +99,7 @@ def make_open_search(model: Path, token_list: Sequence[str], config: DecodeConfi
     forms = make_forms(token_list)
     options = decoder.LexiconFreeDecoderOptions(
         beam_size=config.beam_size,
-        beam_size_token=2 * config.beam_size_token,  # a token's two forms stand side by side
+        beam_size_token=2 * config.beam_size_token,  # a token has two forms
         beam_threshold=config.beam_threshold,
         lm_weight=config.lm_weight,
         sil_score=0.0,
@@ -131,7 +131,7 @@ def make_lexicon_search(
     words = tuple(spellings)
     lm = load_lm(arpa, words)
     blank, nothing = ids[BLANK], len(token_list)
-    # Between words flashlight may take any number of "silences" for nothing: spaces; for pieces a token never heard.
+    # flashlight may put any number of "silences" between words at no cost: spaces; for pieces, a token of posterior 0.
     silence = ids.get(SPACE, nothing)
     trie = decoder.Trie(nothing + 1, blank)
     for number, spelling in enumerate(spellings.values()):
@@ -152,7 +152,7 @@ def make_lexicon_search(
 
     def search(log_probs: np.ndarray) -> list[Hypothesis]:
         hyps = []
-        for result in _decode(flashlight, np.pad(log_probs, ((0, 0), (0, 1)), constant_values=NEVER_HEARD)):
+        for result in _decode(flashlight, np.pad(log_probs, ((0, 0), (0, 1)), constant_values=NEVER)):
             text = " ".join(words[number] for number in result.words if number >= 0)
             tokens = tokenizer.text_to_tokens(tighten(text) if token_type == CHAR else text)
             hyps.append(_hypothesis(result, [ids[token] for token in tokens]))
@@ -196,7 +196,7 @@ def merge_repeats(path: Sequence[int], *, blank_id: int = 0) -> list[int]:
 def balanced(hyps: Sequence[Hypothesis], token_list: Sequence[str]) -> list[Hypothesis]:
     """Return the best hypothesis of each text whose symbols are in balance, the best first.
 
-    Where no text is in balance, the best hypothesis remains, without its illegal symbols.
+    If no text is in balance, the best hypothesis is returned without its illegal symbols.
     """
     distinct: dict[str, Hypothesis] = {}
     for hyp in hyps:

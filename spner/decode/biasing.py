@@ -1,12 +1,12 @@
-"""Contextual biasing: a language model that also knows the names that the user brings.
+"""Contextual biasing: a language model that also knows the user's names.
 
-One name a line, then, if known, a tab and its label, and a tab and a weight (1 if none is given)::
+One name a line; a tab and a label, and a tab and a weight (1 by default), may follow::
 
     Jokkmokk<TAB>LOC
     Nilüfer Yıldız<TAB>PER<TAB>2
 
-The model is estimated anew, on sentences that mention the names as well. A name is put where the text has an entity of
-its label (of each label, where none is given), so that it comes with the words that such names come with.
+The model is estimated anew, on sentences that mention the names as well. A name replaces an entity
+of its label (of every label, if none is given), so that it appears in the contexts of such names.
 """
 
 import logging
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Name:
-    """A name to boost, as normalised words."""
+    """A name of the list, as normalised words."""
 
     words: tuple[str, ...]
     labels: tuple[str, ...]
@@ -44,15 +44,15 @@ class Name:
 
 
 def read_names(path: Path, *, lang: str, tokens: Iterable[str]) -> list[Name]:
-    """Read a list of names; empty lines are skipped, and names that the recogniser cannot spell, counted in the log.
+    """Read a list of names; empty lines are skipped, and names that the recogniser cannot spell, with a warning.
 
     Args:
         path: as above.
-        lang: decides the normalisation.
+        lang: selects the normalisation.
         tokens: the recogniser's; a name of other characters cannot be written.
 
     Raises:
-        SpnerError: the file is missing, a label is none of ours, or a weight is no number above 0.
+        SpnerError: the file is missing, a label is unknown, or a weight is not above 0.
     """
     if not path.is_file():
         raise SpnerError(f"{path}: no such file (expected a list of names, one a line); give another --boost")
@@ -126,7 +126,7 @@ def boost_lm(names_file: Path, lm: Path | None, exp: Path, *, lang: str) -> Path
 
     Args:
         names_file: the names, as above.
-        lm: folder of ``spner lm``; its settings and its texts are taken again.
+        lm: folder of ``spner lm``; its settings and texts are used again.
         exp: experiment folder of the recogniser; the model is made in ``decode/boost`` there.
         lang: decides how the names are normalised.
 
@@ -134,9 +134,7 @@ def boost_lm(names_file: Path, lm: Path | None, exp: Path, *, lang: str) -> Path
         SpnerError: ``lm`` is no folder of ``spner lm`` whose texts are still there, or the list is malformed.
     """
     if lm is None or not (lm / paths.LM_RECORD).exists():
-        raise SpnerError(
-            f"--boost {names_file}: names are raised through the language model; give --lm, the folder of spner lm"
-        )
+        raise SpnerError(f"--boost {names_file}: biasing needs a language model; give --lm, the folder of spner lm")
     names = read_names(names_file, lang=lang, tokens=read_config(exp)["token_list"])
     settings = read_json(lm / paths.LM_RECORD)["settings"]
     inputs = [Path(name) for name in settings["inputs"]]

@@ -1,4 +1,4 @@
-"""``spner calibrate``: raw confidences of hypotheses -> chances of being right, fitted on dev.
+"""``spner calibrate``: maps raw confidences of hypotheses to chances of being right, fitted on dev.
 
 Calibration judges dev's hypotheses by dev's references and writes the confidences in ``entities.jsonl`` of every
 decoded set anew, always from the raw ones: a second run changes nothing, and a run after a stopped one ends the same.

@@ -1,4 +1,4 @@
-"""What a decode configuration (``conf/decode_*.yaml``) may say."""
+"""The settings of a decode configuration (``conf/decode_*.yaml``)."""
 
 import math
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ def _plain(value: Any) -> Any:
 
 
 def _broken_rules(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the keys whose values are not what they must be, each with what that is."""
+    """Return the keys with wrong values, each with what is expected."""
     rules = {
         "search": (lambda value: value in SEARCHES, " or ".join(SEARCHES)),
         "beam_size": (_is_count, "1 or more"),

@@ -39,7 +39,7 @@ def decode_sets(
 ) -> None:
     """Write ``exp/decode/<set>/{text,entities.jsonl}`` of each set: tagged text, and words with entities.
 
-    A set that was decoded with this model and this search before is not decoded again. Entities and words carry times
+    A set that this model and this search have already decoded is not decoded again. Entities and words carry times
     and raw confidences; :mod:`spner.decode.calibrate` makes them chances of being right.
 
     Args:

@@ -1,10 +1,9 @@
-"""The grammar of tagged text, built into a token model, so that the search itself writes no illegal symbol.
+"""The grammar of tagged text, built into a token model: the search then writes no illegal symbol.
 
 The search's tokens are *forms*: a token has one form outside entities and a marked one inside (:func:`mark_inside`),
-both with the token's posterior; an entity symbol has one. Whether a form may follow another is then a matter of the
-two alone: only what opens an entity leads inside, only a close leads out, and only outside may the utterance end. In
-a back-off model a pair has no probability when it stands there with none, so each illegal pair is added as a bigram
-of ``10^-99``; the n-grams of legal text are untouched.
+both with the token's posterior; an entity symbol has one. Whether a form may follow another then depends on
+these two alone: only an opening symbol leads inside, only a close leads out, and the utterance ends outside. Each
+illegal pair is added to the back-off model as a bigram of ``10^-99``; the n-grams of legal text are unchanged.
 """
 
 from collections.abc import Collection, Iterable, Sequence

@@ -1,6 +1,6 @@
 """A beam search over a set, spread over processes.
 
-The posteriors wait in a file, and each process builds the search of a plan, which travels there by pickling.
+Posteriors are kept in a file. Each process builds the search from a plan, which is pickled to it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ UTTERANCES_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What a process needs to build the search.
+    """Everything that a process needs to build the search.
 
     Attributes:
         config: the settings.
@@ -67,7 +67,7 @@ class StoredPosteriors:
 
 @dataclass(frozen=True)
 class SearchTask:
-    """Utterances to search, and how many hypotheses of each are wanted at most."""
+    """Utterances to search, and the largest number of hypotheses for each."""
 
     plan: SearchPlan
     num_best: int
@@ -131,7 +131,7 @@ class BeamSearch:
 
 @contextmanager
 def open_search(data: Path, exp: Path, options: BeamOptions) -> Iterator[BeamSearch]:
-    """Yield the search that the options ask for, with tuned weights where there are some.
+    """Yield the search that the options ask for, with tuned weights if there are any.
 
     Raises:
         SpnerError: an option is wrong, flashlight-text is missing, or the language model does not fit the recogniser.

@@ -1,7 +1,7 @@
 """``spner pipeline``: a recogniser's hypotheses -> a text tagger -> an E2E system's files.
 
-A word keeps the times and the confidence that it has in the recogniser's folder; an entity's times are its words', and
-its raw confidence is their geometric mean, for :mod:`spner.decode.calibrate` like an E2E system's.
+A word keeps the recogniser's times and confidence. An entity's times are those of its words, and its raw confidence is
+their geometric mean; :mod:`spner.decode.calibrate` calibrates it like an E2E system's.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""A trained model, and a set's audio -> its posteriors."""
+"""A trained model, and the posteriors that it computes from a set's audio."""
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MAX_BATCH_S = 320.0
 MAX_BATCH_CPU_S = 50.0  # with batches of 120 s a small model's activations leave the caches: a quarter slower
-MIN_SAMPLES = SAMPLE_RATE_HZ // 5  # shorter clips are padded: no encoder takes less than seven frames
+MIN_SAMPLES = SAMPLE_RATE_HZ // 5  # shorter clips are padded: encoders need seven frames
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Recogniser:
 
 @dataclass(frozen=True)
 class Posteriors:
-    """What a model says of a batch.
+    """A model's posteriors for a batch.
 
     Attributes:
         utt_ids: B utterances.

@@ -1,4 +1,4 @@
-"""A search's weights, chosen on dev: entity F1 against stage 2's labels, and among equals the lower WER."""
+"""``spner tune``: selects a search's weights on dev, by entity F1 against stage 2's labels, then by lower WER."""
 
 from dataclasses import replace
 from itertools import product
@@ -37,7 +37,7 @@ def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size
     """
     config = read_options(options)
     if options.lm is None:
-        raise SpnerError("--lm: is missing; without a language model there are no weights to choose")
+        raise SpnerError("--lm: is missing; without a language model there are no weights to tune")
     refs = _read_refs(data / paths.DEV)
 
     def search_grid() -> dict[str, Any]:

@@ -6,7 +6,7 @@ the recipe's tokens, those inside an entity marked, for an open search:
 """
 
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Any
 
 from spner.core import paths
 from spner.core.errors import SpnerError
-from spner.core.files import atomic_text, fingerprint, locked, read_json, read_lines, write_json
+from spner.core.files import atomic_text, fingerprint, locked, read_json, read_lines
 from spner.core.provenance import git_commit
+from spner.core.resume import once
 from spner.data.tokens import CHAR, INSIDE, UNKNOWN, Tokenizer, mark_inside, read_token_list, tighten
 from spner.lm.arpa import MAX_ORDER, write_arpa
 from spner.lm.counts import read_corpus
@@ -25,7 +26,7 @@ from spner.tagger.conll import read_conll
 from spner.text.tags import spans_to_text
 from spner.text.textnorm import normalise, normalise_transcript
 
-WORD, TOKEN = UNITS = ("word", "token")
+WORD, TOKEN = "word", "token"
 TAGGED_RECORD = "tagged.json"
 SENTENCES_AT_ONCE = 100_000
 ORDERS = range(2, MAX_ORDER + 1)
@@ -81,29 +82,41 @@ def make_lm(
             "prune": list(prune),
             "inputs": {str(path): fingerprint([path]) for path in inputs},
         }
-        record_file, arpa = out / paths.LM_RECORD, out / paths.LM_ARPA
-        if record_file.exists() and arpa.exists() and read_json(record_file)["settings"] == settings:
-            return read_json(record_file)
-        record_file.unlink(missing_ok=True)
         split = _splitter(unit, config["token_type"], symbols, dump)
-        train = read_words(set_texts[paths.TRAIN], symbols, kaldi=True)
-        corpus = read_corpus(map(split, chain(train, *(read_words(path, symbols) for path in texts))))
-        if not corpus.num_sentences:
-            raise SpnerError(f"{set_texts[paths.TRAIN]}: holds no words (expected sentences to learn); give --text")
-        model = estimate(corpus, order=order, prune=prune)
-        write_arpa(arpa, model)
-        record = {
-            "settings": settings,
-            "commit": git_commit(),
-            "num_sentences": corpus.num_sentences,
-            "num_ngrams": [len(keys) for keys in model.keys],
-            paths.DEV: None,
-        }
-        if paths.DEV in set_texts:
-            dev = [split(words) for words in read_words(set_texts[paths.DEV], symbols, kaldi=True) if words]
-            record[paths.DEV] = asdict(compute_perplexity(model, dev)) if dev else None
-        write_json(record_file, record)
-    return record
+        return once(
+            out / paths.LM_RECORD,
+            {"settings": settings},
+            lambda: _estimate(out / paths.LM_ARPA, set_texts, texts, symbols, split, order=order, prune=prune),
+            outputs=[out / paths.LM_ARPA],
+        )
+
+
+def _estimate(
+    arpa: Path,
+    set_texts: Mapping[str, Path],
+    texts: Sequence[Path],
+    symbols: Sequence[str],
+    split: Callable[[list[str]], list[str]],
+    *,
+    order: int,
+    prune: Sequence[int],
+) -> dict[str, Any]:
+    """Write a model; return what it was estimated from, and its perplexity on dev, None without a word there."""
+    train = read_words(set_texts[paths.TRAIN], symbols, kaldi=True)
+    corpus = read_corpus(map(split, chain(train, *(read_words(path, symbols) for path in texts))))
+    if not corpus.num_sentences:
+        raise SpnerError(f"{set_texts[paths.TRAIN]}: holds no words (expected sentences to learn); give --text")
+    model = estimate(corpus, order=order, prune=prune)
+    write_arpa(arpa, model)
+    dev: list[list[str]] = []
+    if paths.DEV in set_texts:
+        dev = [split(words) for words in read_words(set_texts[paths.DEV], symbols, kaldi=True) if words]
+    return {
+        "commit": git_commit(),
+        "num_sentences": corpus.num_sentences,
+        "num_ngrams": [len(keys) for keys in model.keys],
+        paths.DEV: asdict(compute_perplexity(model, dev)) if dev else None,
+    }
 
 
 def _validate(order: int, prune: Sequence[int], dump: Path, files: Sequence[Path]) -> None:
@@ -168,33 +181,31 @@ def _read_columns(files: Sequence[Path], out: Path, *, symbols: Sequence[str], l
 
 def _tag(files: Sequence[Path], out: Path, *, symbols: Sequence[str], tagger: str | None, lang: str) -> Path:
     """Normalise cased sentences and, where there are entity symbols, tag them; return the file they are in."""
-    tagged, record_file = out / paths.LM_TAGGED, out / TAGGED_RECORD
-    name = ""
-    record: dict[str, Any] = {"lang": lang, "inputs": {str(path): fingerprint([path]) for path in files}}
+    name, weights = None, None
     if symbols:
         from spner.tagger.annotate import default_tagger, tag_sentences
         from spner.tagger.model import fingerprint_model, load_tagger
 
         name = tagger or default_tagger(lang)
-        record |= {"tagger": name, "weights": fingerprint_model(name)}
-    if record_file.exists() and tagged.exists() and read_json(record_file) == record:
-        return tagged
-    record_file.unlink(missing_ok=True)
-    lines = chain.from_iterable(read_lines(path) for path in files)
-    cased = (unicodedata.normalize("NFC", line) for line in lines)
-    loaded = load_tagger(name) if symbols else None
-    with atomic_text(tagged) as file:
-        while part := list(islice(cased, SENTENCES_AT_ONCE)):
-            if loaded is None:
-                texts = [normalise(sentence, lang) for sentence in part]
-            else:
-                transcript = tag_sentences(
-                    loaded, {str(number): sentence for number, sentence in enumerate(part)}, lang=lang
-                )
-                texts = [spans_to_text(utterance) for utterance in transcript.values()]
-            file.writelines(f"{text}\n" for text in texts)
-    write_json(record_file, record)
-    return tagged
+        weights = fingerprint_model(name)
+    inputs = {str(path): fingerprint([path]) for path in files}
+    identity = {"lang": lang, "inputs": inputs, "tagger": name, "weights": weights}
+
+    def write() -> None:
+        loaded = load_tagger(name) if name else None
+        lines = chain.from_iterable(read_lines(path) for path in files)
+        cased = (unicodedata.normalize("NFC", line) for line in lines)
+        with atomic_text(out / paths.LM_TAGGED) as file:
+            while part := list(islice(cased, SENTENCES_AT_ONCE)):
+                if loaded:
+                    transcripts = tag_sentences(loaded, {str(n): one for n, one in enumerate(part)}, lang=lang)
+                    texts = [spans_to_text(transcript) for transcript in transcripts.values()]
+                else:
+                    texts = [normalise(sentence, lang) for sentence in part]
+                file.writelines(f"{text}\n" for text in texts)
+
+    once(out / TAGGED_RECORD, identity, write, outputs=[out / paths.LM_TAGGED])
+    return out / paths.LM_TAGGED
 
 
 def format_record(record: dict[str, Any]) -> str:

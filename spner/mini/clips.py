@@ -9,7 +9,6 @@ import numpy as np
 import soundfile
 import soxr
 
-from spner.core.errors import SpnerError
 from spner.mini.espeak import Voice, speak
 from spner.mini.rows import CORRUPT, SILENT, Row
 
@@ -53,13 +52,6 @@ class Sound:
     num_speakers: int = 8
     rate_wpm: tuple[int, int] = (125, 155)
     snr_db: tuple[float, float] = (25.0, 40.0)
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.num_speakers <= len(VARIANTS):
-            raise SpnerError(f"--num_speakers {self.num_speakers}: expected 1 to {len(VARIANTS)}")
-        slowest, fastest = self.rate_wpm
-        if not 100 <= slowest <= fastest <= 400:
-            raise SpnerError(f"speaking rate {slowest} to {fastest} words a minute: expected slowest first, 100 to 400")
 
 
 DEFAULT_SOUND = Sound()

@@ -15,11 +15,11 @@ has something to do. The same settings give the same bytes.
 """
 
 import functools
+import json
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +28,27 @@ from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_path, atomic_text, locked, read_json, remove, write_json
 from spner.core.parallel import map_processes
+from spner.core.resume import once
 from spner.corpora.common_voice import make_utt_id
 from spner.data.audio import clip_duration_s
 from spner.data.datadir import write_entities, write_word_times
-from spner.mini.clips import DEFAULT_SOUND, Clip, Sound, Speaker, make_clip, make_speakers, plan_clip
+from spner.mini.clips import DEFAULT_SOUND, Clip, Speaker, make_clip, make_speakers, plan_clip
 from spner.mini.espeak import has_language
 from spner.mini.international import read_international
-from spner.mini.names import DEFAULT_POOLS, PoolSizes
-from spner.mini.phrasebook import TEMPLATES, read_phrasebook
+from spner.mini.names import DEFAULT_POOLS
+from spner.mini.phrasebook import Phrasebook, read_phrasebook
 from spner.mini.rows import CORRUPT, DEFECTS, Row, draw_rows
 from spner.mini.shares import parse_shares
 from spner.mini.spoken_times import SpokenTimes, time_clip
 from spner.text.textnorm import project
 
 SETTINGS, SUMMARY, VALIDATED, CLIPS = "mini_corpus.json", "summary.json", "validated", "clips"
+TABLES = tuple(f"{name}.tsv" for name in (*paths.SETS, VALIDATED))
 COLUMNS = ("client_id", "path", "sentence", "up_votes", "down_votes", "age", "gender", "accents", "locale", "segment")
 VERSION = 2
 """Increased when the same settings give other files, so that older corpora are made again."""
 
+UNSEEN = 0.15  # share of the names, and of the mentions in dev and test, that train never has
 MIN_TRAIN = 10  # the planted defects need room
 
 
@@ -116,12 +119,8 @@ def make_mini_corpus(
     num_train: int = 900,
     num_dev: int = 80,
     num_test: int = 150,
-    pools: PoolSizes = DEFAULT_POOLS,
-    unseen: float = 0.15,
     shares: Sequence[str] = (),
-    sound: Sound = DEFAULT_SOUND,
     num_workers: int = 2,
-    templates: Traversable = TEMPLATES,
 ) -> MiniSummary:
     """Make the mini corpus in ``out``, or return at once if it is complete.
 
@@ -134,13 +133,9 @@ def make_mini_corpus(
         num_train: rows of train, planted defects included; at least 10.
         num_dev: rows of dev.
         num_test: rows of test; which ones they are depends on neither of the other two numbers.
-        pools: how many names are mentioned.
-        unseen: share of the names, and of the mentions in dev and test, that train never has; 0 <= unseen < 1.
         shares: of the names, that groups of languages have in common, such as ``nl+de=0.2``; the same for each of
             their corpora.
-        sound: how difficult the clips are.
         num_workers: processes that speak.
-        templates: the folder of the templates files.
 
     Raises:
         SpnerError: no templates for ``lang``, or a voice or locale in them that eSpeak NG or Faker lacks, impossible
@@ -148,44 +143,58 @@ def make_mini_corpus(
             in ``out``.
     """
     num_rows = {paths.TRAIN: num_train, paths.DEV: num_dev, paths.TEST: num_test}
-    _validate(num_rows, unseen)
-    phrasebook = read_phrasebook(lang, folder=templates)
+    _validate(num_rows)
+    phrasebook = read_phrasebook(lang)
     if not has_language(phrasebook.espeak):
         raise SpnerError(
             f'{phrasebook.file}: eSpeak NG has no language "{phrasebook.espeak}" (expected one of its '
             "languages; a near one will do); correct the key espeak"
         )
-    settings = _as_json(
-        {
-            "version": VERSION,
-            "lang": lang,
-            "seed": seed,
-            "num_rows": num_rows,
-            "pools": asdict(pools),
-            "unseen": unseen,
-            "sound": asdict(sound),
-            "templates": phrasebook.fingerprint,
-            **_share_settings(shares),
-        }
-    )
+    settings = {
+        "version": VERSION,
+        "lang": lang,
+        "seed": seed,
+        "num_rows": num_rows,
+        "pools": asdict(DEFAULT_POOLS),
+        "unseen": UNSEEN,
+        "sound": asdict(DEFAULT_SOUND),
+        "templates": phrasebook.fingerprint,
+        **_share_settings(shares),
+    }
+    settings = json.loads(json.dumps(settings))  # as it is read again: tuples are lists there
     _refuse_other_folder(out)
     with locked(out):
-        if (out / SUMMARY).exists() and (done := read_json(out / SUMMARY))["settings"] == settings:
-            return MiniSummary(**{**done, "sets": {name: SetCounts(**counts) for name, counts in done["sets"].items()}})
-        _start(out, settings)
-        rows = draw_rows(phrasebook, num_rows, pools, seed=seed, unseen=unseen, shares=settings.get("shares"))
-        speakers = make_speakers(sound, espeak=phrasebook.espeak, seed=seed)
-        sets = {name: list(_plan(name, rows[name], speakers, sound, lang, seed)) for name in rows}
-        everything = [utterance for name in paths.SETS for utterance in sets[name]]
-        _write_clips(out / CLIPS, everything, num_workers)
-        for name, utterances in (*sets.items(), (VALIDATED, everything)):
-            _write_table(out / f"{name}.tsv", utterances, lang)
-        write_entities(out / paths.GOLD_ENTITIES, {u.utt_id: u.gold for u in everything})
-        spoken = _time_words(everything, lang, num_workers)
-        write_word_times(out / paths.WORD_TIMES, {utt_id: s.times for utt_id, s in spoken.items() if s.times})
-        summary = _summarise(out / CLIPS, sets, spoken, settings)
-        write_json(out / SUMMARY, asdict(summary))
-    return summary
+        summary = once(
+            out / SUMMARY,
+            {"settings": settings},
+            lambda: _make(out, settings, phrasebook, num_workers),
+            outputs=[out / name for name in (*TABLES, paths.GOLD_ENTITIES, paths.WORD_TIMES)],
+            parts=(out / CLIPS / _name_clip(lang, name, index) for name in num_rows for index in range(num_rows[name])),
+        )
+    return MiniSummary(**{**summary, "sets": {name: SetCounts(**counts) for name, counts in summary["sets"].items()}})
+
+
+def _make(out: Path, settings: dict[str, Any], phrasebook: Phrasebook, num_workers: int) -> dict[str, Any]:
+    """Write the corpus and return its summary; clips of a stopped run with the same settings are kept."""
+    if not (out / SETTINGS).exists() or read_json(out / SETTINGS) != settings:
+        remove(out / CLIPS)
+        write_json(out / SETTINGS, settings)
+    lang, seed, num_rows = settings["lang"], settings["seed"], settings["num_rows"]
+    rows = draw_rows(phrasebook, num_rows, DEFAULT_POOLS, seed=seed, unseen=UNSEEN, shares=settings.get("shares"))
+    speakers = make_speakers(DEFAULT_SOUND, espeak=phrasebook.espeak, seed=seed)
+    sets = {name: list(_plan(name, rows[name], speakers, lang, seed)) for name in rows}
+    everything = [utterance for name in paths.SETS for utterance in sets[name]]
+    _write_clips(out / CLIPS, everything, num_workers)
+    for name, utterances in (*sets.items(), (VALIDATED, everything)):
+        _write_table(out / f"{name}.tsv", utterances, lang)
+    write_entities(out / paths.GOLD_ENTITIES, {u.utt_id: u.gold for u in everything})
+    spoken = _time_words(everything, lang, num_workers)
+    write_word_times(out / paths.WORD_TIMES, {utt_id: s.times for utt_id, s in spoken.items() if s.times})
+    return asdict(_summarise(out / CLIPS, sets, spoken, settings))
+
+
+def _name_clip(lang: str, set_name: str, index: int) -> str:
+    return f"mini_{lang}_{set_name}_{index:06d}.mp3"
 
 
 def read_settings(corpus: Path) -> dict[str, Any]:
@@ -216,13 +225,11 @@ def format_summary(summary: MiniSummary) -> str:
     return "\n".join([*lines, f"planted in train: {planted}"])
 
 
-def _validate(num_rows: dict[str, int], unseen: float) -> None:
+def _validate(num_rows: dict[str, int]) -> None:
     for name, num in num_rows.items():
         least = MIN_TRAIN if name == paths.TRAIN else 1
         if num < least:
             raise SpnerError(f"--num_{name} {num}: expected at least {least}")
-    if not 0 <= unseen < 1:
-        raise SpnerError(f"--unseen {unseen}: expected a share of at least 0 and less than 1")
 
 
 def _share_settings(shares: Sequence[str]) -> dict[str, Any]:
@@ -231,13 +238,6 @@ def _share_settings(shares: Sequence[str]) -> dict[str, Any]:
         return {}
     international = read_international()
     return {"shares": parse_shares(shares, international), "international": international.fingerprint}
-
-
-def _as_json(value: Any) -> Any:
-    """Return the value as it comes back from a JSON file: with lists for tuples."""
-    if isinstance(value, dict):
-        return {key: _as_json(item) for key, item in value.items()}
-    return [_as_json(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _refuse_other_folder(out: Path) -> None:
@@ -253,19 +253,7 @@ def _refuse_other_folder(out: Path) -> None:
             )
 
 
-def _start(out: Path, settings: dict[str, Any]) -> None:
-    """Keep the clips of a stopped run with the same settings; remove those of another run."""
-    if (out / SETTINGS).exists() and read_json(out / SETTINGS) == settings:
-        return
-    tables = [f"{name}.tsv" for name in (*paths.SETS, VALIDATED)]
-    for name in (SUMMARY, *tables, paths.GOLD_ENTITIES, paths.WORD_TIMES, CLIPS):
-        remove(out / name)
-    write_json(out / SETTINGS, settings)
-
-
-def _plan(
-    name: str, rows: list[Row], speakers: list[Speaker], sound: Sound, lang: str, seed: int
-) -> Iterator[_Utterance]:
+def _plan(name: str, rows: list[Row], speakers: list[Speaker], lang: str, seed: int) -> Iterator[_Utterance]:
     """Yield a set's utterances; each one's randomness is its own, so that clips can be made in any order."""
     for index, row in enumerate(rows):
         rng = random.Random(f"clip {name} {index} {lang} {seed}")
@@ -273,8 +261,8 @@ def _plan(
         yield _Utterance(
             row=row,
             speaker=speaker,
-            path=f"mini_{lang}_{name}_{index:06d}.mp3",
-            clip=plan_clip(row, speaker.voice, sound, rng),
+            path=_name_clip(lang, name, index),
+            clip=plan_clip(row, speaker.voice, DEFAULT_SOUND, rng),
             gold=project(row.sentence.text, row.sentence.spans, lang),
         )
 

@@ -54,14 +54,16 @@ def share_times(words: Sequence[Word], spoken: Sequence[SpokenWord]) -> SpokenTi
         own[next((i for i, word in enumerate(words) if one.position < word.end), -1)].append(one)
     # Words that share: a word without a time of its own joins the one before it, or the first that has one.
     groups: list[tuple[list[int], list[SpokenWord]]] = []  # letters of each word, and their common time
-    for word, said in zip(words, own, strict=True):
-        if not groups or (said and groups[-1][1]):
+    for word, spoken_words in zip(words, own, strict=True):
+        if not groups or (spoken_words and groups[-1][1]):
             groups.append(([], []))
         groups[-1][0].append(len(word.text))
-        groups[-1][1].extend(said)
+        groups[-1][1].extend(spoken_words)
     times: list[tuple[float, float]] = []
-    for letters, said in groups:
-        duration_s = said[-1].end_s - said[0].start_s
-        marks_s = [said[0].start_s + duration_s * n / sum(letters) for n in itertools.accumulate(letters, initial=0)]
+    for letters, spoken_words in groups:
+        duration_s = spoken_words[-1].end_s - spoken_words[0].start_s
+        marks_s = [
+            spoken_words[0].start_s + duration_s * n / sum(letters) for n in itertools.accumulate(letters, initial=0)
+        ]
         times += itertools.pairwise(marks_s)
     return SpokenTimes(tuple(times), sum(len(letters) for letters, _ in groups if len(letters) > 1))

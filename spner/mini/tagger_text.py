@@ -14,17 +14,17 @@ the corpus are imperfect, as real pseudo-labels are.
 import random
 import re
 from collections.abc import Iterator, Mapping
-from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from spner.core.datatypes import Entity, Transcript
 from spner.core.files import atomic_text
 from spner.mini.make import read_settings
 from spner.mini.names import DEFAULT_POOLS, PoolSizes, draw_tagger_pools
-from spner.mini.phrasebook import TEMPLATES, read_phrasebook
+from spner.mini.phrasebook import read_phrasebook
 from spner.mini.sentences import Sentence, draw_sentences
 from spner.text.tags import spans_to_bio
 
+OVERLAP = 0.85  # share of the corpus's names that the text mentions as well
 TOKEN = re.compile(r"['’]?\w+(?:['’-]\w+)*|[^\w\s]")
 
 
@@ -35,8 +35,6 @@ def make_tagger_text(
     seed: int = 1,
     pools: PoolSizes = DEFAULT_POOLS,
     shares: Mapping[str, float] | None = None,
-    overlap: float = 0.85,
-    templates: Traversable = TEMPLATES,
 ) -> Iterator[tuple[tuple[str, ...], list[str]]]:
     """Yield sentences as tokens and IOB2 tags.
 
@@ -46,14 +44,12 @@ def make_tagger_text(
         seed: the corpus's seed, which decides on its names.
         pools: the corpus's.
         shares: the corpus's.
-        overlap: share of the corpus's names, 0 to 1, that the text mentions as well.
-        templates: the folder of the templates files.
 
     Raises:
         SpnerError: no templates for ``lang``.
     """
-    phrasebook = read_phrasebook(lang, folder=templates)
-    names = draw_tagger_pools(phrasebook, pools, seed=seed, overlap=overlap, shares=shares)
+    phrasebook = read_phrasebook(lang)
+    names = draw_tagger_pools(phrasebook, pools, seed=seed, overlap=OVERLAP, shares=shares)
     rng = random.Random(f"tagger text {lang} {seed}")
     drawn = draw_sentences(phrasebook, names, rng=rng, unseen=0)
     for _ in range(num_sentences):

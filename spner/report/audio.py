@@ -1,4 +1,4 @@
-"""The clips of scored utterances -> numbered FLAC files beside the report page, to be heard there.
+"""Copies the clips of scored utterances beside the report page, as numbered FLAC files.
 
 Beside ``report.html`` a folder ``report_audio/<digest>/`` holds ``1.flac``, ``2.flac``, …, one an utterance in the
 order of the scores. Names are numbers, so that no utterance id becomes a path. The digest tells which clips of which

@@ -1,4 +1,4 @@
-"""A training history -> ``curves.png``."""
+"""Draws ``curves.png`` from a training history."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from spner.core.files import atomic_path
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Blue, orange and green of Okabe and Ito 2008: told apart with any colour vision, and by shape as well.
+# Blue, orange and green of Okabe and Ito 2008: distinct with any colour vision; shapes differ as well.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 
 
@@ -17,7 +17,7 @@ def plot_curves(history: Sequence[Mapping[str, Any]], out: Path, *, chosen: Coll
     """Draw loss, dev WER and dev F1 by epoch as a PNG; the same history gives the same bytes.
 
     Args:
-        history: one record an epoch: ``epoch``, ``train_loss``, ``dev_loss`` and, as fractions or None where the
+        history: one record an epoch: ``epoch``, ``train_loss``, ``dev_loss`` and, as fractions or None if the
             epoch was not scored, ``dev_wer`` and ``dev_f1``.
         out: the picture.
         chosen: the epochs whose checkpoints are decoded, one or several averaged; they are marked.

@@ -1,4 +1,4 @@
-"""An experiment folder: its training curves and its scores."""
+"""Training curves and scores of an experiment folder."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -92,7 +92,7 @@ def _describe(report: dict[str, Any], exp: Path) -> Run:
 
 
 def _find_model(exp: Path) -> tuple[Path, dict[str, str]]:
-    """Return the folder of the training behind an experiment's hypotheses, and what to tell of a folder without one."""
+    """Return the folder of the training behind an experiment's hypotheses, and facts about a folder without one."""
     model, facts = exp, dict[str, str]()
     while (model / paths.SYSTEM).exists():
         system = read_json(model / paths.SYSTEM)

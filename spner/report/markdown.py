@@ -1,4 +1,4 @@
-"""Scores -> ``RESULTS.md``."""
+"""Writes ``RESULTS.md`` from scores."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Experiments -> one HTML page: scores side by side, and every utterance to look at and, beside the page, to hear."""
+"""Writes one HTML page of experiments: scores side by side, and every utterance to look at and to hear."""
 
 import hashlib
 from base64 import b64encode
@@ -24,8 +24,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 def write_page(exps: Sequence[Path], out: Path, *, audio: bool = False, data: Path | None = None) -> str:
     """Write the page of the experiments and return one line that says what it holds.
 
-    The same inputs give the same bytes. The opened page loads nothing from elsewhere but, where one plays them, its
-    clips.
+    The same inputs give the same bytes. The page loads nothing from elsewhere, except the clips
+    that are played.
 
     Args:
         exps: experiment folders and scores files.
@@ -38,7 +38,7 @@ def write_page(exps: Sequence[Path], out: Path, *, audio: bool = False, data: Pa
             written.
     """
     if data and not audio:
-        raise SpnerError("--data: tells where recordings are (expected --audio with it); give both, or neither")
+        raise SpnerError("--data: is for --audio (expected both or neither); give --audio as well")
     experiments = read_experiments(exps)
     sets = _group(experiments)
     packed = {one.file: _pack(one) for group in sets for one in group}
@@ -186,7 +186,7 @@ def _show_made_with(experiment: Experiment, colours: dict[str, int]) -> dict[str
 
 
 def _flatten(made_with: dict[str, Any]) -> dict[str, Any]:
-    """Bring what is said of the experiment to the level of the rest."""
+    """Move the facts about the experiment up to the level of the others."""
     flat = {key: value for key, value in made_with.items() if key != "experiment"}
     return flat | {f"experiment: {key}": value for key, value in (made_with.get("experiment") or {}).items()}
 

@@ -1,4 +1,4 @@
-"""Experiment folders and scores files -> the checked numbers that the report page shows.
+"""Reads experiment folders and scores files, and checks the numbers that the report page shows.
 
 An experiment is a folder with ``score/<set>.json`` (stage 6), or one JSON file that ``spner score --out`` wrote.
 """
@@ -102,7 +102,7 @@ class Scored:
     confusion: dict[str, dict[str, int]]
     """Counts ``[ref label][hyp label]``; empty where phrases have no positions."""
     made_with: dict[str, Any]
-    """Commit, versions, settings; ``experiment`` tells of the training, where it was one."""
+    """Commit, versions, settings; ``experiment`` describes the training, if there was one."""
 
     @property
     def ref(self) -> str:

@@ -1,4 +1,4 @@
-"""Checked scores -> the rows, intervals and shares that the report page draws; positions are percent of a width.
+"""The rows, intervals and shares that the report page draws; positions are percent of a width.
 
 Every score is drawn on one scale, from 0 to 1, so that any two tracks of a page can be compared.
 """

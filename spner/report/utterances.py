@@ -1,4 +1,4 @@
-"""The utterances of one scored set -> the compact JSON that the report page's list reads.
+"""The utterances of one scored set as the compact JSON that the report page reads.
 
 Each utterance is ``[utt_id, ref, hyp, columns, ref_entities, hyp_entities]``: words joined by spaces; one letter an
 alignment column: ``=`` equal, ``s`` substituted, ``d`` deleted, ``i`` inserted; where hyp is ref, both are 0.

@@ -7,20 +7,22 @@ first word to its last, select the words of the normalised transcript. Labels ot
 and counted.
 """
 
+import functools
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from spner.core import paths
 from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
-from spner.core.files import fingerprint, locked, read_json, write_json
+from spner.core.files import fingerprint, locked, read_json
+from spner.core.resume import once
 from spner.data import datadir
 from spner.tagger.model import BATCH_TOKENS, Tagger, fingerprint_model, load_tagger
-from spner.tagger.train import score
+from spner.tagger.score import score
 from spner.text.tags import bio_to_spans
 from spner.text.textnorm import project
 
@@ -38,12 +40,14 @@ ENGLISH_CLITIC = re.compile(r"['’](?:s|S|re|ve|ll|d|m)$")
 log = logging.getLogger(__name__)
 
 
-def default_tagger(lang: str) -> str:
+def default_tagger(lang: str | None) -> str:
     """Return the hub name of a language's default tagger.
 
     Raises:
-        SpnerError: the language has none.
+        SpnerError: no language is given, or it has none.
     """
+    if lang is None:
+        raise SpnerError("--tagger: is missing; give one, or --lang for its default")
     if lang not in DEFAULT_TAGGERS:
         raise SpnerError(
             f'lang "{lang}" has no default tagger (only {", ".join(DEFAULT_TAGGERS)} have one); '
@@ -72,28 +76,17 @@ def split_words(sentence: str, lang: str) -> Iterator[tuple[int, int]]:
         yield from ((position, position + 1) for position in range(end, tail))
 
 
-def annotate(
-    sentences: dict[str, str], *, tagger: str, lang: str, batch_tokens: int = BATCH_TOKENS, device: str = "auto"
+def tag_sentences(
+    tagger: Tagger, sentences: dict[str, str], *, lang: str, batch_tokens: int = BATCH_TOKENS
 ) -> dict[str, Transcript]:
     """Return each utterance's normalised words and the entities that the tagger finds in its sentence.
 
     Args:
+        tagger: a token classifier with CoNLL-style labels.
         sentences: utterance id -> cased, punctuated sentence, NFC.
-        tagger: hub name or local folder of a transformers token classifier with CoNLL-style labels.
         lang: ISO 639-1 code; selects the normalisation.
         batch_tokens: subwords of a batch, padding included; affects speed and memory, not labels.
-        device: torch device; ``auto`` takes a GPU if there is one.
-
-    Raises:
-        SpnerError: the tagger cannot be used; see :func:`spner.tagger.model.load_tagger`.
     """
-    return tag_sentences(load_tagger(tagger, device=device), sentences, lang=lang, batch_tokens=batch_tokens)
-
-
-def tag_sentences(
-    tagger: Tagger, sentences: dict[str, str], *, lang: str, batch_tokens: int = BATCH_TOKENS
-) -> dict[str, Transcript]:
-    """Do :func:`annotate` with a loaded tagger."""
     offsets = [list(split_words(sentence, lang)) for sentence in sentences.values()]
     words = [[s[a:b] for a, b in spans] for s, spans in zip(sentences.values(), offsets, strict=True)]
     bio = tagger.predict(words, batch_tokens=batch_tokens)
@@ -110,7 +103,7 @@ def tag_sentences(
 
 
 def annotate_data_dir(
-    data: Path, *, tagger: str | None, lang: str, batch_tokens: int = BATCH_TOKENS, device: str = "auto"
+    data: Path, *, tagger: str | None, lang: str, device: str = "auto"
 ) -> dict[str, dict[str, Any] | None]:
     """Write ``entities.jsonl`` for every set of ``data`` (a folder with ``sentences.jsonl``).
 
@@ -118,13 +111,13 @@ def annotate_data_dir(
 
     Args:
         data: data folder of stage 1.
-        tagger: as for :func:`annotate`; None takes the corpus's own labels, if any, else the language's default tagger.
-        lang: as for :func:`annotate`.
-        batch_tokens: as for :func:`annotate`.
-        device: as for :func:`annotate`.
+        tagger: hub name or local folder of a transformers token classifier with CoNLL-style labels; None takes the
+            labels that came with the corpus, else the language's default.
+        lang: ISO 639-1 code; selects the normalisation.
+        device: torch device; ``auto`` takes a GPU if there is one.
 
     Returns:
-        set name -> pseudo-labels against ``gold_entities.jsonl`` (:func:`spner.tagger.train.score`), None without gold.
+        set name -> pseudo-labels against ``gold_entities.jsonl`` (:func:`spner.tagger.score.score`), None without gold.
 
     Raises:
         SpnerError: no set, a broken file, a tagger that cannot be used, or another writer in ``data``.
@@ -134,58 +127,51 @@ def annotate_data_dir(
         raise SpnerError(
             f"{data}: no set with {paths.SENTENCES} in it (expected {', '.join(paths.SETS)}); run stage 1 (spner data)"
         )
-    if tagger is None and all((folder / paths.CORPUS_ENTITIES).is_file() for folder in folders):
-        with locked(data):
-            return {folder.name: _take_corpus_entities(folder) for folder in folders}
-    tagger = tagger or default_tagger(lang)
-    weights = fingerprint_model(tagger)
-    loaded: Tagger | None = None
-    scores: dict[str, dict[str, Any] | None] = {}
     with locked(data):
-        for folder in folders:
-            sentences = fingerprint([folder / paths.SENTENCES])
-            record = {"tagger": tagger, "weights": weights, "lang": lang, "sentences": sentences}
-            if not _is_annotated(folder, record):
-                loaded = loaded or load_tagger(tagger, device=device)
-                _annotate_set(folder, loaded, record, lang=lang, batch_tokens=batch_tokens)
-            scores[folder.name] = _score_against_gold(folder)
-    return scores
+        if tagger is None and all((folder / paths.CORPUS_ENTITIES).is_file() for folder in folders):
+            for folder in folders:
+                _take_corpus_entities(folder)
+        else:
+            _tag_sets(folders, tagger or default_tagger(lang), lang, device)
+        return {folder.name: _score_against_gold(folder) for folder in folders}
 
 
-def _annotate_set(folder: Path, tagger: Tagger, record: dict[str, Any], *, lang: str, batch_tokens: int) -> None:
-    """Label a set's sentences."""
-    sentences = datadir.read_sentences(folder / paths.SENTENCES)
-    transcript = tag_sentences(tagger, sentences, lang=lang, batch_tokens=batch_tokens)
-    _write_labels(folder, transcript, record)
+def _tag_sets(folders: Sequence[Path], tagger: str, lang: str, device: str) -> None:
+    """Label the sentences of sets; the tagger is loaded only if one of them needs it."""
+    weights = fingerprint_model(tagger)
+    load = functools.cache(lambda: load_tagger(tagger, device=device))
+
+    def tag(folder: Path) -> dict[str, Transcript]:
+        return tag_sentences(load(), datadir.read_sentences(folder / paths.SENTENCES), lang=lang)
+
+    for folder in folders:
+        sentences = fingerprint([folder / paths.SENTENCES])
+        _label(folder, {"tagger": tagger, "weights": weights, "lang": lang, "sentences": sentences}, tag)
 
 
-def _write_labels(folder: Path, transcript: dict[str, Transcript], record: dict[str, Any]) -> None:
-    """Write a set's entities, then the record that says where they come from."""
-    # If we are killed between the two writes, a record of an earlier tagger must not stand beside the new entities.
-    (folder / paths.ANNOTATE_RECORD).unlink(missing_ok=True)
-    datadir.write_entities(folder / paths.ENTITIES, transcript)
-    write_json(folder / paths.ANNOTATE_RECORD, record)
-    found = Counter(entity.label for utterance in transcript.values() for entity in utterance.entities)
-    log.info("%s: %d utterances, %s", folder, len(transcript), ", ".join(f"{found[label]} {label}" for label in LABELS))
-
-
-def _take_corpus_entities(folder: Path) -> dict[str, Any] | None:
-    """Take the corpus's own labels as a set's entities, and record that; return their scores."""
+def _take_corpus_entities(folder: Path) -> None:
+    """Make the labels that came with the corpus a set's entities, and say so in the record."""
     source = folder / paths.CORPUS_ENTITIES
-    record = {
-        "tagger": None,
-        "corpus": read_json(folder.parent / paths.REPORT)["settings"]["corpus"],
-        "entities": fingerprint([source]),
-    }
-    if not _is_annotated(folder, record):
-        log.info("%s: takes the labels that came with %s; --tagger would make others", folder, record["corpus"])
-        _write_labels(folder, datadir.read_entities(source), record)
-    return _score_against_gold(folder)
+    corpus = read_json(folder.parent / paths.REPORT)["settings"]["corpus"]
+
+    def take(folder: Path) -> dict[str, Transcript]:
+        log.info("%s: takes the labels that came with %s; --tagger would make others", folder, corpus)
+        return datadir.read_entities(source)
+
+    _label(folder, {"tagger": None, "corpus": corpus, "entities": fingerprint([source])}, take)
 
 
-def _is_annotated(folder: Path, record: dict[str, Any]) -> bool:
-    done = folder / paths.ANNOTATE_RECORD
-    return done.is_file() and (folder / paths.ENTITIES).is_file() and read_json(done) == record
+def _label(folder: Path, identity: dict[str, Any], find: Callable[[Path], dict[str, Transcript]]) -> None:
+    """Write what ``find`` returns as a set's entities, unless the set has entities of this identity."""
+
+    def write() -> None:
+        transcripts = find(folder)
+        datadir.write_entities(folder / paths.ENTITIES, transcripts)
+        found = Counter(entity.label for utterance in transcripts.values() for entity in utterance.entities)
+        counts = ", ".join(f"{found[label]} {label}" for label in LABELS)
+        log.info("%s: %d utterances, %s", folder, len(transcripts), counts)
+
+    once(folder / paths.ANNOTATE_RECORD, identity, write, outputs=[folder / paths.ENTITIES])
 
 
 def _score_against_gold(folder: Path) -> dict[str, Any] | None:

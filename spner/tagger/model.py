@@ -257,7 +257,7 @@ def from_pretrained(auto_class: Any, name: str, **options: Any) -> Any:
         if is_local:
             raise SpnerError(f"{name}: transformers cannot load it ({reason}); give a token classifier") from error
         raise SpnerError(
-            f"{name}: no such folder, and not to be had from the Hugging Face hub ({reason}); download it "
+            f"{name}: no such folder, and cannot be downloaded from the Hugging Face hub ({reason}); download it "
             "on a connected machine and set HF_HOME, or give a local folder"
         ) from error
 

@@ -11,11 +11,27 @@ import re
 from collections.abc import Sequence
 
 from spner.core.datatypes import Transcript
+from spner.core.errors import SpnerError
 from spner.text.tags import bio_to_spans, spans_to_bio
-from spner.text.textnorm import project
+from spner.text.textnorm import project, require_language
 
 CLITIC = re.compile(r"(['’](s|S|re|ve|ll|d|m)|n['’]t)")
 """What CoNLL's English files cut off a word, and every language's files a name: ``Merkel`` ``'s``."""
+
+
+def speech_language(*, match_speech: bool, lang: str | None, noise: float) -> str | None:
+    """Return the language whose transcripts' form the command line asks for; None for text as it is.
+
+    Raises:
+        SpnerError: the options do not fit each other, or the language is unknown.
+    """
+    if bool(lang) != match_speech or (noise and not match_speech):
+        raise SpnerError(
+            "--match_speech, --lang, --noise: --match_speech needs --lang; --lang and --noise need --match_speech"
+        )
+    if lang:
+        require_language(lang)
+    return lang
 
 
 def match_speech(sentences: Sequence[Transcript], lang: str, *, noise: float = 0.0, seed: int = 0) -> list[Transcript]:

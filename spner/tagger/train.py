@@ -11,13 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from spner.core.datatypes import LABELS, Transcript
+from spner.core.datatypes import Transcript
 from spner.core.devices import choose_device, use_threads
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_path, fingerprint, read_json, remove, write_json
+from spner.core.resume import find_record
 from spner.tagger.conll import read_conll
 from spner.tagger.model import (
-    BATCH_TOKENS,
     BIO_TAGS,
     Encoder,
     Tagger,
@@ -28,13 +28,14 @@ from spner.tagger.model import (
     make_encoder,
     quiet_transformers,
 )
+from spner.tagger.score import format_scores, score_tagger
 from spner.tagger.small import coarser_encoders, small_config, train_tokenizer
 from spner.tagger.speech_form import match_speech
 from spner.tagger.trainer import Trainer, TrainingOptions
-from spner.text.tags import bio_to_spans, spans_to_bio
 
 SCORES = "scores.json"
 TRAIN_RECORD = "train.json"
+FILES = (SCORES, "config.json", "model.safetensors", "tokenizer.json")
 log = logging.getLogger(__name__)
 
 FROM_NOTHING = TrainingOptions(15, 1.5e-3, 0.05, label_smoothing=0.05, swap=0.3, coarse=0.15, mask=0.1, average=0.998)
@@ -79,7 +80,7 @@ def train_tagger(
         device: torch device; ``auto`` takes a GPU if there is one.
 
     Returns:
-        ``{"best_epoch": …, "dev": …, "test": …}``, each set as :func:`score` gives it, or null.
+        ``{"best_epoch": …, "dev": …, "test": …}``, each set as :func:`spner.tagger.score.score` gives it, or null.
 
     Raises:
         SpnerError: a file or the model cannot be used, or ``out`` holds something else.
@@ -100,7 +101,8 @@ def train_tagger(
     files = {"train": list(train), "dev": [dev] if dev else [], "test": [test] if test else []}
     sets = {name: _read(paths, encoding, token_column) for name, paths in files.items()}
     record["files"] = {name: fingerprint(paths) for name, paths in files.items()}
-    if _is_trained(out, record):
+    _refuse_other_folder(out)
+    if find_record(out / TRAIN_RECORD, record, [out / name for name in FILES]):
         log.info("%s: already trained on these files", out)
         return read_json(out / SCORES)
     if speech_lang:
@@ -115,50 +117,13 @@ def train_tagger(
     trainer = Trainer(tagger, sets["train"], recipe, coarse=coarse, batch_tokens=batch_tokens, rng=rng)
     with atomic_path(out) as temporary:
         scores = _train(trainer, recipe.epochs, sets["dev"], temporary)
-        scores["test"] = _score(load_tagger(str(temporary), device=device), sets["test"]) if sets["test"] else None
+        scores["test"] = None
+        if sets["test"]:
+            scores["test"] = score_tagger(load_tagger(str(temporary), device=device), sets["test"])
         write_json(temporary / SCORES, scores)
         write_json(temporary / TRAIN_RECORD, record)
         remove(out)
     return scores
-
-
-def score(*, ref: Sequence[Transcript], hyp: Sequence[Transcript]) -> dict[str, Any]:
-    """Return seqeval's strict IOB2 precision, recall, F1 and support: ``micro``, and each label that occurs.
-
-    Where there is no entity at all, ``micro`` is 0 with support 0.
-    """
-    from seqeval.metrics import classification_report
-    from seqeval.scheme import IOB2
-
-    if not any(sentence.entities for sentence in [*ref, *hyp]):
-        return {"micro": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}}
-    report = classification_report(
-        [spans_to_bio(sentence) for sentence in ref],
-        [spans_to_bio(sentence) for sentence in hyp],
-        mode="strict",
-        scheme=IOB2,
-        output_dict=True,
-        zero_division=0,
-    )
-    return {
-        name.removesuffix(" avg"): {
-            "precision": float(row["precision"]),
-            "recall": float(row["recall"]),
-            "f1": float(row["f1-score"]),
-            "support": int(row["support"]),
-        }
-        for name, row in report.items()
-        if name not in ("macro avg", "weighted avg")
-    }
-
-
-def format_scores(scores: dict[str, Any]) -> str:
-    """Return one line of percentages: ``F1 71.3 (precision 70.0, recall 72.6); PER 77.2, ORG 62.1, LOC 75.0``."""
-    micro = scores["micro"]
-    labels = ", ".join(f"{label} {100 * scores[label]['f1']:.1f}" for label in LABELS if label in scores)
-    percent = {name: 100 * micro[name] for name in ("f1", "precision", "recall")}
-    line = "F1 {f1:.1f} (precision {precision:.1f}, recall {recall:.1f})".format(**percent)
-    return f"{line}; {labels}" if labels else line
 
 
 def _train(trainer: Trainer, epochs: int, dev: list[Transcript], out: Path) -> dict[str, Any]:
@@ -166,7 +131,7 @@ def _train(trainer: Trainer, epochs: int, dev: list[Transcript], out: Path) -> d
     best: dict[str, Any] = {}
     for epoch in range(1, epochs + 1):
         loss = trainer.run_epoch(epoch)
-        scores = _score(trainer.averaged, dev) if dev else None
+        scores = score_tagger(trainer.averaged, dev) if dev else None
         found = f", dev {format_scores(scores)}" if scores else ""
         log.info("epoch %d of %d: loss %.3f%s", epoch, epochs, loss, found)
         is_better = epoch == epochs if scores is None else not best or _f1(scores) > _f1(best["dev"])
@@ -179,12 +144,6 @@ def _train(trainer: Trainer, epochs: int, dev: list[Transcript], out: Path) -> d
 
 def _f1(scores: dict[str, Any]) -> float:
     return scores["micro"]["f1"]
-
-
-def _score(tagger: Tagger, sentences: list[Transcript]) -> dict[str, Any]:
-    bio = tagger.predict([s.words for s in sentences], batch_tokens=BATCH_TOKENS)
-    hyp = [Transcript(s.words, bio_to_spans(tags)) for s, tags in zip(sentences, bio, strict=True)]
-    return score(ref=sentences, hyp=hyp)
 
 
 def _make_tagger(name: str | None, sentences: list[Transcript], device: str) -> tuple[Tagger, list[Encoder]]:
@@ -212,14 +171,8 @@ def _read(paths: Sequence[Path], encoding: str, token_column: int) -> list[Trans
     return [s for path in paths for s in read_conll(path, encoding=encoding, token_column=token_column)]
 
 
-def _is_trained(out: Path, record: dict[str, Any]) -> bool:
-    """Whether ``out`` already holds this run.
-
-    Raises:
-        SpnerError: ``out`` holds something that is not ours to replace.
-    """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return False
-    if not (out / TRAIN_RECORD).is_file():
+def _refuse_other_folder(out: Path) -> None:
+    """Refuse to replace a folder that this module did not make."""
+    is_empty = not out.exists() or (out.is_dir() and not any(out.iterdir()))
+    if not is_empty and not (out / TRAIN_RECORD).is_file():
         raise SpnerError(f"{out}: is there already and was not made by spner train-tagger; choose another --out")
-    return read_json(out / TRAIN_RECORD) == record

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -119,19 +120,28 @@ run_plan([cell(recipe, "a", sleep_s=3), cell(recipe, "b", sleep_s=3)], recipe / 
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_run_ends_its_recipes(recipe: Path, number: int) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([sys.executable, "-c", KILLED, recipe], env=environment, stderr=subprocess.DEVNULL)
-    began = time.monotonic()
-    while not ((recipe / "order").exists() and len(order(recipe)) == 2):
+def test_an_interrupted_run_ends_its_recipes(recipe: Path) -> None:
+    """One run for each signal, side by side: all have to be waited for until their recipes would have ended."""
+    began, environment = time.monotonic(), {**os.environ, "PYTHONPATH": str(ROOT)}
+    runs = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        folder = shutil.copytree(recipe, recipe.parent / number.name)
+        command = [sys.executable, "-c", KILLED, folder]
+        runs[folder] = number, subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    waiting = set(runs)
+    while waiting:
         assert time.monotonic() - began < 60
-        time.sleep(0.1)
-    process.send_signal(number)
-    process.wait(timeout=10)
+        time.sleep(0.05)
+        for folder in [one for one in waiting if (one / "order").exists() and len(order(one)) == 2]:
+            number, process = runs[folder]
+            process.send_signal(number)
+            waiting.remove(folder)
+    for _, process in runs.values():
+        process.wait(timeout=10)
     time.sleep(3.5)
-    assert [line.split()[0] for line in order(recipe)] == ["begin", "begin"]
-    assert not (recipe / "out" / "cells").exists()
+    for folder in runs:
+        assert [line.split()[0] for line in order(folder)] == ["begin", "begin"]
+        assert not (folder / "out" / "cells").exists()
 
 
 def estimate(plan: list[Cell], out: Path, preset: Preset = PRESET) -> float | None:

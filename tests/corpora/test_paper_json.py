@@ -12,7 +12,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spner.core import paths
+from spner.core import paths, resume
 from spner.core.datatypes import Entity, Transcript, Utterance
 from spner.core.errors import SpnerError
 from spner.corpora.corpus import CorpusSet
@@ -426,7 +426,7 @@ def test_a_tagger_that_is_asked_for_labels_anew_and_the_labels_of_the_file_come_
 def test_labels_of_the_file_that_are_interrupted(published: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     prepare(published)
     data = published.parent / "data"
-    holder = tagger_room.datadir if call == "write_entities" else tagger_room
+    holder = tagger_room.datadir if call == "write_entities" else resume
     real: Callable[..., None] = getattr(holder, call)
 
     def killed(path: Path, *arguments: Any) -> None:

@@ -122,13 +122,16 @@ NO_AUDIO, NO_FORMAT = "broken: no audio in it", "broken: Format not recognised."
         ("wav", b"no audio at all " * 100, NO_FORMAT),
     ],
 )
-def test_broken_file(tmp_path: Path, suffix: str, content: bytes, message: str) -> None:
+def test_broken_file(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], suffix: str, content: bytes, message: str
+) -> None:
     path = tmp_path / f"a.{suffix}"
     path.write_bytes(content)
     with pytest.raises(ClipError) as error:
         read_clip(path)
     assert str(error.value) == message
     assert clip_duration_s(path) == 0
+    assert capfd.readouterr() == ("", ""), "remarks of libmpg123"
 
 
 def test_header_without_samples(tmp_path: Path) -> None:

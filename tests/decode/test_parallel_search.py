@@ -164,7 +164,7 @@ def test_boosted_names_enter_the_language_model(
         ("beam of 0", r"beam_size: 0 \(expected 1 or more\)"),
         ("unknown key", r'unknown key "beam"; did you mean "beam_size"\?'),
         ("no words", r"--lm: is missing; a lexicon search takes its words from a model of spner lm --unit word"),
-        ("boost without model", r"names are raised through the language model; give --lm"),
+        ("boost without model", r"biasing needs a language model; give --lm"),
     ],
 )
 def test_a_search_that_cannot_be_made_is_one_line_before_anything_is_encoded(

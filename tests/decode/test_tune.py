@@ -10,9 +10,8 @@ import yaml
 
 pytest.importorskip("flashlight.lib.text.decoder", reason="flashlight-text has no wheel for this Python")
 
-torch = pytest.importorskip("torch")
-
 import numpy as np  # noqa: E402
+import torch  # noqa: E402
 
 from spner.core import paths  # noqa: E402
 from spner.core.files import read_json, write_json  # noqa: E402

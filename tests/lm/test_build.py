@@ -127,14 +127,29 @@ def test_cased_sentences_are_normalised_and_tagged_once(
         assert {"bea", "één", "fotos"} <= unigrams(tmp_path / "lm")
         assert tagger.num_sentences == 3
     write(cased, "Bea")
+    for _ in range(2):
+        make_lm(dump, tmp_path / "lm", sentences=[cased], tagger="x", lang="nl")
+        assert tagger.num_sentences == 4
+    (tmp_path / "lm" / paths.LM_TAGGED).unlink()
     make_lm(dump, tmp_path / "lm", sentences=[cased], tagger="x", lang="nl")
-    assert tagger.num_sentences == 4
+    assert tagger.num_sentences == 5
 
 
 def test_cased_sentences_need_no_tagger_without_symbols(tmp_path: Path) -> None:
     dump = make_dump(tmp_path, {"train": TRAIN}, system="asr")
     make_lm(dump, tmp_path / "lm", sentences=[write(tmp_path / "cased", "Bea slaapt!")], lang="nl")
     assert unigrams(tmp_path / "lm") == {*"anna reist naar den haag philips bea slaapt".split()}
+
+
+def test_tagged_sentences_are_not_taken_for_a_model_without_symbols(
+    dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spner.tagger.model.load_tagger", lambda name: OneName())
+    cased = write(tmp_path / "cased", "Bea slaapt!")
+    make_lm(dump, tmp_path / "lm", sentences=[cased], tagger="x", lang="nl")
+    plain = make_dump(tmp_path / "plain", {"train": TRAIN}, system="asr")
+    make_lm(plain, tmp_path / "lm", sentences=[cased], lang="nl")
+    assert (tmp_path / "lm" / paths.LM_TAGGED).read_text(encoding="utf-8") == "bea slaapt\n"
 
 
 # When
@@ -151,6 +166,9 @@ def test_a_finished_model_is_not_made_again(dump: Path, tmp_path: Path, monkeypa
     assert make_lm(dump, out, texts=[text]) != record
     write(text, "en een andere\n")
     assert make_lm(dump, out, texts=[text])["num_sentences"] == 3 and "andere" in unigrams(out)
+    assert make_lm(dump, out) == record
+    assert (out / paths.LM_ARPA).read_bytes() == before
+    (out / paths.LM_ARPA).unlink()
     assert make_lm(dump, out) == record
     assert (out / paths.LM_ARPA).read_bytes() == before
 

@@ -184,7 +184,7 @@ def test_missing_audio_is_told_in_one_line(write_scored: Write, recipe: Path, tm
         "give the data folder as --data"
     )
     assert refusal(elsewhere, recipe / "data/mini", audio=False) == (
-        "--data: tells where recordings are (expected --audio with it); give both, or neither"
+        "--data: is for --audio (expected both or neither); give --audio as well"
     )
 
 

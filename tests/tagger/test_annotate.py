@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spner.core import paths
+from spner.core import paths, resume
 from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.data.datadir import read_entities, write_entities, write_sentences
@@ -128,13 +128,21 @@ def test_finished_sets_are_left_alone_until_something_changes(data: Path) -> Non
     assert read_entities(entities)["dev_1"].entities == (Entity(0, 1, "ORG"),)
 
 
+def test_removed_entities_are_made_again(data: Path) -> None:
+    annotate_data_dir(data, tagger="one", lang="nl")
+    whole = contents(data)
+    (data / "dev" / paths.ENTITIES).unlink()
+    annotate_data_dir(data, tagger="one", lang="nl")
+    assert contents(data) == whole
+
+
 @pytest.mark.parametrize("broken_call", ["write_entities", "write_json"])
 def test_an_interrupted_run_gives_the_files_of_an_undisturbed_one(
     data: Path, monkeypatch: pytest.MonkeyPatch, broken_call: str
 ) -> None:
     annotate_data_dir(data, tagger="one", lang="nl")
     undisturbed = contents(data)
-    holder = room.datadir if broken_call == "write_entities" else room
+    holder = room.datadir if broken_call == "write_entities" else resume
 
     def killed(*arguments: object) -> None:
         raise KeyboardInterrupt

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spner.core.errors import SpnerError
-from spner.tagger.annotate import annotate
+from spner.tagger.annotate import tag_sentences
 from spner.tagger.model import Tagger, batches, load_tagger, make_encoder
 from spner.tagger.small import coarser_encoders, small_config, train_tokenizer
 
@@ -24,7 +24,7 @@ def test_labels_of_an_xlmr_reach_the_words(xlmr: Path) -> None:
         "unknown letters": "日本 Angela",
         "empty": "",
     }
-    transcript = annotate(sentences, tagger=str(xlmr), lang="en")
+    transcript = tag_sentences(load_tagger(str(xlmr)), sentences, lang="en")
     found = {u: [(e.label, a.phrase(e)) for e in a.entities] for u, a in transcript.items()}
     assert found == {
         "clitic": [("PER", "angela merkel's")],

@@ -1,4 +1,4 @@
-"""Training a tagger: scores, mention swapping, and tiny runs that must learn, repeat and leave nothing half-made."""
+"""Training a tagger: mention swapping, and tiny runs that must learn, repeat and leave nothing half-made."""
 
 import random
 from dataclasses import replace
@@ -12,42 +12,11 @@ from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_json
 from spner.tagger import train as room
-from spner.tagger.train import format_scores, score, train_tagger
+from spner.tagger.train import train_tagger
 from spner.tagger.trainer import swap_mentions
 
 PERSONS = ("Jan", "Piet", "Angela Merkel", "Kees de Vries", "Anna")
 PLACES = ("Parijs", "Den Haag", "Berlijn", "Noord-Holland")
-
-
-def test_score_by_hand() -> None:
-    words = ("a", "b", "c", "d")
-    ref = [Transcript(words, (Entity(0, 2, "PER"), Entity(2, 3, "LOC"))), Transcript(words)]
-    hyp = [Transcript(words, (Entity(0, 1, "PER"), Entity(2, 3, "LOC"))), Transcript(words, (Entity(1, 2, "LOC"),))]
-    scores = score(ref=ref, hyp=hyp)
-    assert list(scores) == ["LOC", "PER", "micro"]
-    assert scores["micro"] == {"precision": 1 / 3, "recall": 1 / 2, "f1": 0.4, "support": 2}
-    assert scores["LOC"] == {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "support": 1}
-    assert scores["PER"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
-    assert score(ref=hyp, hyp=ref)["micro"]["precision"] == 1 / 2
-
-
-def test_score_counts_adjacent_entities_of_one_label() -> None:
-    two = [Transcript(("a", "b"), (Entity(0, 1, "PER"), Entity(1, 2, "PER")))]
-    one = [Transcript(("a", "b"), (Entity(0, 2, "PER"),))]
-    assert score(ref=two, hyp=two)["micro"]["support"] == 2
-    assert score(ref=two, hyp=one)["micro"]["f1"] == 0.0
-
-
-def test_score_without_any_entity() -> None:
-    nothing = [Transcript(("a",))]
-    assert score(ref=nothing, hyp=nothing) == {"micro": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}}
-
-
-def test_scores_print_on_one_line() -> None:
-    row = {"precision": 0.7, "recall": 0.726, "f1": 0.713, "support": 3}
-    line = "F1 71.3 (precision 70.0, recall 72.6)"
-    assert format_scores({"LOC": row | {"f1": 0.75}, "PER": row, "micro": row}) == f"{line}; PER 71.3, LOC 75.0"
-    assert format_scores({"micro": row}) == line
 
 
 def test_swapped_mentions_keep_their_labels_and_the_words_around() -> None:
@@ -99,7 +68,8 @@ def files(tmp_path: Path) -> dict[str, Any]:
 
 @pytest.mark.espnet
 def test_a_tagger_from_nothing_learns_and_repeats(small: None, files: dict[str, Any], tmp_path: Path) -> None:
-    from spner.tagger.annotate import annotate
+    from spner.tagger.annotate import tag_sentences
+    from spner.tagger.model import load_tagger
 
     scores = train_tagger(tmp_path / "a", **files)
     assert scores["test"]["micro"]["f1"] > 0.95
@@ -112,7 +82,8 @@ def test_a_tagger_from_nothing_learns_and_repeats(small: None, files: dict[str, 
     assert weights[0] != weights[1]
 
     sentences = {f"{i:02}": f"Angela Merkel woont in {place}." for i, place in enumerate(PLACES * 5)}
-    one, many = (annotate(sentences, tagger=str(tmp_path / "a"), lang="nl", batch_tokens=b) for b in (1, 256))
+    tagger = load_tagger(str(tmp_path / "a"))
+    one, many = (tag_sentences(tagger, sentences, lang="nl", batch_tokens=b) for b in (1, 256))
     assert one == many
     assert [(e.label, one["00"].phrase(e)) for e in one["00"].entities] == [("PER", "angela merkel"), ("LOC", "parijs")]
 
@@ -218,6 +189,9 @@ def test_a_finished_run_is_not_done_again(
     with monkeypatch.context() as patch:
         patch.setattr(room, "_make_tagger", None)
         assert train_tagger(tmp_path / "out", **files) == scores
+    (tmp_path / "out" / "tokenizer.json").unlink()
+    assert train_tagger(tmp_path / "out", **files) == scores
+    assert (tmp_path / "out" / "tokenizer.json").exists()
     train_tagger(tmp_path / "out", **files | {"epochs": 2})
     assert read_json(tmp_path / "out" / "train.json")["recipe"]["epochs"] == 2
 
