@@ -286,9 +286,16 @@ def test_at_the_end_a_person_is_told_where_the_scores_are_and_what_to_type_next(
     assert told == str((rehearsal / "egs/cv_nl" if folder == "/" else Path()) / exp / "RESULTS.md")
     words = shlex.split(report, comments=True)
     assert words[-4:] == ["report", told.removesuffix("/RESULTS.md"), "--out", "report.html"]
-    assert shlex.split(system, comments=True) == [recipe or str(run_sh), "--corpus", "mini", "--system", "pipeline"]
+    assert shlex.split(system, comments=True) == [recipe or str(run_sh), "--system", "pipeline"]
     assert (rehearsal / folder / shlex.split(language, comments=True)[0]).is_file()
     assert "What to type next" not in start(run_sh, "--stage=5", "--stop_stage=5").stdout
+
+
+def test_the_other_system_that_is_offered_has_the_same_settings(rehearsal: Path) -> None:
+    run_sh = rehearsal / "egs/cv_nl/run.sh"
+    settings = ["--corpus", "mini_a", "--mini_opts", "--num_train 40 --seed 2"]
+    *_, system, _language = start(run_sh, *settings, "--system=pipeline", "--tag", "x", "--stage=6").stdout.splitlines()
+    assert shlex.split(system, comments=True) == [str(run_sh), *settings, "--system", "e2e"]
 
 
 # tools/new_recipe.sh

@@ -25,7 +25,7 @@ cat > "egs/${name}/README.md" << EOF
 Nothing has been measured yet. Write here what the corpora hold and what the systems score, as
 [\`cv_nl\`](../cv_nl/README.md) does.
 EOF
-row="| [\`${name}\`](${name}/README.md) | ${lang} | not measured yet |"
+row="| [\`${name}\`](${name}/README.md) | ${lang} | the same |"
 sed "s,^| \[\`benchmark\`\],${row}\n&," egs/README.md > egs/.README.md && mv egs/.README.md egs/README.md
 echo "egs/${name}: made, and listed in egs/README.md"
 [ -f "${templates}" ] ||

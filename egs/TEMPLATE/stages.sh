@@ -4,7 +4,6 @@
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"  # sh run.sh
 set -euf +o posix -o pipefail  # f: a word that is split is no file pattern
 unset CDPATH
-
 here="$(pwd -P)"
 recipe="$(dirname "$(readlink -f "$0")")"
 root="$(dirname "$(dirname "${recipe}")")"
@@ -19,6 +18,7 @@ each() { local word; for word in "${@:2}"; do echo "$1 ${word}"; done; }  # each
 # shellcheck source=settings.sh
 . "${settings}"
 . /dev/stdin <<< "${own}"
+given="" pairs=()
 while [ $# -gt 0 ]; do  # --name value, --name=value; several values up to the next option are one
     if [ "$1" = --help ]; then
         echo "usage: $0 [--NAME VALUE ...]; this recipe sets ${own//$'\n'/, }; all names and defaults:"
@@ -34,6 +34,7 @@ while [ $# -gt 0 ]; do  # --name value, --name=value; several values up to the n
     shift 2
     while [ $# -gt 0 ] && [[ "$1" != --* ]]; do value+=" $1"; shift; done
     printf -v "${name}" '%s' "${value}"
+    [[ " stage stop_stage tag system " == *" ${name} "* ]] || given+=" --${name} $(printf %q "${value}")"
 done
 [[ "${stage}:${stop_stage}" == [1-6]:[1-6] ]] || die "--stage ${stage} --stop_stage ${stop_stage}: expected 1 to 6"
 
@@ -42,7 +43,6 @@ export PATH="${bin}:${PATH}" PYTHONPATH="${root}" PYTHONUNBUFFERED=1
 spner() { python -m spner "$@"; }
 cd "${recipe}"
 # Folders, taggers and configurations follow from the settings by the rules of spner/core/recipe.py.
-pairs=()
 for name in ${known}; do pairs+=("${name}=${!name}"); done
 names="$(spner recipe-names "${pairs[@]}")"
 while IFS='=' read -r name value; do printf -v "${name}" '%s' "${value}"; done <<< "${names}"
@@ -116,5 +116,5 @@ program="$(relative "${bin}/spner")"
 [ -x "${bin}/spner" ] || program="PYTHONPATH=$(printf %q "${root}") $(relative "${bin}/python") -m spner"
 echo "The scores are in $(relative "${recipe}/${exp}/RESULTS.md"). What to type next:
   ${program} report $(relative "${recipe}/${exp}") --out report.html  # scores and utterances on a page
-  $(relative "${recipe}/run.sh") --corpus $(printf %q "${corpus}") --system ${other_system}  # another system
+  $(relative "${recipe}/run.sh")${given} --system ${other_system}  # another system
   $(relative "${root}/egs/${other_recipe}/run.sh")  # another language"
