@@ -93,7 +93,7 @@ def find_arpa(lm: Path | None, config: DecodeConfig) -> Path | None:
     return lm / paths.LM_ARPA
 
 
-def identify(exp: Path, options: BeamOptions, config: DecodeConfig) -> dict[str, Any]:
+def identify_tuning(exp: Path, options: BeamOptions, config: DecodeConfig) -> dict[str, Any]:
     """Return what a search's weights were tuned for: recogniser, language model, configuration."""
     arpa = find_arpa(options.lm, config)
     model = fingerprint([exp / paths.CONFIG, chosen_checkpoint(exp)])
@@ -114,7 +114,7 @@ def apply_tuned(exp: Path, options: BeamOptions, config: DecodeConfig) -> Decode
     tuned = paths.tuned_file(exp, options.name)
     if not tuned.exists():
         return config
-    record = find_record(tuned, identify(exp, options, config))
+    record = find_record(tuned, identify_tuning(exp, options, config))
     if record is None:
         raise SpnerError(
             f"{tuned}: was tuned for another recogniser, language model or configuration; "

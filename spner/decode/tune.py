@@ -12,7 +12,7 @@ from spner.core.files import locked
 from spner.core.resume import once
 from spner.data.datadir import read_entities, read_table
 from spner.data.tokens import tokens_to_words
-from spner.decode.beam_options import BeamOptions, find_arpa, identify, read_options
+from spner.decode.beam_options import BeamOptions, find_arpa, identify_tuning, read_options
 from spner.decode.beam_search import Hypothesis
 from spner.decode.config import LEXICON, DecodeConfig
 from spner.decode.parallel_search import prepare_search, run_plans, store
@@ -48,19 +48,15 @@ def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size
             stored = store(batches, plan.work / "posteriors")
             plans = [replace(plan, config=one) for one in make_grid(config)]
             found = run_plans(plans, stored, num_best=1, num_workers=options.num_workers, what="tune")
-            rows = [
-                {
-                    "lm_weight": one.config.lm_weight,
-                    "word_score": one.config.word_score,
-                    **_score(refs, hyps, recogniser.token_list),
-                }
-                for one, hyps in zip(plans, found, strict=True)
-            ]
+            rows = []
+            for one, hyps in zip(plans, found, strict=True):
+                weights = {"lm_weight": one.config.lm_weight, "word_score": one.config.word_score}
+                rows.append({**weights, **_score(refs, hyps, recogniser.token_list)})
         best = min(rows, key=lambda row: (-row["f1"], row["wer"]))
         return {"lm_weight": best["lm_weight"], "word_score": best["word_score"], "grid": rows}
 
     with locked(exp / paths.DECODE):
-        return once(paths.tuned_file(exp, options.name), identify(exp, options, config), search_grid)
+        return once(paths.tuned_file(exp, options.name), identify_tuning(exp, options, config), search_grid)
 
 
 def make_grid(config: DecodeConfig) -> list[DecodeConfig]:
