@@ -4,7 +4,7 @@ Rates are fractions with full precision, null where undefined; languages stand f
 
     {"target": "nl", "sources": ["de", "en"],
      "groups": [{"group": {"lang": "nl", "system": "transfer", "source": "de", "fraction": 20}, "seeds": [1, 2, 3],
-                 "num_utts": 150, "gold": true,
+                 "signature": "spner|…", "num_utts": 150, "gold": true,
                  "scores": {"f1": {"value": of the seeds pooled, "ci95": [low, high], "seeds": [of each]}, …},
                  "trained_on": [{"data": "data/mini", "chosen": {"utterances": 179, "hours": 0.18}, "whole": {…}}]}, …],
      "contrasts": [{"kind": one of KINDS, "a": {group}, "b": {group}, "seeds": [1, 2, 3],

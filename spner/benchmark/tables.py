@@ -74,7 +74,7 @@ def _references(results: Mapping[str, Any]) -> list[str]:
     of_lang = {group.lang: entry for group, entry in groups_of(results).items()}
     notes = {lang: NOTES[entry["gold"]] for lang, entry in of_lang.items()}
     lines = [
-        f"- {lang}: {of_lang[lang]['num_utts']} utterances of test; {notes[lang]}"
+        f"- {lang}: {of_lang[lang]['num_utts']} utterances of test; {notes[lang]} `{of_lang[lang]['signature']}`"
         for lang in _langs(results)
         if lang in of_lang
     ]

@@ -38,6 +38,17 @@ class Side:
     stored: dict[str, Transcript] = field(default_factory=dict)
     timings: dict[str, Timing] = field(default_factory=dict)
 
+    def add(self, read: Read, canonical: AnyTranscript) -> None:
+        """Add an utterance as its file has it, and in canonical form."""
+        self.utterances[read.utt_id] = canonical
+        if read.stored is not None:
+            self.stored[read.utt_id] = read.stored
+        if read.timing is not None:
+            self.timings[read.utt_id] = read.timing
+        if read.tokens is not None:
+            self.tagged[read.utt_id] = read.tokens
+            self.illegal.update(read.illegal)
+
     def tagged_words(self, utt_id: str) -> list[str]:
         """Return words and entity symbols, the illegal ones too."""
         if utt_id in self.tagged:
@@ -76,15 +87,8 @@ def read_side(path: Path, rules: Rules, *, role: str, with_times: bool = False) 
     first_unknown = ""
     for read in found:
         refuse_twice(read.utt_id, side.utterances, read.where)
-        transcript = side.utterances[read.utt_id] = rules.apply(read.transcript)
-        if read.stored is not None:
-            side.stored[read.utt_id] = read.stored
-        if read.timing is not None:
-            side.timings[read.utt_id] = read.timing
-        if read.tokens is not None:
-            side.tagged[read.utt_id] = read.tokens
-            side.illegal.update(read.illegal)
-        others = [label for label in _labels_of(read, transcript) if label not in rules.labels]
+        side.add(read, rules.apply(read.transcript))
+        others = [label for label in _labels_of(read, side) if label not in rules.labels]
         if others and role == "ref":
             raise SpnerError(_unknown_labels(read.where, others[0], rules))
         if others:
@@ -93,15 +97,18 @@ def read_side(path: Path, rules: Rules, *, role: str, with_times: bool = False) 
     if not side.utterances:
         raise SpnerError(f"{file}: holds no utterance (expected at least one to score)")
     if unknown:
-        counts = ", ".join(f"{label} {count}" for label, count in sorted(unknown.items()))
-        log.warning(
-            "%s: the first of %d entities whose labels are not configured (%s; expected %s); each counts as an error",
-            first_unknown,
-            unknown.total(),
-            counts,
-            ", ".join(rules.labels),
-        )
+        _warn_of_labels(first_unknown, unknown, rules)
     return side
+
+
+def _warn_of_labels(where: str, unknown: Counter[str], rules: Rules) -> None:
+    log.warning(
+        "%s: the first of %d entities whose labels are not configured (%s; expected %s); each counts as an error",
+        where,
+        unknown.total(),
+        ", ".join(f"{label} {count}" for label, count in sorted(unknown.items())),
+        ", ".join(rules.labels),
+    )
 
 
 def require_same_utterances(*, ref: Side, hyp: Side) -> None:
@@ -113,10 +120,10 @@ def require_same_utterances(*, ref: Side, hyp: Side) -> None:
     require_same_ids(ref.file, ref.utterances, hyp.file, hyp.utterances)
 
 
-def _labels_of(read: Read, transcript: AnyTranscript) -> list[str]:
+def _labels_of(read: Read, side: Side) -> list[str]:
     """Return the labels of an utterance, including those of illegal symbols that make no entity."""
     if read.tokens is None:
-        return labels_of(transcript)
+        return labels_of(side.utterances[read.utt_id])
     return [token[1:-1] for token in read.tokens if re.fullmatch(ANY_OPEN, token)]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from spner.scoring.corpus import count_sides, find_labels
 from spner.scoring.counts import Table, compute_scores
 from spner.scoring.inputs import Side, read_seen, read_side, read_speakers, require_same_utterances
-from spner.scoring.options import Options
+from spner.scoring.options import Options, sign
 from spner.scoring.schema import Pooled
 from spner.scoring.significance import compute_intervals
 
@@ -74,6 +74,7 @@ def pool(ref: Path, hyps: Sequence[Path], options: Options) -> Pooled:
     intervals = compute_intervals(system.tables, num_draws=options.num_draws, groups=speakers)
     alone = [compute_scores(table.columns, table.totals(), table.names) for table in system.tables]
     return {
+        "signature": sign(options),
         "num_utts": len(ref_side.utterances),
         "gold": options.gold,
         "scores": {

@@ -187,6 +187,7 @@ class PooledScore(TypedDict):
 class Pooled(TypedDict):
     """The seeds of one system, scored together."""
 
+    signature: str
     num_utts: int
     gold: bool | None
     scores: dict[str, PooledScore]

@@ -23,6 +23,7 @@ def entry(group: Group, f1: float, *seeds: int) -> dict[str, Any]:
     return {
         "group": asdict(group),
         "seeds": list(seeds),
+        "signature": f"spner|norm:{group.lang}",
         "num_utts": 150,
         "gold": group.lang == "nl",
         "scores": scores,

@@ -38,7 +38,8 @@ def test_sections_and_what_is_said_before_them() -> None:
     assert notes == [
         f"**{SYNTHETIC_NOTE}**",
         SUPERVISION,
-        f"- nl: 150 utterances of test; {GOLD_NOTE}\n- de: 150 utterances of test; {PSEUDO_NOTE}",
+        f"- nl: 150 utterances of test; {GOLD_NOTE} `spner|norm:nl`\n"
+        f"- de: 150 utterances of test; {PSEUDO_NOTE} `spner|norm:de`",
     ]
 
 

@@ -28,6 +28,7 @@ def pool_texts(folder: Path, *seeds: list[str], num_draws: int = 200) -> dict:
 def test_counts_of_seeds_are_summed(tmp_path: Path) -> None:
     pooled = pool_texts(tmp_path, NO_LOC, ODD)
     assert (pooled["num_utts"], pooled["gold"]) == (2, True)
+    assert pooled["signature"].endswith("|norm:nl|labels:PER,ORG,LOC|policy:discard|refs:gold|boot:200|seed:1")
     # NO_LOC: 1 right, 1 missed; ODD: 1 right, 1 missed, 1 false MISC, and 2 of 6 words deleted.
     assert pooled["scores"]["f1"]["value"] == 2 * 2 / (2 * 2 + 1 + 2)
     assert pooled["scores"]["f1"]["seeds"] == [2 / 3, 2 / 4]
