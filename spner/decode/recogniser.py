@@ -15,7 +15,7 @@ from torch import Tensor
 from spner.asr.train import chosen_checkpoint, read_config
 from spner.core import paths
 from spner.core.datatypes import FrameGrid
-from spner.core.devices import choose_device
+from spner.core.devices import choose_device, use_threads
 from spner.core.errors import SpnerError
 from spner.core.progress import Progress
 from spner.data.audio import SAMPLE_RATE_HZ, read_stored
@@ -82,6 +82,7 @@ def load_recogniser(exp: Path, *, device: str) -> Recogniser:
         )
     if CLOSE in args.token_list:
         require_symbols(args.token_list, where=exp / paths.CONFIG)
+    use_threads(getattr(args, "num_threads", None))  # those of its training: sums, and so bytes, depend on them
     model = SpnerTask.build_model(args)
     model.load_state_dict(state)
     chosen = torch.device(choose_device(device))
