@@ -25,6 +25,7 @@ from spner.benchmark.plan import DATA, Cell, scores_of
 from spner.benchmark.preset import Preset
 from spner.core.files import digest, fingerprint, read_json, remove, write_json
 from spner.core.provenance import describe_machine, git_commit
+from spner.scoring.schema import holds_scores
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +47,10 @@ def compute_keys(plan: Sequence[Cell]) -> dict[str, str]:
 
 
 def find_finished(plan: Sequence[Cell], out: Path) -> set[str]:
-    """Return the names of the cells that have run with these settings and whose scores are there."""
+    """Return the names of the cells that have run with these settings and whose scores are there, in today's form."""
     keys, finished = compute_keys(plan), set()
     for cell in plan:
-        scored = cell.group.system == DATA or scores_of(cell, gold=False).exists()
+        scored = cell.group.system == DATA or holds_scores(scores_of(cell, gold=False))
         if scored and record_of(cell, out).exists() and read_json(record_of(cell, out))["key"] == keys[cell.name]:
             finished.add(cell.name)
     return finished

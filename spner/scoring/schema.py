@@ -211,3 +211,12 @@ def read_scores(file: Path) -> Scores:
             "score where it wrote them"
         )
     return scores
+
+
+def holds_scores(file: Path) -> bool:
+    """Whether a file is there and :func:`read_scores` reads it."""
+    try:
+        read_scores(file)
+    except SpnerError:
+        return False
+    return True

@@ -25,7 +25,7 @@ RECIPE = """\
 cd "$(dirname "$0")"
 echo "begin $1" >> order; sleep "$2"
 [ "$1" != bad ] || { echo "spner: error: no luck"; exit 2; }
-mkdir -p "exp/$1/score"; echo "{\\"threads\\": $OMP_NUM_THREADS}" > "exp/$1/score/test.json"
+mkdir -p "exp/$1/score"; echo "{\\"schema\\": 1, \\"threads\\": $OMP_NUM_THREADS}" > "exp/$1/score/test.json"
 echo "end $1" >> order
 """
 
@@ -52,7 +52,7 @@ def test_cells_run_after_what_they_need_and_with_the_presets_threads(recipe: Pat
     assert run_plan(plan, tmp_path / "out", PRESET) == {}
     assert order(recipe) == [f"{what} {name}" for name in "abc" for what in ("begin", "end")]
     assert find_finished(plan, tmp_path / "out") == {"a", "b", "c"}
-    assert json.loads(scores_of(plan[0], gold=False).read_text()) == {"threads": 3}
+    assert json.loads(scores_of(plan[0], gold=False).read_text()) == {"schema": 1, "threads": 3}
     record = json.loads((tmp_path / "out/cells/a.json").read_text())
     assert record["seconds"] >= 0.3 and "core" in record["machine"]
 
@@ -97,6 +97,8 @@ def test_finished_cells_are_run_again_only_where_something_changed(recipe: Path,
     assert again(recipe, plan, out) == ["a", "b"]
     scores_of(plan[0], gold=False).unlink()
     assert again(recipe, plan, out) == ["a"]
+    scores_of(plan[2], gold=False).write_text('{"threads": 3}')  # as an older version wrote them
+    assert again(recipe, plan, out) == ["c"]
     (recipe / "conf.yaml").write_text("max_epoch: 2")
     assert set(again(recipe, plan, out)) == {"a", "b", "c"}
 
