@@ -2,7 +2,7 @@
 
 import logging
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +28,7 @@ from spner.core.errors import SpnerError, nearest
 from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, remove, write_json
 from spner.core.logs import prints_logged
 from spner.core.provenance import collect_versions, git_commit
+from spner.core.resume import once
 from spner.data.audio import SAMPLE_RATE_HZ
 from spner.data.tokens import ASR, BPE, E2E, read_token_list, require_symbols
 
@@ -49,7 +50,8 @@ def train(
 ) -> Path:
     """Train with ESPnet's own trainer and return the checkpoint that decoding uses.
 
-    An interrupted training continues after its last finished epoch; a finished one is not run again.
+    An interrupted training continues after its last finished epoch; a finished one is not run again. If its checkpoint
+    was removed, it is averaged again from ESPnet's epochs; without these, trained again.
 
     Args:
         data: data folder of stage 1.
@@ -78,26 +80,33 @@ def train(
     asked = config | ({"transfer": transfer.settings()} if transfer else {})
     with locked(exp):
         _refuse_other_training(exp, asked, dump)
-        if not (exp / paths.TRAINING).exists():
+
+        def run() -> dict[str, Any]:
             args = make_args(config, data, dump, exp, ngpu=ngpu)
             if transfer:
                 _begin_with(transfer, args, exp)
             with atomic_text(exp / MERGED_CONFIG) as file:
                 yaml.safe_dump(asked, file, allow_unicode=True, sort_keys=True)
             _run(args)
-            record = {
+            return {
                 "commit": git_commit(),
                 "versions": collect_versions(),
                 "configs": [str(c) for c in configs],
                 "settings": list(settings),
-                "tokens": _identity(dump),
                 "train": tokens["train"],
                 "init": str(transfer.init) if transfer else None,
                 "history": read_history(exp),
             }
-            write_json(exp / paths.TRAINING, record)
-            remove(exp / paths.FIRST_WEIGHTS)
+
+        once(exp / paths.TRAINING, {"tokens": _identity(dump)}, run, parts=_list_files(exp))
+        remove(exp / paths.FIRST_WEIGHTS)
     return chosen_checkpoint(exp)
+
+
+def _list_files(exp: Path) -> Iterator[Path]:
+    """Yield the files of a finished training that decoding reads."""
+    yield exp / paths.CONFIG
+    yield chosen_checkpoint(exp)
 
 
 def _begin_with(transfer: Transfer, args: Namespace, exp: Path) -> None:

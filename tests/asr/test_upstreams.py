@@ -85,6 +85,12 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
     assert all(torch.equal(expected[name], found[name]) for name in expected)
     assert (exp / paths.CURVES).read_bytes() == (trained / paths.CURVES).read_bytes()
 
+    (exp / "valid.wer.ave.pth").unlink()
+    again = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "epoch 1 of" not in again.stderr
+    found = model_state(exp)
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
 
 def test_the_papers_training_keeps_its_best_epoch_by_tagged_wer(
     prepared: Prepared, tmp_path: Path, repo_root: Path
