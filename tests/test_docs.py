@@ -141,6 +141,15 @@ def test_named_files_exist(document: Path) -> None:
         assert made_by_the_reader.search(name) or (ROOT / name).exists(), name
 
 
+def test_the_table_of_rooms_is_true() -> None:
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8").partition("## Rooms")[2].partition("## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (`.*`) \|$", text, re.MULTILINE)
+    packages = {path.parent.name for path in (ROOT / "spner").glob("*/__init__.py")}
+    assert {room for room, _ in rows} == packages
+    for room, files in rows:
+        assert all((ROOT / "spner" / room / name).exists() for name in re.findall(r"`([^`]+)`", files)), room
+
+
 @cache
 def names_in(module: Path) -> set[str]:
     """Return the module's functions, classes and methods."""
