@@ -56,7 +56,7 @@ def test_only_training_runs_in_bfloat16(prepared: Prepared, repo_root: Path) -> 
 
 
 def test_counts_of_the_dev_pass_by_hand() -> None:
-    """jan<PER> ziet rome, heard without the place's symbols and with a wrong word: 1 error of 3 words, 3 of 7."""
+    """jan<PER> ziet rome, decoded without the place's symbols and with a wrong word: 1 error of 3 words, 3 of 7."""
     from spner.asr.task import _count
 
     tokens = ["<blank>", "<unk>", "<PER>", "<ORG>", "<LOC>", "</NE>", "<space>", *"janzietromeu", "<sos/eos>"]

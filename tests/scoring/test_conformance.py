@@ -52,7 +52,7 @@ CASES = {
         "<LOC> rome </NE> en rome",
         (0.0, 2 / 3, 2 / 3, 2 / 3, 0.0, 0.0),
     ),
-    "the same mention twice, said once": (
+    "the same mention twice, predicted once": (
         "<LOC> rome </NE> en <LOC> rome </NE>",
         "<LOC> rome </NE> en",
         (1 / 3, 2 / 3, 2 / 3, 2 / 3, 0.5, 0.0),
@@ -67,7 +67,7 @@ CASES = {
         "<PER> parijs </NE> en <LOC> parijs </NE>",
         (0.0, 1.0, 1.0, 0.0, 0.0, 0.0),
     ),
-    "two labels on one phrase, heard as one": (
+    "two labels on one phrase, predicted as one": (
         "<LOC> parijs </NE> en <PER> parijs </NE>",
         "<LOC> parijs </NE> en <LOC> parijs </NE>",
         (0.0, 0.5, 0.5, 0.5, 0.0, 0.0),
@@ -308,14 +308,14 @@ WORD = ANY_TEXT.filter(lambda text: len(text.split()) == 1 and "<" not in text).
 
 @given(st.lists(WORD, max_size=6).flatmap(taggings), st.sampled_from(POLICIES))
 def test_text_to_spans_undoes_spans_to_text(
-    tmp_path_factory: pytest.TempPathFactory, said: Transcript, policy: str
+    tmp_path_factory: pytest.TempPathFactory, ref: Transcript, policy: str
 ) -> None:
-    text = spans_to_text(said)
-    assert text_to_spans(text.split(), labels=ALL_LABELS, policy=policy).transcript == said
+    text = spans_to_text(ref)
+    assert text_to_spans(text.split(), labels=ALL_LABELS, policy=policy).transcript == ref
     path = tmp_path_factory.getbasetemp() / "round_trip"
     path.write_text(f"u {text}\n", encoding="utf-8", newline="\n")
     side = read_side(path, Rules(labels=ALL_LABELS, policy=policy), role="ref")
-    assert side.utterances == {"u": said}
+    assert side.utterances == {"u": ref}
     assert not side.illegal and not side.tagged
 
 
@@ -323,21 +323,21 @@ def test_text_to_spans_undoes_spans_to_text(
 def test_account_of_errors_holds_each_entity_once(pairs: list[tuple[str, str]]) -> None:
     refs, hyps = zip(*pairs, strict=True)
     table, account = count_texts(ref=refs, hyp=hyps)
-    said, heard = (
+    ref, hyp = (
         count_labels([text_to_spans(text.split(), labels=ALL_LABELS).transcript for text in texts])
         for texts in (refs, hyps)
     )
     f1, kinds = micro(table, "f1"), account.kinds
     num_pairs = kinds.total() - kinds["missed"] - kinds["spurious"]
     assert kinds["correct"] == f1.tp
-    assert num_pairs + kinds["missed"] == said.total() == f1.tp + f1.fn
-    assert num_pairs + kinds["spurious"] == heard.total() == f1.tp + f1.fp
+    assert num_pairs + kinds["missed"] == ref.total() == f1.tp + f1.fn
+    assert num_pairs + kinds["spurious"] == hyp.total() == f1.tp + f1.fp
     rows, columns = Counter(), Counter()
     for (ref_label, hyp_label), count in account.labels.items():
         rows[ref_label] += count
         columns[hyp_label] += count
     assert (rows.pop(NO_LABEL, 0), columns.pop(NO_LABEL, 0)) == (kinds["spurious"], kinds["missed"])
-    assert (rows, columns) == (said, heard)
+    assert (rows, columns) == (ref, hyp)
     assert account.labels[NO_LABEL, NO_LABEL] == 0
     assert sum(account.labels[label, label] for label in ALL_LABELS) >= kinds["correct"] + kinds["misspelt"]
 

@@ -11,13 +11,13 @@ from spner.text.tags import text_to_spans
 
 def account(ref: str, hyp: str) -> list[tuple[str, str | None, str | None]]:
     """Return each error as kind, and the phrases of the reference and the predicted entity."""
-    said, heard = read(ref), read(hyp)
-    errors = find_errors(align(ref=said.words, hyp=heard.words), ref=said, hyp=heard)
+    ref_utt, hyp_utt = read(ref), read(hyp)
+    errors = find_errors(align(ref=ref_utt.words, hyp=hyp_utt.words), ref=ref_utt, hyp=hyp_utt)
     return [
         (
             error.kind,
-            None if error.ref is None else said.phrase(said.entities[error.ref]),
-            None if error.hyp is None else heard.phrase(heard.entities[error.hyp]),
+            None if error.ref is None else ref_utt.phrase(ref_utt.entities[error.ref]),
+            None if error.hyp is None else hyp_utt.phrase(hyp_utt.entities[error.hyp]),
         )
         for error in errors
     ]

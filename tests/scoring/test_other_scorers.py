@@ -45,16 +45,16 @@ def entity_errors(pairs: Sequence[tuple[Transcript, Transcript]]) -> ErrorCounts
 def test_word_and_character_errors_equal_jiwers(pairs: list[tuple[str, str]]) -> None:
     refs, hyps = zip(*pairs, strict=True)
     table, _ = count_texts(ref=refs, hyp=hyps)
-    said, heard = (
+    ref_utts, hyp_utts = (
         [text_to_spans(text.split(), labels=ALL_LABELS).transcript for text in texts] for texts in (refs, hyps)
     )
-    ref_words, hyp_words = ([" ".join(each.words) for each in side] for side in (said, heard))
+    ref_words, hyp_words = ([" ".join(each.words) for each in side] for side in (ref_utts, hyp_utts))
     expected = {
         "wer": rates(jiwer.process_words(ref_words, hyp_words)),
         "cer": rates(jiwer.process_characters(ref_words, hyp_words)),
         # The symbols are words of their own, the illegal ones too.
         "wer_tagged": rates(jiwer.process_words(list(refs), list(hyps))),
-        "entity_wer": entity_errors(list(zip(said, heard, strict=True))),
+        "entity_wer": entity_errors(list(zip(ref_utts, hyp_utts, strict=True))),
     }
     assert {name: table.columns.word_errors(table.totals(), name) for name in expected} == expected
 
@@ -165,23 +165,23 @@ def read_conll(path: Path) -> list[Transcript]:
     return sentences
 
 
-def perturb(said: Transcript, random: Random) -> Transcript:
+def perturb(ref: Transcript, random: Random) -> Transcript:
     """Drop, relabel and shorten some entities, and make one up where the sentence begins without one."""
     entities = []
-    if random.random() < 0.1 and said.words and (not said.entities or said.entities[0].start > 0):
+    if random.random() < 0.1 and ref.words and (not ref.entities or ref.entities[0].start > 0):
         entities.append(Entity(0, 1, random.choice(ALL_LABELS)))
-    for entity in said.entities:
+    for entity in ref.entities:
         kind = random.random()
         label = random.choice(LABELS) if kind < 0.2 else entity.label
         end = max(entity.start + 1, entity.end - (kind > 0.9))
         entities += [] if 0.2 < kind < 0.3 else [Entity(entity.start, end, label)]
-    return Transcript(said.words, tuple(entities))
+    return Transcript(ref.words, tuple(entities))
 
 
 def test_conll_2002_scores_as_with_seqeval(shared_data: Path) -> None:
     refs = read_conll(shared_data / "text_ner" / "conll2002_nl" / "ned.testa")
     random = Random(1)
-    hyps = [perturb(said, random) for said in refs]
+    hyps = [perturb(ref, random) for ref in refs]
     table, _ = count_texts(ref=[*map(spans_to_text, refs)], hyp=[*map(spans_to_text, hyps)], rules=RULES)
     assert_equals_seqeval(table, [*map(spans_to_bio, refs)], [*map(spans_to_bio, hyps)], **STRICT)
     assert micro(table, "f1_span").tp + micro(table, "f1_span").fn == 2616

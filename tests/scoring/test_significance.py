@@ -28,9 +28,9 @@ def test_speakers_rows_are_the_sums_of_their_utterances() -> None:
 
 def test_intervals_equal_a_bootstrap_that_scores_the_texts_of_each_draw() -> None:
     random = Random(1)
-    said = ["<PER> jan </NE> ziet rom", "<LOC> new york </NE>", "<LOC> rom </NE> en <PER> piet </NE>", "o", ""]
-    heard = ["<PER> jan </NE> ziet <LOC> rom </NE>", "new <LOC> york </NE>", "", "x <PER> o"]
-    pairs = [(random.choice(said), random.choice([*said, *heard])) for _ in range(12)]
+    refs = ["<PER> jan </NE> ziet rom", "<LOC> new york </NE>", "<LOC> rom </NE> en <PER> piet </NE>", "o", ""]
+    hyps = ["<PER> jan </NE> ziet <LOC> rom </NE>", "new <LOC> york </NE>", "", "x <PER> o"]
+    pairs = [(random.choice(refs), random.choice([*refs, *hyps])) for _ in range(12)]
     num_draws = 40
     table, _ = count_texts(ref=[ref for ref, _ in pairs], hyp=[hyp for _, hyp in pairs])
     drawn = np.random.default_rng([SEED, 0]).integers(len(pairs), size=(num_draws, len(pairs)))

@@ -49,10 +49,8 @@ INSIDE = {
 @pytest.mark.parametrize("case", INSIDE)
 def test_word_errors_inside_entities(case: str) -> None:
     text, hyp, expected = INSIDE[case]
-    said, heard = text_to_spans(text.split()).transcript, hyp.split()
-    found = count_entity_word_errors(
-        align(ref=said.words, hyp=heard), ref=said.words, hyp=heard, entities=said.entities
-    )
+    ref, hyp = text_to_spans(text.split()).transcript, hyp.split()
+    found = count_entity_word_errors(align(ref=ref.words, hyp=hyp), ref=ref.words, hyp=hyp, entities=ref.entities)
     assert found == ErrorCounts(*expected)
 
 

@@ -163,8 +163,8 @@ def test_a_tagger_of_recognised_words(small: None, files: dict[str, Any], tmp_pa
 
     scores = train_tagger(tmp_path / "out", **files, speech_lang="nl", noise=0.05)
     assert scores["test"]["micro"]["f1"] > 0.9
-    heard = {"a": Transcript(("angela", "merkel", "woont", "in", "den", "haag"))}
-    found = tag_words(load_tagger(str(tmp_path / "out"), device="cpu"), heard)
+    decoded = {"a": Transcript(("angela", "merkel", "woont", "in", "den", "haag"))}
+    found = tag_words(load_tagger(str(tmp_path / "out"), device="cpu"), decoded)
     assert found["a"].entities == (Entity(0, 2, "PER"), Entity(4, 6, "LOC"))
 
 
