@@ -189,7 +189,8 @@ def test_stage_5_searches_with_a_language_model_where_a_decode_configuration_is_
         (("--corpus", "nowhere/nl"), "nowhere/nl: no such corpus"),
         (("--lang", "xx"), "xx"),
         (("--stage", "4", "--tag", "fresh"), "stage 3 makes them"),
-        (("--stage", "5", "--tag", "fresh"), "stage 4 makes it"),
+        (("--stage", "5", "--tag", "fresh"), "stage 3 makes them"),
+        (("--stage", "5", "--tag", "fresh", "--decode_config", "greedy"), "stage 4 makes it"),
         (("--stage", "2", "--stop_stage", "2", "--tagger", "nowhere"), "nowhere"),
     ],
 )

@@ -19,7 +19,7 @@ from spner.core import paths
 from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, locked, read_json
-from spner.core.resume import once
+from spner.core.resume import find_record, once
 from spner.data import datadir
 from spner.tagger.model import BATCH_TOKENS, Tagger, fingerprint_model, load_tagger
 from spner.tagger.score import score
@@ -146,7 +146,10 @@ def _tag_sets(folders: Sequence[Path], tagger: str, lang: str, device: str) -> N
 
     for folder in folders:
         sentences = fingerprint([folder / paths.SENTENCES])
-        _label(folder, {"tagger": tagger, "weights": weights, "lang": lang, "sentences": sentences}, tag)
+        identity = {"tagger": tagger, "weights": weights, "lang": lang, "sentences": sentences}
+        if find_record(folder / paths.ANNOTATE_RECORD, identity, [folder / paths.ENTITIES]) is None:
+            load()  # a tagger that cannot be loaded must not cost a set its labels
+        _label(folder, identity, tag)
 
 
 def _take_corpus_entities(folder: Path) -> None:

@@ -128,6 +128,14 @@ def test_finished_sets_are_left_alone_until_something_changes(data: Path) -> Non
     assert read_entities(entities)["dev_1"].entities == (Entity(0, 1, "ORG"),)
 
 
+def test_a_tagger_that_cannot_be_loaded_costs_no_labels(data: Path) -> None:
+    annotate_data_dir(data, tagger="one", lang="nl")
+    before = contents(data)
+    with pytest.raises(KeyError, match="nowhere"):
+        annotate_data_dir(data, tagger="nowhere", lang="nl")
+    assert contents(data) == before
+
+
 def test_removed_entities_are_made_again(data: Path) -> None:
     annotate_data_dir(data, tagger="one", lang="nl")
     whole = contents(data)
