@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,19 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("
 NAMES = re.findall(r"^([a-z_]+)=", (ROOT / "egs/TEMPLATE/settings.sh").read_text(), re.MULTILINE)
 BENCHMARK = "egs/benchmark/run.sh"
 SETTINGS = set(NAMES)
+PASSED_ON = {
+    "mini_opts": "mini-corpus",
+    "init_opts": "train",
+    "lm_opts": "lm",
+}  # settings that hold a command's options
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
 
 def shown_commands(document: Path) -> list[str]:
     """Return the lines of the document's shell blocks and the pasteable lines of its logs, without the ``+``."""
-    blocks = re.findall(r"^```(?:bash)?\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    lines = (line.removeprefix("+ ") for block in blocks for line in block.splitlines())
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    lines = (line.removeprefix("+ ") for kind, block in blocks if kind in ("", "bash") for line in block.splitlines())
     return [line for line in lines if re.match(r"(spner |egs/|tools/)", line)]
 
 
@@ -57,7 +63,12 @@ def test_the_documents_show_commands() -> None:
 )
 def test_a_shown_command_exists_with_its_options(command: str) -> None:
     program, *arguments = shlex.split(command, comments=True)
-    options = {argument.removeprefix("--") for argument in arguments if argument.startswith("--")}
+    passed_on = [(name, value) for name, value in pairwise(arguments) if name.removeprefix("--") in PASSED_ON]
+    for name, value in passed_on:
+        given = {word.removeprefix("--") for word in shlex.split(value) if word.startswith("--")}
+        assert given <= options_of(PASSED_ON[name.removeprefix("--")])
+    own = [argument for argument in arguments if argument not in {value for _, value in passed_on}]
+    options = {argument.removeprefix("--") for argument in own if argument.startswith("--")}
     if program.startswith("tools/"):
         known = {"dev"} if program == "tools/setup.sh" else set()
     elif program in ("spner", BENCHMARK):
