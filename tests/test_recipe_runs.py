@@ -326,12 +326,6 @@ def test_the_readme_shows_a_hypothesis_as_it_is_written(finished: Path, repo_roo
     assert set(re.findall(r'"(\w+)":', "".join(shown))) - of_entities == json.loads(written).keys()
 
 
-def test_the_documents_show_the_commands_of_stage_5(finished: Path, repo_root: Path) -> None:
-    (commands,) = (block for block in output_blocks(repo_root / "docs/decoding.md") if block[0].startswith("+ "))
-    printed = (finished / "exp/mini_e2e/log/stage5.log").read_text(encoding="utf-8").splitlines()
-    assert [line for line in printed if line.startswith("+ ")] == commands
-
-
 @pytest.mark.parametrize(
     ("first_line", "arguments"),
     [

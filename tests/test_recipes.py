@@ -192,6 +192,13 @@ def test_a_recipe_runs_six_stages(rehearsal: Path) -> None:
     assert names == [*data, "tokens", "train", "lm", "tune", "decode", "calibrate", "score-exp"]
 
 
+def test_the_documents_show_the_commands_of_stage_5(rehearsal: Path) -> None:
+    shown = (ROOT / "docs" / "decoding.md").read_text(encoding="utf-8").splitlines()
+    commands = [shlex.split(line)[2:] for line in shown if line.startswith("+ spner ")]
+    assert [words[0] for words in commands] == ["lm", "tune", "decode", "calibrate"]
+    assert commands == rehearse(rehearsal, "--stage", "5", "--stop_stage", "5")
+
+
 def test_the_pipeline_has_a_recogniser_and_a_tagger_of_its_own(rehearsal: Path) -> None:
     commands = rehearse(rehearsal, "--system", "pipeline", "--stage", "2", "--decode_config", "greedy")
     tagger = ["--train", "downloads/mini_text.txt", "--out", "exp/tagger_mini_speech", "--epochs", "8"]
