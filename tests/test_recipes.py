@@ -201,7 +201,7 @@ def test_the_documents_show_the_commands_of_stage_5(rehearsal: Path) -> None:
 
 def test_the_pipeline_has_a_recogniser_and_a_tagger_of_its_own(rehearsal: Path) -> None:
     commands = rehearse(rehearsal, "--system", "pipeline", "--stage", "2", "--decode_config", "greedy")
-    tagger = ["--train", "downloads/mini_text.txt", "--out", "exp/tagger_mini_speech", "--epochs", "8"]
+    tagger = ["--train", "downloads/mini_text.txt", "--out", "exp/tagger_mini_speech", "--epochs", "5"]
     assert ["train-tagger", *tagger, "--match_speech", "--lang", "nl"] in commands
     assert ["decode", "--data", "data/mini", "--exp", "exp/mini_asr", "--sets", "dev test"] in commands
     pipeline = ["--asr", "exp/mini_asr", "--exp", "exp/mini_pipeline", "--sets", "dev test", "--lang", "nl"]

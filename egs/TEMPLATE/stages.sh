@@ -74,10 +74,10 @@ step 1 "prepare data" spner data --corpus "${corpus_path}" --lang "${lang}" --ou
     step 2 "generate gold text" spner mini-text --corpus "${corpus_path}" --out "${gold_text}" \
         --num_sentences "${mini_text}"
 [ -n "${new_tagger}" ] &&
-    step 2 "train a small tagger" spner train-tagger --train "${gold_text}" --out "${new_tagger}" --epochs 8
+    step 2 "train a small tagger" spner train-tagger --train "${gold_text}" --out "${new_tagger}" --epochs 5
 [ -n "${new_words_tagger}" ] &&
     step 2 "train a tagger of recognised words" spner train-tagger --train "${gold_text}" --out "${new_words_tagger}" \
-        --epochs 8 --match_speech --lang "${lang}"
+        --epochs 5 --match_speech --lang "${lang}"
 step 2 "annotate entities" spner annotate ${text_tagger:+--tagger "${text_tagger}"} --lang "${lang}" --data "${data}"
 
 # Stage 3, tokens: texts and entities -> dump/<tag>/token_list and dump/<tag>/<set>/text
