@@ -1,4 +1,4 @@
-"""Every file name of the project, spelt once."""
+"""File names that several rooms share, spelt once, and which stage makes each file."""
 
 from pathlib import Path
 
