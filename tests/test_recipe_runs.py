@@ -308,7 +308,7 @@ def output_blocks(document: Path) -> list[list[str]]:
 
 def shape(line: str) -> str:
     """Return a printed line with # for its numbers and dashes, without data folders and names of entities."""
-    line = re.sub(r"^(  \w+: ).*", r"\1", re.sub(r"data/[\w/]+", "data", line))
+    line = re.sub(r"^(  \w+: ).*", r"\1", re.sub(r"(\.\./\w+/)?data/[\w/]+", "data", line))
     return " ".join(re.sub(r"\d[\d.-]*|(?<= )-(?= |$)", "#", line).split())
 
 
