@@ -29,6 +29,7 @@ from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read
 from spner.core.logs import prints_logged
 from spner.core.provenance import collect_versions, git_commit
 from spner.core.resume import once
+from spner.core.training import chosen_checkpoint, read_config
 from spner.data.audio import SAMPLE_RATE_HZ
 from spner.data.tokens import ASR, BPE, E2E, read_token_list, require_symbols
 
@@ -79,7 +80,8 @@ def train(
     config = merge_configs(configs, settings)
     asked = config | ({"transfer": transfer.settings()} if transfer else {})
     with locked(exp):
-        _refuse_other_training(exp, asked, dump)
+        identity = _identity(dump)
+        _refuse_other_training(exp, asked, dump, identity)
 
         def run() -> dict[str, Any]:
             args = make_args(config, data, dump, exp, ngpu=ngpu)
@@ -98,7 +100,7 @@ def train(
                 "history": read_history(exp),
             }
 
-        once(exp / paths.TRAINING, {"tokens": _identity(dump)}, run, parts=_list_files(exp))
+        once(exp / paths.TRAINING, {"tokens": identity}, run, parts=_list_files(exp))
         remove(exp / paths.FIRST_WEIGHTS)
     return chosen_checkpoint(exp)
 
@@ -165,24 +167,7 @@ def begin(args: Namespace, exp: Path, transfer: Transfer, *, source: Mapping[str
     args.init_param = [str(exp / paths.FIRST_WEIGHTS)]
 
 
-def chosen_checkpoint(exp: Path) -> Path:
-    """Return the mean of a training's best epochs by its first criterion, as ESPnet names the file.
-
-    Raises:
-        SpnerError: the training has not finished.
-    """
-    if not (exp / paths.TRAINING).exists():
-        raise SpnerError(f"{exp}: holds no finished training; stage 4 makes it")
-    phase, key, _mode = read_config(exp)["best_model_criterion"][0]
-    return exp / f"{phase}.{key}.ave.pth"
-
-
-def read_config(exp: Path) -> dict[str, Any]:
-    """Return the configuration that ESPnet wrote: what was asked for, and its defaults."""
-    return yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))
-
-
-def _refuse_other_training(exp: Path, asked: dict[str, Any], dump: Path) -> None:
+def _refuse_other_training(exp: Path, asked: dict[str, Any], dump: Path, identity: str) -> None:
     """Refuse to continue, or to take as finished, a training with other settings, texts or first weights."""
     advice = f"give another --tag, or remove {exp}"
     found = exp / MERGED_CONFIG
@@ -190,7 +175,7 @@ def _refuse_other_training(exp: Path, asked: dict[str, Any], dump: Path) -> None
         raise SpnerError(f"{exp}: holds hypotheses of a model that was trained elsewhere; {advice}")
     if found.exists() and yaml.safe_load(found.read_text(encoding="utf-8")) != asked:
         raise SpnerError(f"{found}: a training with other settings is here; {advice}")
-    if (exp / paths.TRAINING).exists() and read_json(exp / paths.TRAINING)["tokens"] != _identity(dump):
+    if (exp / paths.TRAINING).exists() and read_json(exp / paths.TRAINING)["tokens"] != identity:
         raise SpnerError(f"{exp}: was trained on other texts than {dump} holds now; {advice}")
     if (exp / paths.CONFIG).exists():
         if read_config(exp)["token_list"] != read_token_list(dump / paths.TOKEN_LIST):

@@ -4,12 +4,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spner.asr.train import chosen_checkpoint
 from spner.core import paths
 from spner.core.configs import merge_configs
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, read_json
 from spner.core.resume import find_record
+from spner.core.training import chosen_checkpoint
 from spner.decode.config import LEXICON, DecodeConfig, make_decode_config
 from spner.lm.build import TOKEN, WORD
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from spner.asr.train import read_config
 from spner.core import paths
 from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.core.errors import SpnerError, nearest
 from spner.core.files import atomic_text, read_json, read_lines
+from spner.core.training import read_config
 from spner.lm.build import make_lm, read_words
 from spner.text.tags import entity_symbols, spans_to_text, text_to_spans
 from spner.text.textnorm import normalise
@@ -148,7 +148,7 @@ def boost_lm(names_file: Path, lm: Path | None, exp: Path, *, lang: str) -> Path
         read_words(dump / paths.TRAIN / paths.TEXT, entity_symbols(), kaldi=True),
         *(read_words(path, entity_symbols()) for path in texts),
     )
-    out = exp / "decode" / "boost"
+    out = exp / paths.DECODE / "boost"
     mentions = out / "mentions.txt"
     with atomic_text(mentions) as file:
         file.writelines(f"{sentence}\n" for sentence in mention(names, sentences))

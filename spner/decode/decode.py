@@ -10,11 +10,11 @@ from typing import Any
 from torch import Tensor, from_numpy
 
 from spner.asr.ctc import greedy_search
-from spner.asr.train import chosen_checkpoint
 from spner.core import paths
 from spner.core.datatypes import Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, locked, write_json
+from spner.core.training import chosen_checkpoint
 from spner.data.tokens import tokens_to_words
 from spner.decode.alignment import time_hypothesis
 from spner.decode.beam_options import BeamOptions
@@ -60,8 +60,8 @@ def decode_sets(
     weights = fingerprint([trained / paths.CONFIG, chosen_checkpoint(trained)])
     load = functools.cache(lambda: load_recogniser(trained, device=device))
     # A beam search works in the folder of its model.
-    alone = locked(trained / "decode") if beam and model else nullcontext()
-    with locked(exp / "decode"), alone, open_search(data, trained, beam) if beam else nullcontext() as search:
+    alone = locked(trained / paths.DECODE) if beam and model else nullcontext()
+    with locked(exp / paths.DECODE), alone, open_search(data, trained, beam) if beam else nullcontext() as search:
         if system:
             write_json(exp / paths.SYSTEM, system)
 

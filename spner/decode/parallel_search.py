@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from spner.asr.train import read_config
 from spner.core import paths
 from spner.core.files import fingerprint, read_json, remove
 from spner.core.parallel import map_processes
+from spner.core.training import read_config
 from spner.data.tokens import Tokenizer
 from spner.decode.beam_options import BeamOptions, apply_tuned, find_arpa, read_options
 from spner.decode.beam_search import Hypothesis, Search, load_lm, make_lexicon_search, make_open_search
@@ -154,7 +154,7 @@ def prepare_search(exp: Path, arpa: Path | None, config: DecodeConfig) -> Iterat
     """
     settings = read_config(exp)
     token_list, bpe_model = tuple(settings["token_list"]), settings["bpemodel"]
-    work = exp / "decode" / ".search"  # one process at a time decodes in exp
+    work = exp / paths.DECODE / ".search"  # one process at a time decodes in exp
     remove(work)
     work.mkdir(parents=True)
     try:

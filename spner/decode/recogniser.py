@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spner.asr.train import chosen_checkpoint, read_config
 from spner.core import paths
 from spner.core.datatypes import FrameGrid
 from spner.core.devices import choose_device, use_threads
 from spner.core.errors import SpnerError
 from spner.core.progress import Progress
+from spner.core.training import chosen_checkpoint, read_config
 from spner.data.audio import SAMPLE_RATE_HZ, read_stored
 from spner.data.datadir import read_table
 from spner.data.tokens import require_symbols

@@ -5,11 +5,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from spner.core import paths
 from spner.core.errors import SpnerError
 from spner.core.files import read_json
+from spner.core.training import chosen_checkpoint, read_config, read_training
 from spner.data.trainset import format_counts
 from spner.report.curves import plot_curves
 from spner.report.markdown import Run, write_results
@@ -21,8 +20,8 @@ from spner.scoring.table import format_table
 
 def plot_training(exp: Path) -> None:
     """Draw the curves of a finished training, the epochs that decoding averages marked."""
-    history = _read_training(exp)["history"]
-    plot_curves(history, exp / paths.CURVES, chosen=chosen_epochs(history, _read_config(exp)))
+    history = read_training(exp)["history"]
+    plot_curves(history, exp / paths.CURVES, chosen=chosen_epochs(history, read_config(exp)))
 
 
 def chosen_epochs(history: Sequence[dict[str, Any]], config: dict[str, Any]) -> list[int]:
@@ -67,12 +66,12 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str]) -> str:
 
 def _describe(report: dict[str, Any], exp: Path) -> Run:
     model, facts = _find_model(exp)
-    training, config = _read_training(model), _read_config(model)
+    training, config = read_training(model), read_config(model)
     if training.get("init"):
         facts["began with"] = training["init"]
     if training.get("train"):
         facts["trained on"] = format_counts(training["train"])
-    phase, key, mode = config["best_model_criterion"][0]
+    _phase, key, mode = config["best_model_criterion"][0]
     names = {"wer": "untagged WER", "wer_tagged": "tagged WER", "f1": "entity F1"}
     epochs = chosen_epochs(training["history"], config)
     return Run(
@@ -82,7 +81,7 @@ def _describe(report: dict[str, Any], exp: Path) -> Run:
         system="pipeline" if "tagger" in facts else "e2e" if "</NE>" in config["token_list"] else "asr",
         config=", ".join(Path(path).name for path in training["configs"]),
         seed=config["seed"],
-        checkpoint=f"{phase}.{key}.ave.pth",
+        checkpoint=chosen_checkpoint(model).name,
         selection=f"mean of the epochs with the {'lowest' if mode == 'min' else 'highest'} dev {names.get(key, key)}: "
         + ", ".join(map(str, epochs)),
         commit=training["commit"],
@@ -99,13 +98,3 @@ def _find_model(exp: Path) -> tuple[Path, dict[str, str]]:
         model = Path(system["model"])
         facts |= {"model": str(model)} | ({"tagger": system["tagger"]} if "tagger" in system else {})
     return model, facts
-
-
-def _read_training(exp: Path) -> dict[str, Any]:
-    if not (exp / paths.TRAINING).exists():
-        raise SpnerError(f"{exp}: holds no finished training; stage 4 makes it")
-    return read_json(exp / paths.TRAINING)
-
-
-def _read_config(exp: Path) -> dict[str, Any]:
-    return yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))

@@ -95,7 +95,8 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
 def test_the_papers_training_keeps_its_best_epoch_by_tagged_wer(
     prepared: Prepared, tmp_path: Path, repo_root: Path
 ) -> None:
-    from spner.asr.train import chosen_checkpoint, train
+    from spner.asr.train import train
+    from spner.core.training import chosen_checkpoint
     from spner.report.experiment import chosen_epochs
 
     upstream = {"frontend_conf": make_hugging_face_upstream(tmp_path / "tiny"), "multilayer_feature": False}

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from spner.asr.train import chosen_checkpoint
 from spner.core import paths
+from spner.core.training import chosen_checkpoint
 from spner.data.audio import read_stored
 from spner.data.datadir import read_table, write_table
 from spner.decode.beam_options import BeamOptions
