@@ -103,15 +103,15 @@ def read_sentences(path: Path) -> dict[str, str]:
     return sentences
 
 
-def write_entities(path: Path, transcript: dict[str, Transcript], timings: Mapping[str, Timing] | None = None) -> None:
+def write_entities(path: Path, transcripts: dict[str, Transcript], timings: Mapping[str, Timing] | None = None) -> None:
     """Write words and entities as JSON lines, in C order of the utterance ids.
 
     Where an utterance has a timing, its entities carry ``start_s``, ``end_s`` and ``confidence``, and its words
     ``word_times`` (pairs) and ``word_confidences``.
     """
     with atomic_text(path) as file:
-        for utt_id in sorted(transcript):
-            utterance, timing = transcript[utt_id], (timings or {}).get(utt_id)
+        for utt_id in sorted(transcripts):
+            utterance, timing = transcripts[utt_id], (timings or {}).get(utt_id)
             entities: list[dict[str, Any]] = [
                 {"label": e.label, "start": e.start, "end": e.end} for e in utterance.entities
             ]
@@ -170,21 +170,11 @@ def parse_transcript(record: Any, where: str) -> Transcript:
         ) from error
 
 
-def read_timings(path: Path) -> dict[str, Timing]:
-    """Read the times and confidences of a decode folder's entities file; utterances without any are left out.
-
-    Raises:
-        SpnerError: as :func:`parse_timing`.
-    """
-    found = ((record, parse_timing(record, path, line_number)) for line_number, record in read_records(path))
-    return {record["utt_id"]: timing for record, timing in found if timing is not None}
-
-
 def read_timed_entities(path: Path) -> tuple[dict[str, Transcript], dict[str, Timing]]:
-    """Read what :func:`read_entities` and :func:`read_timings` read, at once.
+    """Read what :func:`read_entities` reads, and the times and confidences of the utterances that have any.
 
     Raises:
-        SpnerError: as these.
+        SpnerError: as :func:`read_entities` and :func:`parse_timing`.
     """
     transcripts: dict[str, Transcript] = {}
     timings: dict[str, Timing] = {}

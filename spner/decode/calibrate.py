@@ -19,7 +19,7 @@ from spner.core import paths
 from spner.core.errors import SpnerError
 from spner.core.files import locked, read_json, write_json
 from spner.data.datadir import read_entities, write_entities
-from spner.decode.hypotheses import read_raw_timings
+from spner.decode.hypotheses import read_hypotheses
 from spner.scoring.calibration import (
     Calibration,
     TimingCalibration,
@@ -52,7 +52,7 @@ def calibrate_sets(data: Path, exp: Path) -> dict[str, Any] | None:
     if paths.DEV not in records:
         log.warning("%s: dev is not decoded, which calibrates the confidences; they stay as they are", exp)
         return None
-    with locked(exp / "decode"):
+    with locked(exp / paths.DECODE):
         fitted = _fit(paths.decode_dir(exp, paths.DEV), _find_references(data / paths.DEV))
         write_json(paths.calibration_file(exp), fitted)
         calibration = TimingCalibration(
@@ -83,7 +83,7 @@ def format_fitted(fitted: dict[str, Any]) -> str:
 
 def _read_records(exp: Path) -> dict[str, dict[str, Any]]:
     """Return the records of the decoded sets, by their names."""
-    found = sorted((exp / "decode").glob(f"*/{paths.DECODE_RECORD}"))
+    found = sorted((exp / paths.DECODE).glob(f"*/{paths.DECODE_RECORD}"))
     if not found:
         raise SpnerError(f"{exp}: holds no finished hypotheses; {paths.STAGE_5} makes them")
     return {path.parent.name: read_json(path) for path in found}
@@ -106,12 +106,11 @@ def _find_references(folder: Path) -> Path:
 def _fit(folder: Path, references: Path) -> dict[str, Any]:
     """Return what the hypotheses in a folder, judged by the references, say about their confidences."""
     refs = read_entities(references)
-    hyps = read_entities(folder / paths.ENTITIES)
+    hyps, raw = read_hypotheses(folder)
     if refs.keys() != hyps.keys():
         raise SpnerError(
             f"{references}: its utterances are not those of {folder / paths.ENTITIES}; rerun the stages 1, 2 and 5"
         )
-    raw = read_raw_timings(folder)
     pairs = {utt_id: Pair(ref=refs[utt_id], hyp=hyps[utt_id]) for utt_id in raw}
     return {
         "references": references.name,
@@ -141,7 +140,7 @@ def _fit_kind(raw: list[float], right: list[bool]) -> dict[str, Any]:
 
 def _write_confidences(folder: Path, calibration: TimingCalibration | None) -> None:
     """Write a set's entities file anew, with its raw confidences or with calibrated ones."""
-    timings = read_raw_timings(folder)
+    transcripts, timings = read_hypotheses(folder)
     if calibration:
         timings = {utt_id: calibration.apply(timing) for utt_id, timing in timings.items()}
-    write_entities(folder / paths.ENTITIES, read_entities(folder / paths.ENTITIES), timings)
+    write_entities(folder / paths.ENTITIES, transcripts, timings)

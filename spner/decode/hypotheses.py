@@ -22,7 +22,7 @@ from spner.core.resume import once
 from spner.data.datadir import (
     json_line,
     read_records,
-    read_timings,
+    read_timed_entities,
     refuse_twice,
     require_keys,
     write_entities,
@@ -79,14 +79,14 @@ def _write_lines(path: Path, records: Mapping[str, Mapping[str, Any]]) -> None:
         file.writelines(json_line({"utt_id": utt_id, **records[utt_id]}) for utt_id in sorted(records))
 
 
-def read_raw_timings(folder: Path) -> dict[str, Timing]:
-    """Return the timings of a set's hypotheses with their raw confidences.
+def read_hypotheses(folder: Path) -> tuple[dict[str, Transcript], dict[str, Timing]]:
+    """Return the words and entities of a set's hypotheses, and their timings with raw confidences.
 
     Raises:
         SpnerError: they are missing, malformed, or those of other hypotheses.
     """
     path, hyps = folder / paths.RAW_CONFIDENCES, folder / paths.ENTITIES
-    written = read_timings(hyps)
+    transcripts, written = read_timed_entities(hyps)
     raw: dict[str, Timing] = {}
     for line_number, record in read_records(path):
         where = f"{path}:{line_number}"
@@ -101,7 +101,7 @@ def read_raw_timings(folder: Path) -> dict[str, Timing]:
             raise SpnerError(f"{where}: {error} (expected confidences of 0 to 1); rerun {paths.STAGE_5}") from error
     if raw.keys() != written.keys():
         raise _other_hypotheses(path, hyps)
-    return raw
+    return transcripts, raw
 
 
 def _other_hypotheses(path: Path, hyps: Path) -> SpnerError:

@@ -14,7 +14,7 @@ from spner.core import paths
 from spner.core.datatypes import LABELS, Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, locked, read_json, write_json
-from spner.data.datadir import read_entities, read_timings
+from spner.data.datadir import read_timed_entities
 from spner.decode.hypotheses import Hypotheses, refuse_other_system, write_once
 from spner.tagger.model import BATCH_TOKENS, Tagger, fingerprint_model, load_tagger
 from spner.text.tags import bio_to_spans, spans_to_text
@@ -39,11 +39,11 @@ def tag_sets(asr: Path, exp: Path, set_names: Sequence[str], *, tagger: str, dev
     refuse_other_system(exp, system)
     weights = fingerprint_model(tagger)
     load = functools.cache(lambda: load_tagger(tagger, device=device))
-    with locked(exp / "decode"):
+    with locked(exp / paths.DECODE):
         write_json(exp / paths.SYSTEM, system)
 
         def tag_set(decoded: Path) -> Hypotheses:
-            return tag(load(), read_entities(decoded), read_timings(decoded))
+            return tag(load(), *read_timed_entities(decoded))
 
         for set_name in set_names:
             decoded = paths.decode_dir(asr, set_name) / paths.ENTITIES

@@ -11,7 +11,7 @@ from spner.core import paths
 from spner.core.datatypes import Entity, Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_json, write_json
-from spner.data.datadir import read_timings, write_entities
+from spner.data.datadir import read_timed_entities, write_entities
 from spner.decode.calibrate import calibrate_sets, format_fitted
 from spner.decode.hypotheses import Hypotheses, write_once
 from spner.text.tags import spans_to_text
@@ -35,7 +35,7 @@ def write_set(
 
 
 def read_confidences(exp: Path, set_name: str) -> dict[str, Timing]:
-    return read_timings(paths.decode_dir(exp, set_name) / paths.ENTITIES)
+    return read_timed_entities(paths.decode_dir(exp, set_name) / paths.ENTITIES)[1]
 
 
 @pytest.fixture

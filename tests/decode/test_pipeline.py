@@ -11,7 +11,7 @@ from spner.core import paths
 from spner.core.datatypes import Entity, Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_json, write_json
-from spner.data.datadir import read_entities, read_records, read_table, read_timings, write_entities, write_table
+from spner.data.datadir import read_entities, read_records, read_table, read_timed_entities, write_entities, write_table
 from spner.decode import pipeline
 from spner.decode.calibrate import calibrate_sets
 from spner.decode.pipeline import tag_sets, time_entities
@@ -90,7 +90,7 @@ def test_entities_come_with_their_words_times(asr: Path, tmp_path: Path) -> None
     records = {record["utt_id"]: record for _, record in read_records(folder / paths.ENTITIES)}
     assert [(e["start_s"], e["end_s"]) for e in records["a"]["entities"]] == [(0.1, 0.5), (1.2, 2.0)]
     assert "word_times" not in records["c"]
-    found = read_timings(folder / paths.ENTITIES)
+    found = read_timed_entities(folder / paths.ENTITIES)[1]
     assert [found[u].word_times for u in ("a", "b")] == [timing(u).word_times for u in ("a", "b")]
     assert not (exp / "decode" / "calibration.json").exists(), "tagging looks at no reference"
     assert read_json(exp / paths.SYSTEM) == {"model": str(asr), "tagger": "t"}
