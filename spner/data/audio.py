@@ -59,11 +59,16 @@ def read_clip(path: Path | str) -> np.ndarray:
     Raises:
         ClipError: the file is missing, is no audio, or holds no samples.
     """
+    with c_library_muted():  # libmpg123 remarks on a broken clip before libsndfile refuses it
+        return _decode(path)
+
+
+def _decode(path: Path | str) -> np.ndarray:
+    """Do :func:`read_clip` without muting, which would also drop what other threads of the process write."""
     if not Path(path).is_file():
         raise ClipError("missing")
     try:
-        with c_library_muted():  # libmpg123 remarks on a broken clip before libsndfile refuses it
-            waveform, rate_hz = soundfile.read(str(path), dtype="float32", always_2d=True)
+        waveform, rate_hz = soundfile.read(str(path), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError) as error:
         reason = str(error).rsplit(": ", 1)[-1]
         # libsndfile's words for an MP3 without a single frame.
@@ -142,7 +147,7 @@ def read_stored(location: str) -> np.ndarray:
     ark, _, offset = location.rpartition(":")
     try:
         if not (ark and offset.isdigit()):
-            return read_clip(location)
+            return _decode(location)  # decoding reads ahead in a thread
         with open(ark, "rb") as file:
             file.seek(int(offset))
             if file.read(5) != b"AUDIO":  # kaldiio would also unpickle; a store holds nothing but audio
