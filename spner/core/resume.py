@@ -20,6 +20,7 @@ def once(
     *,
     outputs: Sequence[Path] = (),
     parts: Iterable[Path] = (),
+    prepare: Callable[[], object] | None = None,
 ) -> dict[str, Any]:
     """Do the step unless it is finished; return its record.
 
@@ -33,6 +34,7 @@ def once(
         outputs: files that it writes.
         parts: files that it writes one by one; those of a stopped run stay, and ``make`` continues from them. They are
             looked at only if all outputs exist.
+        prepare: runs before anything is removed: what fails there costs no earlier result.
 
     Raises:
         SpnerError: the record is not JSON.
@@ -40,6 +42,8 @@ def once(
     found = find_record(record, identity, chain(outputs, parts))
     if found is not None:
         return found
+    if prepare:
+        prepare()
     for path in (record, *outputs):
         remove(path)
     made = _as_json({**identity, **(make() or {})})

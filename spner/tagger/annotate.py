@@ -19,7 +19,7 @@ from spner.core import paths
 from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, locked, read_json
-from spner.core.resume import find_record, once
+from spner.core.resume import once
 from spner.data import datadir
 from spner.tagger.model import BATCH_TOKENS, Tagger, fingerprint_model, load_tagger
 from spner.tagger.score import score
@@ -90,16 +90,16 @@ def tag_sentences(
     offsets = [list(split_words(sentence, lang)) for sentence in sentences.values()]
     words = [[s[a:b] for a, b in spans] for s, spans in zip(sentences.values(), offsets, strict=True)]
     bio = tagger.predict(words, batch_tokens=batch_tokens)
-    transcript: dict[str, Transcript] = {}
+    transcripts: dict[str, Transcript] = {}
     dropped: Counter[str] = Counter()
     for (utt_id, sentence), spans, tags in zip(sentences.items(), offsets, bio, strict=True):
         entities = bio_to_spans(tags)
         dropped.update(entity.label for entity in entities if entity.label not in LABELS)
         kept = [(spans[e.start][0], spans[e.end - 1][1], e.label) for e in entities if e.label in LABELS]
-        transcript[utt_id] = project(sentence, kept, lang)
+        transcripts[utt_id] = project(sentence, kept, lang)
     if dropped:
         log.info("dropped entities of other labels: %s", dict(sorted(dropped.items())))
-    return transcript
+    return transcripts
 
 
 def annotate_data_dir(
@@ -147,9 +147,7 @@ def _tag_sets(folders: Sequence[Path], tagger: str, lang: str, device: str) -> N
     for folder in folders:
         sentences = fingerprint([folder / paths.SENTENCES])
         identity = {"tagger": tagger, "weights": weights, "lang": lang, "sentences": sentences}
-        if find_record(folder / paths.ANNOTATE_RECORD, identity, [folder / paths.ENTITIES]) is None:
-            load()  # a tagger that cannot be loaded must not cost a set its labels
-        _label(folder, identity, tag)
+        _label(folder, identity, tag, prepare=load)  # a tagger that cannot be loaded must not cost a set its labels
 
 
 def _take_corpus_entities(folder: Path) -> None:
@@ -164,7 +162,13 @@ def _take_corpus_entities(folder: Path) -> None:
     _label(folder, {"tagger": None, "corpus": corpus, "entities": fingerprint([source])}, take)
 
 
-def _label(folder: Path, identity: dict[str, Any], find: Callable[[Path], dict[str, Transcript]]) -> None:
+def _label(
+    folder: Path,
+    identity: dict[str, Any],
+    find: Callable[[Path], dict[str, Transcript]],
+    *,
+    prepare: Callable[[], object] | None = None,
+) -> None:
     """Write what ``find`` returns as a set's entities, unless the set has entities of this identity."""
 
     def write() -> None:
@@ -174,7 +178,7 @@ def _label(folder: Path, identity: dict[str, Any], find: Callable[[Path], dict[s
         counts = ", ".join(f"{found[label]} {label}" for label in LABELS)
         log.info("%s: %d utterances, %s", folder, len(transcripts), counts)
 
-    once(folder / paths.ANNOTATE_RECORD, identity, write, outputs=[folder / paths.ENTITIES])
+    once(folder / paths.ANNOTATE_RECORD, identity, write, outputs=[folder / paths.ENTITIES], prepare=prepare)
 
 
 def _score_against_gold(folder: Path) -> dict[str, Any] | None:

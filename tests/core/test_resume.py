@@ -116,6 +116,23 @@ def test_a_stopped_run_vouches_for_nothing(work: Work) -> None:
     assert work.times_done == 3
 
 
+def test_what_cannot_be_prepared_costs_no_earlier_result(work: Work) -> None:
+    def fail() -> None:
+        raise SpnerError("no such tagger")
+
+    work.run()
+    with pytest.raises(SpnerError, match="no such tagger"):
+        once(work.record, {**IDENTITY, "inputs": "3c4d"}, dict, outputs=[work.output], prepare=fail)
+    assert work.run() and work.output.exists() and work.times_done == 1
+
+
+def test_a_finished_step_prepares_nothing(work: Work) -> None:
+    prepared: list[str] = []
+    work.run()
+    once(work.record, IDENTITY, dict, outputs=[work.output], prepare=lambda: prepared.append("tagger"))
+    assert prepared == []
+
+
 def test_further_keys_of_a_record_do_not_matter(tmp_path: Path) -> None:
     write_json(tmp_path / "record.json", {"inputs": "1a2b", "commit": "abc"})
     assert find_record(tmp_path / "record.json", {"inputs": "1a2b"}) == {"inputs": "1a2b", "commit": "abc"}
