@@ -3,9 +3,6 @@
 import errno
 import json
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +27,7 @@ from spner.data.datadir import (
     write_entities,
     write_word_times,
 )
+from tests.killed import start_and_kill
 
 RATE_HZ = 16_000
 BROKEN = b"no audio"
@@ -421,15 +419,7 @@ def test_killed_stage_is_finished_to_the_same_bytes(tmp_path: Path, num_workers:
         "print('begin', flush=True)\n"
         "prepare_data(Path(sys.argv[1]), Path(sys.argv[2]), lang='nl', max_broken=1.0, num_workers=int(sys.argv[3]))\n"
     )
-    num_killed = 0
-    for delay_s in (0.03, 0.1, 0.3, 0.8):  # the first falls before any stage can have finished
-        arguments = [sys.executable, "-c", code, str(corpus), str(out), str(num_workers)]
-        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert process.stdout and process.stdout.readline() == "begin\n"
-        time.sleep(delay_s)
-        process.kill()
-        num_killed += process.wait() == -signal.SIGKILL
-    assert num_killed
+    start_and_kill(code, [corpus, out, num_workers], delays_s=(0.03, 0.1, 0.3, 0.8))
     time.sleep(0.5)  # for the workers to see that their parent is gone
     prepare(corpus, out)
     assert files_of(out) == whole

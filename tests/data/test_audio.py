@@ -3,11 +3,7 @@
 import json
 import os
 import pickle
-import signal
 import struct
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -29,6 +25,7 @@ from spner.data.audio import (
     read_stored,
     store_clips,
 )
+from tests.killed import start_and_kill
 
 HALF_STEP_16_BIT = 0.5 / 32768
 
@@ -322,15 +319,7 @@ def test_killed_store_is_finished_to_the_same_bytes(tmp_path: Path) -> None:
         "list(store_clips(Path(sys.argv[2]), clips, num_workers=1, what='clips'))\n"
     )
     folder = tmp_path / "store"
-    num_killed = 0
-    for delay_s in (0.01, 0.05, 0.1, 0.2):  # the first falls before the store can be complete
-        arguments = [sys.executable, "-c", code, str(tmp_path / "clips.json"), str(folder)]
-        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-        assert process.stdout and process.stdout.readline() == "begin\n"
-        time.sleep(delay_s)
-        process.kill()
-        num_killed += process.wait() == -signal.SIGKILL
-    assert num_killed
+    start_and_kill(code, [tmp_path / "clips.json", folder], delays_s=(0.01, 0.05, 0.1, 0.2))
     store(folder, clips)
     assert files_of(folder) == files_of(tmp_path / "whole")
 

@@ -3,10 +3,6 @@
 import errno
 import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +33,7 @@ from spner.data.tokens import (
 )
 from spner.text.tags import entity_symbols, spans_to_text
 from spner.text.textnorm import normalise
+from tests.killed import start_and_kill
 
 SYMBOLS = entity_symbols()
 TRAIN = {
@@ -421,14 +418,6 @@ def test_killed_stage_is_finished_to_the_same_bytes(tmp_path: Path, options: dic
         "import sentencepiece; print('begin', flush=True)\n"
         f"make_tokens(Path(sys.argv[1]), Path(sys.argv[2]), **{options!r})\n"
     )
-    num_killed = 0
-    for delay_s in (0.0, 0.005, 0.01, 0.02):  # the first falls before the stage can have finished
-        arguments = [sys.executable, "-c", code, str(data), str(tmp_path / "dump")]
-        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-        assert process.stdout and process.stdout.readline() == "begin\n"
-        time.sleep(delay_s)
-        process.kill()
-        num_killed += process.wait() == -signal.SIGKILL
-    assert num_killed
+    start_and_kill(code, [data, tmp_path / "dump"], delays_s=(0.0, 0.005, 0.01, 0.02))
     make_tokens(data, tmp_path / "dump", **options)
     assert files_of(tmp_path / "dump") == files_of(tmp_path / "whole")
