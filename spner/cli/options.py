@@ -20,6 +20,10 @@ FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
 EITHER = click.Path(path_type=Path)
 
+device_option = click.option(
+    "--device", default="auto", help="Torch device, such as cpu or cuda:0; auto: a GPU if there is one."
+)
+
 
 def beam_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say how a beam search goes."""
@@ -42,9 +46,7 @@ def beam_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--batch_size", default=32, type=click.IntRange(1), help="Largest number of utterances in a batch."
         ),
-        click.option(
-            "--device", default="auto", help="Torch device, such as cpu or cuda:0; auto: a GPU if there is one."
-        ),
+        device_option,
     ]
     for option in reversed(options):
         command = option(command)

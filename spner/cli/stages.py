@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from spner.cli.options import EITHER, FILE, FOLDER, beam_options
+from spner.cli.options import EITHER, FILE, FOLDER, beam_options, device_option
 from spner.core.paths import DEV, TEST
 
 
@@ -212,7 +212,7 @@ def decode_command(
 @click.option("--tagger", help="Transformers token classifier: folder or hub name; nl, de and en have a default.")
 @click.option("--lang", help="Language code; selects the default tagger.")
 @click.option("--sets", default=f"{DEV} {TEST}", help="Decoded sets to tag.")
-@click.option("--device", default="auto", help="Torch device, such as cpu or cuda:0; auto: a GPU if there is one.")
+@device_option
 def pipeline_command(asr: Path, exp: Path, tagger: str | None, lang: str | None, sets: str, device: str) -> None:
     """Stage 5 of the pipeline system: tag the words that a recogniser has decoded."""
     from spner.decode.pipeline import tag_sets

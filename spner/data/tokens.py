@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from spner.core import paths
-from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, read_lines
 from spner.core.resume import once
@@ -207,14 +206,14 @@ def _read_texts(folder: Path, system: str) -> dict[str, str]:
     text = read_table(folder / paths.TEXT)
     if system == ASR:
         return text
-    transcript: dict[str, Transcript] = read_entities(folder / paths.ENTITIES)
+    transcripts = read_entities(folder / paths.ENTITIES)
     for utt_id in text:
-        if utt_id not in transcript or " ".join(transcript[utt_id].words) != text[utt_id]:
+        if utt_id not in transcripts or " ".join(transcripts[utt_id].words) != text[utt_id]:
             raise SpnerError(
                 f'{folder / paths.ENTITIES}: words of utterance "{utt_id}" are not those of '
                 f"{folder / paths.TEXT}; rerun stage 2"
             )
-    return {utt_id: spans_to_text(transcript[utt_id]) for utt_id in text}
+    return {utt_id: spans_to_text(transcripts[utt_id]) for utt_id in text}
 
 
 def _train_pieces(texts: Iterable[str], model_file: Path, vocab_size: int, symbols: Sequence[str]) -> None:

@@ -38,7 +38,7 @@ TRAIN_RECORD = "train.json"
 FILES = (SCORES, "config.json", "model.safetensors", "tokenizer.json")
 log = logging.getLogger(__name__)
 
-FROM_NOTHING = TrainingOptions(15, 1.5e-3, 0.05, label_smoothing=0.05, swap=0.3, coarse=0.15, mask=0.1, average=0.998)
+FROM_SCRATCH = TrainingOptions(15, 1.5e-3, 0.05, label_smoothing=0.05, swap=0.3, coarse=0.15, mask=0.1, average=0.998)
 FINE_TUNING = TrainingOptions(3, 3e-5)
 
 
@@ -87,14 +87,14 @@ def train_tagger(
     """
     import torch
 
-    default = FINE_TUNING if model else FROM_NOTHING
-    recipe = TrainingOptions(**asdict(default) | _given(epochs=epochs, learning_rate=learning_rate))
+    default = FINE_TUNING if model else FROM_SCRATCH
+    options = TrainingOptions(**asdict(default) | _given(epochs=epochs, learning_rate=learning_rate))
     record = {
         "model": model,
         "weights": fingerprint_model(model) if model else None,
         "columns": {"encoding": encoding, "token_column": token_column},
         "speech": {"lang": speech_lang, "noise": noise} if speech_lang else None,
-        "recipe": asdict(recipe),
+        "recipe": asdict(options),
         "batch_tokens": batch_tokens,
         "seed": seed,
     }
@@ -114,9 +114,9 @@ def train_tagger(
     torch.manual_seed(seed)
     tagger, coarse = _make_tagger(model, sets["train"], choose_device(device))
     rng = random.Random(seed)
-    trainer = Trainer(tagger, sets["train"], recipe, coarse=coarse, batch_tokens=batch_tokens, rng=rng)
+    trainer = Trainer(tagger, sets["train"], options, coarse=coarse, batch_tokens=batch_tokens, rng=rng)
     with atomic_path(out) as temporary:
-        scores = _train(trainer, recipe.epochs, sets["dev"], temporary)
+        scores = _train(trainer, options.epochs, sets["dev"], temporary)
         scores["test"] = None
         if sets["test"]:
             scores["test"] = score_tagger(load_tagger(str(temporary), device=device), sets["test"])
