@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.prepared"]  # the fixture of the tests that train and decode
+pytest_plugins = ["tests.prepared", "tests.recipes"]  # fixtures of the tests that train and decode, and run recipes
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spner.benchmark.plan import E2E, JOINT, TRANSFER, ZERO_SHOT, Group
-from tests.test_recipe_runs import copy_checkout
+from tests.recipes import copy_checkout
 
 pytestmark = [pytest.mark.espnet, pytest.mark.timeout(1800)]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_recipe_runs import copy_checkout, run
+from tests.recipes import copy_checkout, run
 
 pytestmark = [pytest.mark.espnet, pytest.mark.timeout(900)]
 
