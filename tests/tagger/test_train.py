@@ -174,7 +174,7 @@ def test_what_is_kept_are_averaged_weights(
 ) -> None:
     files["epochs"] = 1
     train_tagger(tmp_path / "average", **files)
-    monkeypatch.setattr(room, "FROM_NOTHING", replace(room.FROM_NOTHING, average=0.0))
+    monkeypatch.setattr(room, "FROM_SCRATCH", replace(room.FROM_SCRATCH, average=0.0))
     train_tagger(tmp_path / "last", **files)
     weights = [(tmp_path / run / "model.safetensors").read_bytes() for run in ("average", "last")]
     assert weights[0] != weights[1]
