@@ -146,7 +146,7 @@ def test_a_killed_transfer_goes_on_without_its_source(
 ) -> None:
     import torch
 
-    from spner.asr.task import SpnerTrainer
+    from spner.asr.trainer import SpnerTrainer
 
     settings = ["max_epoch=3", "batch_bins=160000"]
     own = shutil.copytree(source, tmp_path / "source", symlinks=True)
