@@ -6,7 +6,6 @@ Posteriors are kept in a file. Each process builds the search from a plan, which
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,37 +15,15 @@ from spner.core import paths
 from spner.core.files import fingerprint, read_json, remove
 from spner.core.parallel import map_processes
 from spner.core.training import read_config
-from spner.data.tokens import Tokenizer
 from spner.decode.beam_options import BeamOptions, apply_tuned, find_arpa, read_options
-from spner.decode.beam_search import Hypothesis, Search, load_lm, make_lexicon_search, make_open_search
+from spner.decode.beam_search import Hypothesis
 from spner.decode.biasing import boost_lm
 from spner.decode.config import LEXICON, DecodeConfig
 from spner.decode.grammar import write_search_model
+from spner.decode.plan import SearchPlan, build_search, forget_searches
 from spner.decode.recogniser import Posteriors
-from spner.text.tags import entity_symbols
 
 UTTERANCES_AT_ONCE = 16
-
-
-@dataclass(frozen=True)
-class SearchPlan:
-    """Everything that a process needs to build the search.
-
-    Attributes:
-        config: the settings.
-        model: ARPA file; for an open search with the grammar in it.
-        work: folder of the search's files.
-        token_list: the recogniser's V tokens.
-        token_type: ``char`` or ``bpe``.
-        bpe_model: SentencePiece's, for ``bpe``.
-    """
-
-    config: DecodeConfig
-    model: Path
-    work: Path
-    token_list: tuple[str, ...]
-    token_type: str
-    bpe_model: Path | None
 
 
 @dataclass(frozen=True)
@@ -72,28 +49,6 @@ class SearchTask:
     plan: SearchPlan
     num_best: int
     utterances: tuple[StoredPosteriors, ...]
-
-
-@lru_cache(maxsize=1)
-def build_search(plan: SearchPlan) -> Search:
-    """Return the search of a plan, built once a process.
-
-    Raises:
-        SpnerError: flashlight-text is missing, or the model is broken or of another vocabulary.
-    """
-    if plan.config.search == LEXICON:
-        symbols = [symbol for symbol in entity_symbols() if symbol in plan.token_list]
-        tokenizer = Tokenizer(plan.token_type, symbols=symbols, bpe_model=plan.bpe_model)
-        return make_lexicon_search(
-            plan.model, plan.token_list, plan.config, token_type=plan.token_type, tokenizer=tokenizer
-        )
-    return make_open_search(plan.model, plan.token_list, plan.config)
-
-
-def forget_searches() -> None:
-    """Drop what this process has built: the files may have changed."""
-    build_search.cache_clear()
-    load_lm.cache_clear()
 
 
 def search_task(task: SearchTask) -> list[list[Hypothesis]]:

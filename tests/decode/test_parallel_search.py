@@ -208,7 +208,8 @@ def test_clips_of_20_ms_and_of_silence_are_searched(
     exp: Path, lms: dict[str, Path], repo_root: Path, tmp_path: Path
 ) -> None:
     from spner.decode.beam_options import read_options
-    from spner.decode.parallel_search import build_search, prepare_search
+    from spner.decode.parallel_search import prepare_search
+    from spner.decode.plan import build_search
     from spner.decode.recogniser import compute_log_probs, load_recogniser
 
     recogniser = load_recogniser(exp, device="cpu")
