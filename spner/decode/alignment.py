@@ -11,11 +11,9 @@ which also belong to the entity. It rises with the chance of being right but is 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-import torch
-from torch import Tensor
-from torchaudio.functional import forced_align
 
 from spner.core.datatypes import FrameGrid, Timing, WordTimes
 from spner.data.tokens import locate_words, tokens_to_words
@@ -34,7 +32,7 @@ class Alignment:
     log_probs: np.ndarray
 
 
-def align_tokens(log_probs: Tensor, token_ids: Sequence[int], *, blank_id: int = 0) -> Alignment | None:
+def align_tokens(log_probs: np.ndarray, token_ids: Sequence[int], *, blank_id: int = 0) -> Alignment | None:
     """Return the most probable alignment of the tokens, None if they need more frames than there are.
 
     Args:
@@ -42,27 +40,56 @@ def align_tokens(log_probs: Tensor, token_ids: Sequence[int], *, blank_id: int =
         token_ids: L tokens, none of them blank.
         blank_id: row of ``<blank>`` in the token list.
     """
-    targets = torch.tensor([token_ids], dtype=torch.int32)
-    num_repeats = int((targets[:, 1:] == targets[:, :-1]).sum())  # each needs a blank between
+    num_repeats = sum(one == other for one, other in pairwise(token_ids))  # each needs a blank between
     if len(token_ids) + num_repeats > len(log_probs):
         return None
     if not token_ids:
         return Alignment(np.zeros(0, int), np.zeros(0, int), np.zeros(0))
-    path, scores = (one[0].numpy() for one in forced_align(log_probs[None].contiguous(), targets, blank=blank_id))
-    changes = np.flatnonzero(np.diff(path)) + 1
-    bounds = np.array([0, *changes, len(path)])
+    states = np.full(2 * len(token_ids) + 1, blank_id)
+    states[1::2] = token_ids
+    emissions = log_probs[:, states]  # (T, S)
+    path = _best_path(emissions, states)
+    scores = emissions[np.arange(len(path)), path]
+    bounds = np.array([0, *np.flatnonzero(np.diff(path)) + 1, len(path)])
     highest = np.maximum.reduceat(scores, bounds[:-1])
-    spoken = path[bounds[:-1]] != blank_id
+    spoken = path[bounds[:-1]] % 2 == 1
     return Alignment(bounds[:-1][spoken], bounds[1:][spoken] - 1, highest[spoken])
 
 
+def _best_path(emissions: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """Return the state of each frame, (T,), of the most probable way through them; where two are alike, the slower.
+
+    Args:
+        emissions: (T, S) float32, log posteriors of the states' tokens.
+        states: (S,) tokens: blank, the first token, blank, …, blank.
+    """
+    num_frames, num_states = emissions.shape
+    skip_cost = np.full(num_states, -np.inf, np.float32)  # only a blank between two tokens that differ may be skipped
+    skip_cost[3::2] = np.where(states[3::2] == states[1:-2:2], -np.inf, 0)
+    scores = np.full(num_states + 2, -np.inf, np.float32)  # two states in front that nothing reaches
+    scores[2:4] = emissions[0, :2]
+    steps = np.zeros((num_frames, num_states), np.int8)
+    for frame in range(1, num_frames):
+        best, step, skip = scores[2:].copy(), scores[1:-1], scores[:-2] + skip_cost
+        steps[frame][step > best] = 1
+        np.maximum(best, step, out=best)
+        steps[frame][skip > best] = 2
+        np.maximum(best, skip, out=best)
+        scores[2:] = best + emissions[frame]
+    path = np.empty(num_frames, int)
+    path[-1] = num_states - (1 if scores[-1] > scores[-2] else 2)
+    for frame in range(num_frames - 1, 0, -1):
+        path[frame - 1] = path[frame] - steps[frame, path[frame]]
+    return path
+
+
 def time_hypothesis(
-    log_probs: Tensor, token_ids: Sequence[int], token_list: Sequence[str], *, grid: FrameGrid, duration_s: float
+    log_probs: np.ndarray, token_ids: Sequence[int], token_list: Sequence[str], *, grid: FrameGrid, duration_s: float
 ) -> Timing | None:
     """Return times and raw confidences of a hypothesis, None if it needs more frames than there are.
 
     Args:
-        log_probs: (T, V) float32 on the CPU, natural log.
+        log_probs: (T, V) float32, natural log.
         token_ids: the hypothesis.
         token_list: the V tokens.
         grid: of the model that wrote ``log_probs``.

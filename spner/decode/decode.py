@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, from_numpy
+import numpy as np
 
 from spner.asr.ctc import greedy_search
 from spner.core import paths
@@ -118,7 +118,7 @@ def _audio_identity(folder: Path) -> str:
     return fingerprint([folder / paths.WAV_SCP, folder / paths.UTT2DUR])
 
 
-Searched = tuple[str, Tensor, float, list[Hypothesis]]  # utt_id, log posteriors (T, V), clip's seconds, the best first
+Searched = tuple[str, np.ndarray, float, list[Hypothesis]]  # utt_id, log posteriors (T, V), seconds, the best first
 
 
 def _search_greedily(batches: Iterable[Posteriors]) -> Iterator[Searched]:
@@ -127,9 +127,9 @@ def _search_greedily(batches: Iterable[Posteriors]) -> Iterator[Searched]:
         frames = batch.num_frames.tolist()
         for row, (utt_id, token_ids) in enumerate(zip(batch.utt_ids, found, strict=True)):
             hyps = [Hypothesis(tuple(token_ids))]
-            yield utt_id, batch.log_probs[row, : frames[row]], batch.durations_s[row], hyps
+            yield utt_id, batch.log_probs[row, : frames[row]].numpy(), batch.durations_s[row], hyps
 
 
 def _search_beam(search: BeamSearch, batches: Iterable[Posteriors], what: str) -> Iterator[Searched]:
     for stored, log_probs, hyps in search.search(batches, what=f"search {what}"):
-        yield stored.utt_id, from_numpy(log_probs), stored.duration_s, hyps
+        yield stored.utt_id, log_probs, stored.duration_s, hyps

@@ -2,35 +2,36 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-torch = pytest.importorskip("torch")
-
-from spner.asr.ctc import greedy_search  # noqa: E402
-from spner.core.datatypes import FrameGrid  # noqa: E402
-from spner.decode.alignment import REACH_S, Alignment, align_tokens, time_hypothesis  # noqa: E402
-
-pytestmark = pytest.mark.espnet
+from spner.core.datatypes import FrameGrid
+from spner.decode.alignment import REACH_S, Alignment, align_tokens, time_hypothesis
+from spner.decode.beam_search import merge_repeats
 
 TOKENS = ("<blank>", "<unk>", "<PER>", "<ORG>", "<LOC>", "</NE>", "<space>", "a", "b", "c", "<sos/eos>")
 ID = {token: row for row, token in enumerate(TOKENS)}
 GRID = FrameGrid(hop_s=0.1, first_s=0.05)
 
 
-def posteriors(*frames: dict[str, float]) -> "torch.Tensor":
+def posteriors(*frames: dict[str, float]) -> np.ndarray:
     """Return log posteriors (T, V); what a frame leaves over is shared by the tokens it does not name."""
     rows = []
     for frame in frames:
         rest = (1 - sum(frame.values())) / (len(TOKENS) - len(frame))
         rows.append([frame.get(token, rest) for token in TOKENS])
-    return torch.tensor(rows).log()
+    return np.log(np.array(rows, np.float32))
 
 
-def path(*tokens: str, peak: float = 0.89) -> "torch.Tensor":
+def path(*tokens: str, peak: float = 0.89) -> np.ndarray:
     """Return log posteriors whose best path is this; ``_`` is the blank."""
     return posteriors(*({token.replace("_", "<blank>"): peak} for token in tokens))
+
+
+def log_softmax(logits: np.ndarray) -> np.ndarray:
+    return (logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))).astype(np.float32)
 
 
 def ids(*tokens: str) -> list[int]:
@@ -75,24 +76,40 @@ def test_the_posterior_of_a_token_is_that_of_its_best_frame() -> None:
     ("num_frames", "tokens"), [(1, ("a", "b")), (2, ("a", "a")), (3, ("a", "a", "b")), (0, ("a",))]
 )
 def test_more_tokens_than_the_frames_allow_have_no_alignment(num_frames: int, tokens: tuple[str, ...]) -> None:
-    log_probs = torch.zeros(num_frames, len(TOKENS))
+    log_probs = np.zeros((num_frames, len(TOKENS)), np.float32)
     assert align_tokens(log_probs, ids(*tokens)) is None
     assert time_hypothesis(log_probs, ids(*tokens), TOKENS, grid=GRID, duration_s=1.0) is None
 
 
 def test_one_frame_more_is_enough_for_a_repeated_token() -> None:
-    assert frames(align_tokens(torch.zeros(3, len(TOKENS)), ids("a", "a"))) == [(0, 0), (2, 2)]
+    assert frames(align_tokens(np.zeros((3, len(TOKENS)), np.float32), ids("a", "a"))) == [(0, 0), (2, 2)]
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=30), st.integers(0, 2**32 - 1))
 def test_the_alignment_of_a_greedy_hypothesis_is_the_best_path(best: list[int], seed: int) -> None:
-    noise = torch.rand(len(best), len(TOKENS), generator=torch.Generator().manual_seed(seed))
-    log_probs = (noise + 2 * torch.nn.functional.one_hot(torch.tensor(best), len(TOKENS))).log_softmax(-1)
-    (token_ids,) = greedy_search(log_probs[None], torch.tensor([len(best)]))
+    noise = np.random.default_rng(seed).random((len(best), len(TOKENS)))
+    log_probs = log_softmax(noise + 2 * np.eye(len(TOKENS))[best])
+    token_ids = merge_repeats(best)
     found = [ID["<blank>"]] * len(best)
     for token_id, (first, last) in zip(token_ids, frames(align_tokens(log_probs, token_ids)), strict=True):
         found[first : last + 1] = [token_id] * (last + 1 - first)
     assert found == best
+
+
+@pytest.mark.espnet
+@pytest.mark.parametrize("seed", range(20))
+def test_the_alignment_is_torchaudios(seed: int) -> None:
+    torch = pytest.importorskip("torch")
+    from torchaudio.functional import forced_align
+
+    rng = np.random.default_rng(seed)
+    token_ids = rng.integers(1, 4, size=rng.integers(1, 30)).tolist()  # few tokens: many repeats
+    log_probs = log_softmax(3 * rng.normal(size=(2 * len(token_ids) + 20, len(TOKENS))))
+    (path,), _ = forced_align(torch.from_numpy(log_probs)[None], torch.tensor([token_ids], dtype=torch.int32))
+    found = np.zeros(len(log_probs), int)
+    for token_id, (first, last) in zip(token_ids, frames(align_tokens(log_probs, token_ids)), strict=True):
+        found[first : last + 1] = token_id
+    assert found.tolist() == path.tolist()
 
 
 def test_words_meet_halfway_and_reach_no_further_than_they_may() -> None:
@@ -154,8 +171,8 @@ def test_times_are_in_order_and_inside_the_clip(
     token_ids: list[int], num_more: int, duration_s: float, seed: int
 ) -> None:
     num_frames = 2 * len(token_ids) + num_more
-    logits = torch.randn(num_frames, len(TOKENS), generator=torch.Generator().manual_seed(seed))
-    timing = time_hypothesis(logits.log_softmax(-1), token_ids, TOKENS, grid=GRID, duration_s=duration_s)
+    log_probs = log_softmax(np.random.default_rng(seed).normal(size=(num_frames, len(TOKENS))))
+    timing = time_hypothesis(log_probs, token_ids, TOKENS, grid=GRID, duration_s=duration_s)
     marks_s = [mark_s for pair in timing.word_times for mark_s in pair]
     assert marks_s == sorted(marks_s)
     assert all(0 <= mark_s <= duration_s for mark_s in marks_s)
@@ -164,7 +181,7 @@ def test_times_are_in_order_and_inside_the_clip(
 
 def test_pieces_of_sentencepiece_begin_their_words() -> None:
     pieces = ("<blank>", "▁a", "b", "▁c")
-    log_probs = torch.eye(4)[[1, 0, 2, 0, 0, 0, 3]].log_softmax(-1)
+    log_probs = log_softmax(np.eye(4)[[1, 0, 2, 0, 0, 0, 3]])
     timing = time_hypothesis(log_probs, [1, 2, 3], pieces, grid=GRID, duration_s=1.0)
     assert timing.word_times == (
         pytest.approx((0.05 - min(0.05, REACH_S), 0.25 + REACH_S)),
