@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import kaldiio
 import numpy as np
 import soundfile
 import soxr
@@ -129,6 +128,8 @@ def _store_clip(ark: io.BufferedWriter, ark_name: str, utt_id: str, path: Path) 
     duration_s = len(waveform) / SAMPLE_RATE_HZ
     if len(waveform) < 2 or waveform.std(ddof=1) <= SILENT_STD:
         return StoredClip(utt_id, "", duration_s, "silent")
+    import kaldiio
+
     offset = ark.tell() + len(f"{utt_id} ".encode())
     kaldiio.save_ark(
         ark, {utt_id: (waveform, SAMPLE_RATE_HZ)}, write_function="soundfile", write_kwargs={"format": "flac"}
@@ -148,6 +149,8 @@ def read_stored(location: str) -> np.ndarray:
     try:
         if not (ark and offset.isdigit()):
             return _decode(location)  # decoding reads ahead in a thread
+        import kaldiio
+
         with open(ark, "rb") as file:
             file.seek(int(offset))
             if file.read(5) != b"AUDIO":  # kaldiio would also unpickle; a store holds nothing but audio

@@ -193,6 +193,14 @@ def merge_repeats(path: Sequence[int], *, blank_id: int = 0) -> list[int]:
     return [token for token, before in zip(path, befores, strict=True) if token not in (blank_id, before)]
 
 
+def search_greedily(log_probs: np.ndarray) -> list[Hypothesis]:
+    """Return the hypothesis of the best path through posteriors (T, V), as a :class:`Search`.
+
+    Source: Graves et al. 2006, section 3.2.
+    """
+    return [Hypothesis(tuple(merge_repeats(log_probs.argmax(axis=-1).tolist())))]
+
+
 def balanced(hyps: Sequence[Hypothesis], token_list: Sequence[str]) -> list[Hypothesis]:
     """Return the best hypothesis of each text whose symbols are in balance, the best first.
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from spner.asr.ctc import greedy_search
 from spner.core import paths
 from spner.core.datatypes import Timing, Transcript
 from spner.core.errors import SpnerError
@@ -18,10 +17,11 @@ from spner.core.training import chosen_checkpoint
 from spner.data.tokens import tokens_to_words
 from spner.decode.alignment import time_hypothesis
 from spner.decode.beam_options import BeamOptions
-from spner.decode.beam_search import Hypothesis
+from spner.decode.beam_search import Hypothesis, search_greedily
 from spner.decode.hypotheses import Hypotheses, refuse_other_system, write_once
 from spner.decode.parallel_search import BeamSearch, open_search
-from spner.decode.recogniser import Posteriors, Recogniser, compute_posteriors, load_recogniser
+from spner.decode.posteriors import AcousticModel, Posteriors
+from spner.decode.recogniser import compute_posteriors, load_recogniser
 from spner.text.tags import text_to_spans
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def decode_sets(
 
 
 def decode(
-    recogniser: Recogniser, batches: Iterable[Posteriors], search: BeamSearch | None, *, what: str
+    recogniser: AcousticModel, batches: Iterable[Posteriors], search: BeamSearch | None, *, what: str
 ) -> Hypotheses:
     """Return every utterance's hypothesis with its times, where its tokens need no more frames than there are.
 
@@ -123,11 +123,8 @@ Searched = tuple[str, np.ndarray, float, list[Hypothesis]]  # utt_id, log poster
 
 def _search_greedily(batches: Iterable[Posteriors]) -> Iterator[Searched]:
     for batch in batches:
-        found = greedy_search(batch.log_probs, batch.num_frames)
-        frames = batch.num_frames.tolist()
-        for row, (utt_id, token_ids) in enumerate(zip(batch.utt_ids, found, strict=True)):
-            hyps = [Hypothesis(tuple(token_ids))]
-            yield utt_id, batch.log_probs[row, : frames[row]].numpy(), batch.durations_s[row], hyps
+        for utt_id, duration_s, log_probs in zip(batch.utt_ids, batch.durations_s, batch.log_probs, strict=True):
+            yield utt_id, log_probs, duration_s, search_greedily(log_probs)
 
 
 def _search_beam(search: BeamSearch, batches: Iterable[Posteriors], what: str) -> Iterator[Searched]:

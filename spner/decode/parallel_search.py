@@ -21,7 +21,7 @@ from spner.decode.biasing import boost_lm
 from spner.decode.config import LEXICON, DecodeConfig
 from spner.decode.grammar import write_search_model
 from spner.decode.plan import SearchPlan, build_search, forget_searches
-from spner.decode.recogniser import Posteriors
+from spner.decode.posteriors import Posteriors
 
 UTTERANCES_AT_ONCE = 16
 
@@ -133,10 +133,9 @@ def store(batches: Iterable[Posteriors], path: Path) -> list[StoredPosteriors]:
     stored = []
     with open(path, "wb") as file:
         for batch in batches:
-            num_frames = batch.num_frames.tolist()
-            for row, utt_id in enumerate(batch.utt_ids):
-                stored.append(StoredPosteriors(utt_id, batch.durations_s[row], path, file.tell(), num_frames[row]))
-                batch.log_probs[row, : num_frames[row]].numpy().tofile(file)
+            for utt_id, duration_s, log_probs in zip(batch.utt_ids, batch.durations_s, batch.log_probs, strict=True):
+                stored.append(StoredPosteriors(utt_id, duration_s, path, file.tell(), len(log_probs)))
+                log_probs.tofile(file)
     return stored
 
 

@@ -1,4 +1,4 @@
-"""A trained model, and the posteriors that it computes from a set's audio."""
+"""A trained model in torch, and the posteriors that it computes from a set's audio."""
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from spner.core import paths
 from spner.core.datatypes import FrameGrid
@@ -21,6 +20,7 @@ from spner.core.training import chosen_checkpoint, read_config
 from spner.data.audio import SAMPLE_RATE_HZ, read_stored
 from spner.data.datadir import read_table
 from spner.data.tokens import require_symbols
+from spner.decode.posteriors import Posteriors, pad_batch
 from spner.text.tags import CLOSE
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 MAX_BATCH_S = 320.0
 MAX_BATCH_CPU_S = 50.0  # with batches of 120 s a small model's activations leave the caches: a quarter slower
-MIN_SAMPLES = SAMPLE_RATE_HZ // 5  # shorter clips are padded: encoders need seven frames
 
 
 @dataclass(frozen=True)
@@ -40,22 +39,17 @@ class Recogniser:
     grid: FrameGrid
     device: torch.device
 
+    @torch.no_grad()
+    def log_probs(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return each waveform's log posteriors, (T, V) float32, without frames of padding.
 
-@dataclass(frozen=True)
-class Posteriors:
-    """A model's posteriors for a batch.
-
-    Attributes:
-        utt_ids: B utterances.
-        durations_s: of the clips.
-        log_probs: (B, T, V) float32 on the CPU, natural log.
-        num_frames: (B,) int64 on the CPU, 1 <= num_frames <= T; the frames past them are padding.
-    """
-
-    utt_ids: list[str]
-    durations_s: list[float]
-    log_probs: Tensor
-    num_frames: Tensor
+        Args:
+            waveforms: (num_samples,) float32 at 16 kHz each; they are batched as they are.
+        """
+        speech, lengths = (torch.from_numpy(one).to(self.device) for one in pad_batch(waveforms))
+        encoded, num_frames = self.model.encode(speech, lengths)
+        found = self.model.ctc.log_softmax(encoded).float().cpu().numpy()  # (B, T, V)
+        return [one[:frames] for one, frames in zip(found, num_frames.tolist(), strict=True)]
 
 
 def load_recogniser(exp: Path, *, device: str) -> Recogniser:
@@ -89,21 +83,6 @@ def load_recogniser(exp: Path, *, device: str) -> Recogniser:
     return Recogniser(model.to(chosen).eval(), tuple(args.token_list), locate_frames(model), chosen)
 
 
-@torch.no_grad()
-def compute_log_probs(recogniser: Recogniser, waveforms: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Return log posteriors (B, T, V) float32 and numbers of frames (B,), both on the CPU.
-
-    Args:
-        recogniser: the model.
-        waveforms: B arrays (num_samples,) float32 at 16 kHz; they are batched as they are.
-    """
-    padded = [np.pad(w, (0, max(0, MIN_SAMPLES - len(w)))) for w in waveforms]
-    lengths = torch.tensor([len(waveform) for waveform in padded], device=recogniser.device)
-    speech = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(w) for w in padded], batch_first=True)  # (B, samples)
-    encoded, num_frames = recogniser.model.encode(speech.to(recogniser.device), lengths)
-    return recogniser.model.ctc.log_softmax(encoded).float().cpu(), num_frames.cpu()
-
-
 def compute_posteriors(recogniser: Recogniser, folder: Path, *, batch_size: int, what: str) -> Iterator[Posteriors]:
     """Yield a set's posteriors, batch by batch; the next batch is read while one is computed.
 
@@ -130,9 +109,8 @@ def compute_posteriors(recogniser: Recogniser, folder: Path, *, batch_size: int,
             waveforms = ahead.pop().result()
             if number + 1 < len(batches):
                 ahead.append(reader.submit(read, batches[number + 1]))
-            yield Posteriors(
-                batch, [len(w) / SAMPLE_RATE_HZ for w in waveforms], *compute_log_probs(recogniser, waveforms)
-            )
+            durations = [len(waveform) / SAMPLE_RATE_HZ for waveform in waveforms]
+            yield Posteriors(batch, durations, recogniser.log_probs(waveforms))
             progress.update(len(batch))
 
 

@@ -210,14 +210,13 @@ def test_clips_of_20_ms_and_of_silence_are_searched(
     from spner.decode.beam_options import read_options
     from spner.decode.parallel_search import prepare_search
     from spner.decode.plan import build_search
-    from spner.decode.recogniser import compute_log_probs, load_recogniser
+    from spner.decode.recogniser import load_recogniser
 
     recogniser = load_recogniser(exp, device="cpu")
     waveforms = [np.zeros(320, np.float32), np.zeros(0, np.float32), np.zeros(32000, np.float32)]
-    log_probs, num_frames = compute_log_probs(recogniser, waveforms)
     with prepare_search(exp, lms["decode_lm"] / paths.LM_ARPA, read_options(options(repo_root, None))) as plan:
-        for row, frames in enumerate(num_frames.tolist()):
-            assert build_search(plan)(log_probs[row, :frames].numpy())
+        for log_probs in recogniser.log_probs(waveforms):
+            assert build_search(plan)(log_probs)
 
 
 @pytest.mark.parametrize("greedy", [True, False])

@@ -11,7 +11,8 @@ torch = pytest.importorskip("torch")
 from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from spner.decode.recogniser import compute_log_probs, make_batches  # noqa: E402
+from spner.core.datatypes import FrameGrid  # noqa: E402
+from spner.decode.recogniser import Recogniser, make_batches  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -53,12 +54,12 @@ def test_clips_are_padded_with_silence_and_the_model_is_told_their_lengths() -> 
         seen.extend([speech, lengths])
         return torch.zeros(len(speech), 4, 3), lengths // 1600
 
-    model = SimpleNamespace(encode=encode, ctc=SimpleNamespace(log_softmax=lambda x: x.log_softmax(dim=-1)))
-    recogniser = SimpleNamespace(model=model, device=torch.device("cpu"))
+    model: Any = SimpleNamespace(encode=encode, ctc=SimpleNamespace(log_softmax=lambda x: x.log_softmax(dim=-1)))
+    recogniser = Recogniser(model, ("<blank>", "a", "b"), FrameGrid(hop_s=0.1, first_s=0.0), torch.device("cpu"))
     ones = [np.ones(num_samples, np.float32) for num_samples in (6400, 3201, 100, 0)]
-    log_probs, num_frames = compute_log_probs(recogniser, ones)
+    log_probs = recogniser.log_probs(ones)
     speech, lengths = seen
-    assert lengths.tolist() == [6400, 3201, 3200, 3200] and num_frames.tolist() == [4, 2, 2, 2]
+    assert lengths.tolist() == [6400, 3201, 3200, 3200] and list(map(len, log_probs)) == [4, 2, 2, 2]
     assert speech.shape == (4, 6400) and speech.sum(dim=1).tolist() == [6400, 3201, 100, 0]
     assert speech[1, :3201].all() and not speech[1, 3201:].any()
-    assert torch.allclose(log_probs.exp().sum(dim=-1), torch.ones(4, 4))
+    assert all(np.allclose(np.exp(one).sum(axis=-1), 1) for one in log_probs)

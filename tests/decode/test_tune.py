@@ -11,14 +11,13 @@ import yaml
 pytest.importorskip("flashlight.lib.text.decoder", reason="flashlight-text has no wheel for this Python")
 
 import numpy as np  # noqa: E402
-import torch  # noqa: E402
 
 from spner.core import paths  # noqa: E402
 from spner.core.files import read_json, write_json  # noqa: E402
 from spner.data.datadir import write_entities  # noqa: E402
 from spner.decode import tune as room  # noqa: E402
 from spner.decode.beam_options import BeamOptions  # noqa: E402
-from spner.decode.recogniser import Posteriors  # noqa: E402
+from spner.decode.posteriors import Posteriors  # noqa: E402
 from spner.decode.tune import format_tuned, tune  # noqa: E402
 from spner.text.tags import text_to_spans  # noqa: E402
 from tests.decode.models import SETTINGS, TOKENS, hear, to_tokens, write_token_lm  # noqa: E402
@@ -60,8 +59,7 @@ def tune_on(
 
     def compute_posteriors(_: Any, searched: Path, **__: Any) -> Iterator[Posteriors]:
         assert searched == folder / "data" / paths.DEV
-        log_probs = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(one) for _, one in heard], batch_first=True)
-        yield Posteriors([u for u, _ in heard], [1.0] * len(heard), log_probs, torch.tensor([len(o) for _, o in heard]))
+        yield Posteriors([u for u, _ in heard], [1.0] * len(heard), [one for _, one in heard])
 
     monkeypatch.setattr(room, "load_recogniser", lambda *_, **__: SimpleNamespace(token_list=TOKENS))
     monkeypatch.setattr(room, "compute_posteriors", compute_posteriors)
