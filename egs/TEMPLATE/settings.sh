@@ -16,6 +16,7 @@ vocab_size=           # number of units, for bpe
 fraction=100          # percent of the train set to train on; 10 lies within 20
 join=                 # other recipes whose train sets are added: ../cv_de ../cv_en
 train_config=         # file of conf/, and the recipe's conf/; empty: train_xlsr.yaml with a GPU, else train_mini.yaml
+upstream=             # pre-trained network, for train_xlsr.yaml: S3PRL's name, hub id, Hugging Face folder or .pt file
 train_opts=           # key=value …: override single keys
 init=                 # experiment folder whose weights training starts from, such as ../cv_de/exp/mini_e2e
 init_opts=            # more options of spner train, with init: --reinit_layers 2, --reinit_output, --freeze_steps 500

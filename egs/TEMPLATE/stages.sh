@@ -89,8 +89,8 @@ step 2 "annotate entities" spner annotate ${text_tagger:+--tagger "${text_tagger
 # Stage 4, train: audio and dump -> exp/<tag>, an ESPnet experiment folder
 [ -z "${model}" ] &&
     step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "${model_exp}" \
-        $(each --config ${train_configs}) $(each --set ${train_opts} ${seed:+seed=${seed}}) \
-        ${init:+--init "${init}"} ${init_opts}
+        $(each --config ${train_configs}) ${upstream:+--set "frontend_conf.upstream=${upstream}"} \
+        $(each --set ${train_opts} ${seed:+seed=${seed}}) ${init:+--init "${init}"} ${init_opts}
 
 # Stage 5, decode: audio and the model -> exp/<tag>/decode/<set>/{text,entities.jsonl}
 if [ -n "${lm}" ]; then

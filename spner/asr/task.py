@@ -1,24 +1,26 @@
 """ESPnet's ASR task with our trainer, isolated utterances, and a frozen feature encoder that costs nothing."""
 
 import datetime
-import logging
 import os
 from argparse import ArgumentParser
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from numpy._core.multiarray import scalar
 
+from spner.asr.frontend import UpstreamFrontend
 from spner.asr.padding import isolate_utterances
 from spner.asr.trainer import SpnerTrainer
 from spner.asr.transfer import find_carried_over, freeze_for_steps
 from spner.core.devices import has_bfloat16
+from spner.core.errors import SpnerError, nearest
 from spner.core.logs import prints_logged
 
 with prints_logged():  # ESPnet prints that it lacks flash_attn, which it can do without
     from espnet2.asr.espnet_model import ESPnetASRModel
-    from espnet2.tasks.asr import ASRTask
+    from espnet2.tasks.asr import ASRTask, frontend_choices
 
 # Every torch.load, also ESPnet's and S3PRL's, gives tensors and plain values only: a checkpoint from a
 # stranger runs no code. ESPnet's training state also holds the times and numbers of its reports.
@@ -27,7 +29,8 @@ torch.serialization.add_safe_globals(
     [datetime.timedelta, np.dtype, scalar, np.dtypes.Float64DType, np.dtypes.Float32DType]
 )
 
-log = logging.getLogger(__name__)
+
+frontend_choices.classes["upstream"] = UpstreamFrontend  # ESPnet has no other way to register one
 
 
 class SpnerTask(ASRTask):
@@ -46,7 +49,12 @@ class SpnerTask(ASRTask):
         """Build the model of an ESPnet configuration."""
         model = super().build_model(args)
         isolate_utterances(model)
-        prepare_upstream(model, args.freeze_param)
+        names = [name for name, _ in model.named_parameters()]
+        for frozen in args.freeze_param:
+            if not any(name == frozen or name.startswith(f"{frozen}.") for name in names):
+                raise SpnerError(
+                    f"freeze_param: no parameter's name begins with {frozen}{nearest(frozen, _prefixes(names))}"
+                )
         if args.use_amp and args.ngpu == 0 and has_bfloat16("cpu"):
             # ESPnet's use_amp knows CUDA only. Each forward pass enters autocast anew: a context around several steps
             # would keep the cast weights of the first, as ESPnet's own inner context switches the cache on.
@@ -62,24 +70,6 @@ class SpnerTask(ASRTask):
         return optimizers
 
 
-def prepare_upstream(model: ESPnetASRModel, freeze_param: list[str]) -> None:
-    """Make an S3PRL wav2vec 2.0 upstream trainable and, where ``freeze_param`` names it, its feature encoder free.
-
-    Hugging Face's feature encoder marks its input as requiring gradients and S3PRL's passes them on whatever
-    its parameters say, so ESPnet's ``freeze_param`` alone saves neither time nor memory.
-    """
-    upstream = getattr(getattr(getattr(model, "frontend", None), "upstream", None), "upstream", None)
-    speech_model = getattr(upstream, "model", None)
-    if speech_model is None:
-        return
-    if hasattr(speech_model, "config"):
-        # S3PRL asserts that every layer's output is there; layer drop leaves some out while training.
-        speech_model.config.layerdrop = 0.0
-    name = "frontend.upstream.upstream.model.feature_extractor"
-    if not any(name == frozen or name.startswith(f"{frozen}.") for frozen in freeze_param):
-        return
-    log.info("the feature encoder is frozen and takes no part in the backward pass")
-    if hasattr(speech_model, "freeze_feature_encoder"):
-        speech_model.freeze_feature_encoder()
-    else:
-        speech_model.feature_grad_mult = 0.0
+def _prefixes(names: Iterable[str]) -> set[str]:
+    parts = [name.split(".") for name in names]
+    return {".".join(part[:length]) for part in parts for length in range(1, len(part) + 1)}

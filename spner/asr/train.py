@@ -21,6 +21,7 @@ from spner.asr.transfer import (
     map_tokens,
     refuse_other_kind,
 )
+from spner.asr.upstream import find_upstream, read_architecture, read_weights
 from spner.core import paths
 from spner.core.configs import merge_configs
 from spner.core.devices import use_threads
@@ -36,6 +37,7 @@ from spner.data.tokens import ASR, BPE, E2E, read_token_list, require_symbols
 log = logging.getLogger(__name__)
 
 MERGED_CONFIG = "train_config.yaml"
+UPSTREAM = "upstream"  # the frontend of a pre-trained network
 CHECKPOINT = "checkpoint.pth"  # ESPnet's state after each epoch
 
 
@@ -85,8 +87,12 @@ def train(
 
         def run() -> dict[str, Any]:
             args = make_args(config, data, dump, exp, ngpu=ngpu)
+            if args.frontend == UPSTREAM:
+                _describe_network(args, exp, transfer)
             if transfer:
                 _begin_with(transfer, args, exp)
+            elif args.frontend == UPSTREAM and not (exp / CHECKPOINT).exists():
+                _begin_with_upstream(args, exp)
             with atomic_text(exp / MERGED_CONFIG) as file:
                 yaml.safe_dump(asked, file, allow_unicode=True, sort_keys=True)
             _run(args)
@@ -109,6 +115,28 @@ def _list_files(exp: Path) -> Iterator[Path]:
     """Yield the files of a finished training that decoding reads."""
     yield exp / paths.CONFIG
     yield chosen_checkpoint(exp)
+
+
+def _describe_network(args: Namespace, exp: Path, transfer: Transfer | None) -> None:
+    """Add the upstream's network to its configuration; the pre-trained file is read only where nothing is trained."""
+    upstream = args.frontend_conf.get("upstream")
+    if not isinstance(upstream, str):
+        raise SpnerError(f"frontend_conf.upstream: is {upstream}; give one, such as xls_r_300m")
+    trained = [exp, *([transfer.init] if transfer else [])]
+    known = [read_config(folder)["frontend_conf"] for folder in trained if (folder / paths.CONFIG).exists()]
+    found = [conf["architecture"] for conf in known if conf.get("upstream") == upstream]
+    architecture = found[0] if found else read_architecture(find_upstream(upstream))
+    args.frontend_conf = {**args.frontend_conf, "architecture": architecture}
+
+
+def _begin_with_upstream(args: Namespace, exp: Path) -> None:
+    """Write the pre-trained weights of a training's upstream for ESPnet to load."""
+    path = find_upstream(args.frontend_conf["upstream"])
+    weights = read_weights(path, args.frontend_conf["architecture"])
+    log.info("%s: %d weights from %s", args.frontend_conf["upstream"], len(weights), path)
+    with atomic_path(exp / paths.FIRST_WEIGHTS) as temporary:
+        torch.save({f"frontend.model.{name}": weight for name, weight in weights.items()}, temporary)
+    args.init_param = [str(exp / paths.FIRST_WEIGHTS)]
 
 
 def _begin_with(transfer: Transfer, args: Namespace, exp: Path) -> None:

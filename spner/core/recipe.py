@@ -38,6 +38,7 @@ class Settings:
     fraction: str
     join: str
     train_config: str
+    upstream: str
     init: str
     seed: str
     model: str
@@ -188,6 +189,7 @@ def _name_variant(settings: Settings) -> str:
         return f"_by_{_name_experiment(settings.model)}"
     parts = [
         "" if settings.fraction == WHOLE else f"_{settings.fraction}",
+        f"_{Path(settings.upstream).stem}" if settings.upstream else "",
         f"_s{settings.seed}" if settings.seed else "",
         *(f"_and_{Path(os.path.abspath(other)).name}" for other in settings.join.split()),
         f"_from_{_name_experiment(settings.init)}" if settings.init else "",
@@ -204,7 +206,8 @@ def _name_experiment(exp: str) -> str:
 def _choose_training(settings: Settings) -> str:
     if settings.train_config:
         return settings.train_config
-    return TRAIN_MINI if is_mini(settings.corpus) or not _has_gpu() else TRAIN_GPU
+    fits_cpu = not settings.upstream and (is_mini(settings.corpus) or not _has_gpu())
+    return TRAIN_MINI if fits_cpu else TRAIN_GPU
 
 
 def _has_gpu() -> bool:

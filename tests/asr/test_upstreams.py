@@ -18,7 +18,7 @@ import yaml
 from spner.core import paths
 from spner.core.errors import SpnerError
 from spner.data.datadir import read_table
-from tests.asr.upstreams import HIDDEN, make_hugging_face_upstream, make_s3prl_upstream
+from tests.asr.upstreams import make_hugging_face_upstream, make_s3prl_upstream
 from tests.prepared import Prepared
 
 pytestmark = pytest.mark.espnet
@@ -32,7 +32,7 @@ def settings(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """What differs from conf/train_xlsr.yaml: the upstream, and sizes for a CPU."""
     upstream = UPSTREAMS[request.param](tmp_path_factory.mktemp("upstream") / "tiny")
     return [
-        f"frontend_conf={json.dumps({'frontend_conf': upstream, 'multilayer_feature': False})}",
+        f"frontend_conf.upstream={upstream}",
         f"max_epoch={EPOCHS}",
         "batch_bins=160000",
         "num_workers=0",
@@ -99,8 +99,8 @@ def test_the_papers_training_keeps_its_best_epoch_by_tagged_wer(
     from spner.core.training import chosen_checkpoint
     from spner.report.experiment import chosen_epochs
 
-    upstream = {"frontend_conf": make_hugging_face_upstream(tmp_path / "tiny"), "multilayer_feature": False}
-    settings = [f"frontend_conf={json.dumps(upstream)}", "max_epoch=2", "batch_size=2", "num_workers=0"]
+    upstream = make_hugging_face_upstream(tmp_path / "tiny")
+    settings = [f"frontend_conf.upstream={upstream}", "max_epoch=2", "batch_size=2", "num_workers=0"]
     exp = tmp_path / "exp"
     train(prepared.data, prepared.dump, exp, configs=[repo_root / "conf/train_paper.yaml"], settings=settings, ngpu=0)
     history = json.loads((exp / paths.TRAINING).read_text())["history"]
@@ -112,48 +112,20 @@ def test_the_papers_training_keeps_its_best_epoch_by_tagged_wer(
 
 
 def test_training_moves_the_transformer_and_leaves_the_feature_encoder(trained: Path) -> None:
-    from argparse import Namespace
-
     import torch
 
-    from spner.asr.task import SpnerTask
+    from spner.asr.upstream import read_weights
+    from spner.core.training import read_config
     from spner.decode.decode import load_recogniser
 
-    args = Namespace(**yaml.safe_load((trained / paths.CONFIG).read_text(encoding="utf-8")))
-    before = SpnerTask.build_model(args).frontend.state_dict()
-    after = load_recogniser(trained, device="cpu").model.frontend.state_dict()
+    conf = read_config(trained)["frontend_conf"]
+    before = read_weights(Path(conf["upstream"]), conf["architecture"])
+    after = load_recogniser(trained, device="cpu").model.frontend.model.state_dict()
     # The decoded checkpoint is a mean of equal numbers, which rounds.
     moved = {name for name in before if not torch.allclose(before[name], after[name], rtol=1e-5, atol=1e-6)}
     assert not [name for name in moved if "feature_extractor" in name]
+    assert {"masked_spec_embed", "encoder.layer_norm.weight"} <= moved
     assert [name for name in moved if "encoder.layers" in name]
-
-
-def test_the_frozen_feature_encoder_takes_no_part_in_the_backward_pass(trained: Path) -> None:
-    import torch
-
-    from spner.decode.decode import load_recogniser
-
-    model = load_recogniser(trained, device="cpu").model.train()
-    outputs = []
-    encoder = model.frontend.upstream.upstream.model.feature_extractor
-    encoder.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
-    features, _ = model.encode(torch.randn(2, 16000), torch.tensor([16000, 12000]))
-    assert features.requires_grad and features.shape[-1] == HIDDEN
-    assert not outputs[0].requires_grad, "a gradient would flow through the frozen convolutions"
-
-
-def test_an_unfrozen_feature_encoder_does_learn(prepared: Prepared, settings: list[str], repo_root: Path) -> None:
-    import torch
-
-    from spner.asr.train import make_args, merge_configs
-
-    config = merge_configs([repo_root / "conf" / "train_xlsr.yaml"], [*settings, "freeze_param=[]"])
-    from spner.asr.task import SpnerTask
-
-    model = SpnerTask.build_model(make_args(config, prepared.data, prepared.dump, Path("unused"), ngpu=0)).train()
-    features, _ = model.encode(torch.randn(2, 16000), torch.tensor([16000, 12000]))
-    features.sum().backward()
-    assert all(p.grad is not None for p in model.frontend.upstream.upstream.model.feature_extractor.parameters())
 
 
 def test_an_utterance_is_encoded_alike_alone_and_in_a_batch(trained: Path) -> None:

@@ -14,7 +14,7 @@ from spner.core.recipe import Names, Settings, corpus_name, derive_names, read_s
 ROOT = Path(__file__).resolve().parents[2]
 TAGGER, SPEECH_TAGGER = "exp/tagger_mini", "exp/tagger_mini_speech"
 DEFAULTS = replace(
-    Settings(*[""] * 12), corpus="mini", system="e2e", fraction="100", train_config="train_mini.yaml"
+    Settings(*[""] * 13), corpus="mini", system="e2e", fraction="100", train_config="train_mini.yaml"
 )  # as settings.sh has them, but that no GPU is asked for
 
 
@@ -158,6 +158,21 @@ def test_xlsr_is_not_for_cpus_nor_for_mini_corpora(
         (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{gpu}\n")
         (tmp_path / "nvidia-smi").chmod(0o755)
     assert derive(corpus=corpus, train_config="").train_configs == f"../../conf/{config}"
+
+
+@pytest.mark.parametrize(
+    ("upstream", "tag"),
+    [
+        ("xls_r_300m", "mini_e2e_xls_r_300m"),
+        ("facebook/mms-300m", "mini_e2e_mms-300m"),
+        ("/models/xlsr2_300m.pt", "mini_e2e_xlsr2_300m"),
+    ],
+)
+def test_an_upstream_is_trained_as_xlsr_is_and_named_in_the_tag(upstream: str, tag: str) -> None:
+    names = derive(upstream=upstream, train_config="")
+    assert names.train_configs == "../../conf/train_xlsr.yaml"
+    assert names.exp == f"exp/{tag}"
+    assert derive(upstream=upstream).train_configs == "../../conf/train_mini.yaml", "a given configuration is taken"
 
 
 def test_the_recipes_own_configuration_comes_after_the_checkouts(
