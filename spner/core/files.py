@@ -1,7 +1,6 @@
 """Files that appear under their final name only when complete, and folders with one writer at a time."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -9,6 +8,8 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
+
+from filelock import FileLock, Timeout
 
 from spner.core.errors import SpnerError
 from spner.core.paths import made_by
@@ -123,16 +124,15 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         SpnerError: another process holds it, or the folder cannot be written.
     """
+    lock = FileLock(folder / ".lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / ".lock", "a", encoding="utf-8")
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise SpnerError(f"{folder}: another process is writing here; wait for it or stop it") from error
     except OSError as error:
         raise _cannot_be_written(folder, error) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise SpnerError(f"{folder}: another process is writing here; wait for it or stop it") from error
+    with lock:
         yield
 
 

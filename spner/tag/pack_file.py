@@ -214,7 +214,7 @@ def parse_meta(text: bytes, path: Path) -> Meta:
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise SpnerError(f"{path}: {META} is not YAML ({' '.join(str(error).split())}); {AGAIN}") from error
     schema = found.get("schema") if isinstance(found, dict) else None
-    if not isinstance(schema, int) or schema < 1:
+    if not isinstance(found, dict) or not isinstance(schema, int) or schema < 1:
         raise SpnerError(f"{path}: {META} has no schema number; {AGAIN}")
     if schema > SCHEMA:
         raise SpnerError(f"{path}: is of schema {schema}, this spner reads up to {SCHEMA}; update spner")
