@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.recipes import GREEDY, copy_checkout, read_tree, run, start
+from tests.recipes import GREEDY, SEARCH, copy_checkout, read_tree, run, start
 
 pytestmark = [pytest.mark.espnet, pytest.mark.timeout(900)]
 
@@ -33,14 +33,21 @@ def test_six_stages_write_what_the_design_says(finished: Path) -> None:
         dump = {path.name for path in (finished / "dump" / "mini_e2e" / set_name).iterdir()}
         assert dump == {"text", "speech_shape", "text_shape"}
     exp = finished / "exp" / "mini_e2e"
-    for name in ("config.yaml", "train.json", "curves.png", "RESULTS.md", "decode/test/text", "score/test.json"):
+    for name in (
+        "config.yaml",
+        "train.json",
+        "curves.png",
+        "RESULTS.md",
+        f"decode/{SEARCH}/test/text",
+        f"score/{SEARCH}/test.json",
+    ):
         assert (exp / name).stat().st_size > 0
-    assert len((exp / "decode/test/text").read_text().splitlines()) == 12
+    assert len((exp / "decode" / SEARCH / "test/text").read_text().splitlines()) == 12
 
 
 def test_scores_have_the_fields_of_the_metrics(finished: Path) -> None:
     for name, gold in (("test", False), ("test_gold", True)):
-        scores = json.loads((finished / "exp/mini_e2e/score" / f"{name}.json").read_text())
+        scores = json.loads((finished / "exp/mini_e2e/score" / SEARCH / f"{name}.json").read_text())
         assert scores["num_utts"] == 12 and scores["gold"] is gold
         assert all(isinstance(scores[key]["rate"], float) for key in ("wer", "cer", "eer"))
         for kind in ("f1", "label_f1"):
@@ -123,11 +130,11 @@ def test_stage_5_searches_with_a_language_model_where_a_decode_configuration_is_
     assert done.returncode == 0, done.stderr
     exp = recipe / "exp" / "mini_e2e"
     assert json.loads((exp / "lm" / "lm.json").read_text())["num_sentences"] > 300
-    tuned = json.loads((exp / "tuned" / "decode_lm.json").read_text())
+    tuned = json.loads((exp / "tuned" / "lm.json").read_text())
     assert [row["lm_weight"] for row in tuned["grid"]] == [1.0, 2.0], "the recipe's own conf overrides single keys"
-    searched = json.loads((exp / "decode" / "test" / "decode.json").read_text())["search"]
+    searched = json.loads((exp / "decode" / "lm_boost_names" / "test" / "decode.json").read_text())["search"]
     assert searched["config"]["lm_weight"] == tuned["lm_weight"]
-    scores = json.loads((exp / "score" / "test.json").read_text())
+    scores = json.loads((exp / "score" / "lm_boost_names" / "test.json").read_text())
     assert scores["illegal_symbols"]["hyp"]["per_100_utts"] == 0
     before = read_tree(recipe, "exp/mini_e2e/decode")
     assert run(recipe, *options).returncode == 0
@@ -198,7 +205,9 @@ def test_the_readme_shows_what_stage_6_prints(finished: Path, repo_root: Path) -
 
 def test_the_readme_shows_a_hypothesis_as_it_is_written(finished: Path, repo_root: Path) -> None:
     shown = next(block for block in output_blocks(repo_root / "README.md") if block[0].startswith("{"))
-    written = (finished / "exp/mini_e2e/decode/test/entities.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    written = (
+        (finished / "exp/mini_e2e/decode" / SEARCH / "test/entities.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    )
     of_entities = {"label", "start", "end", "start_s", "end_s", "confidence"}
     assert set(re.findall(r'"(\w+)":', "".join(shown))) - of_entities == json.loads(written).keys()
 

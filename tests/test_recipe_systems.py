@@ -17,11 +17,11 @@ def test_the_pipeline_trains_its_recogniser_once_and_tags_what_it_heard(finished
     asr, exp = finished / "exp" / "mini_asr", finished / "exp" / "mini_pipeline"
     assert "</NE>" not in (finished / "dump/mini_asr/token_list").read_text()
     assert (asr / "train.json").exists() and not (exp / "train.json").exists()
-    decoded = json.loads((asr / "decode/test/entities.jsonl").read_text().splitlines()[0])
-    tagged = json.loads((exp / "decode/test/entities.jsonl").read_text().splitlines()[0])
+    decoded = json.loads((asr / "decode/greedy/test/entities.jsonl").read_text().splitlines()[0])
+    tagged = json.loads((exp / "decode/greedy/test/entities.jsonl").read_text().splitlines()[0])
     assert tagged["words"] == decoded["words"] and tagged["word_times"] == decoded["word_times"]
-    assert (exp / "decode/test/text").stat().st_size > 0
-    assert json.loads((exp / "score/test_gold.json").read_text())["num_utts"] == 12
+    assert (exp / "decode/greedy/test/text").stat().st_size > 0
+    assert json.loads((exp / "score/greedy/test_gold.json").read_text())["num_utts"] == 12
     results = (exp / "RESULTS.md").read_text()
     assert "| system | pipeline |" in results and "| tagger | exp/tagger_mini_speech |" in results
 

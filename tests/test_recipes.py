@@ -204,11 +204,12 @@ def test_the_pipeline_has_a_recogniser_and_a_tagger_of_its_own(rehearsal: Path) 
     tagger = ["--train", "downloads/mini_text.txt", "--out", "exp/tagger_mini_speech", "--epochs", "5"]
     assert ["train-tagger", *tagger, "--match_speech", "--lang", "nl"] in commands
     assert ["decode", "--data", "data/mini", "--exp", "exp/mini_asr", "--sets", "dev test"] in commands
-    pipeline = ["--asr", "exp/mini_asr", "--exp", "exp/mini_pipeline", "--sets", "dev test", "--lang", "nl"]
-    assert ["pipeline", *pipeline, "--tagger", "exp/tagger_mini_speech"] in commands
-    calibrated = [words[-1] for words in commands if words[0] == "calibrate"]
-    assert calibrated == ["exp/mini_asr", "exp/mini_pipeline"]
-    assert commands[-1] == ["score-exp", "--data", "data/mini", "--exp", "exp/mini_pipeline", "--sets", "dev test"]
+    pipeline = ["--asr", "exp/mini_asr", "--exp", "exp/mini_pipeline", "--sets", "dev test", "--search", "greedy"]
+    assert ["pipeline", *pipeline, "--lang", "nl", "--tagger", "exp/tagger_mini_speech"] in commands
+    calibrated = [words[4:] for words in commands if words[0] == "calibrate"]
+    assert calibrated == [[f"exp/mini_{name}", "--search", "greedy"] for name in ("asr", "pipeline")]
+    score = ["score-exp", "--data", "data/mini", "--exp", "exp/mini_pipeline", "--search", "greedy"]
+    assert commands[-1] == [*score, "--sets", "dev test"]
     tokens = next(words for words in commands if words[0] == "tokens")
     assert tokens[tokens.index("--system") + 1] == "asr" and "dump/mini_asr" in tokens
 
@@ -238,12 +239,12 @@ def test_options_reach_the_commands_whole(rehearsal: Path) -> None:
 
 def test_another_recipes_model_decodes_greedily_and_nothing_is_trained(rehearsal: Path) -> None:
     commands = rehearse(rehearsal, "--model", "../cv_de/exp/mini_e2e", "--stage", "3")
-    exp = ["--exp", "exp/mini_e2e_by_cv_de_mini_e2e", "--sets", "dev test"]
-    decode = ["decode", "--data", "data/mini", *exp, "--model", "../cv_de/exp/mini_e2e"]
+    exp, sets = ["--exp", "exp/mini_e2e_by_cv_de_mini_e2e"], ["--sets", "dev test"]
+    decode = ["decode", "--data", "data/mini", *exp, *sets, "--model", "../cv_de/exp/mini_e2e"]
     assert commands == [
         decode,
-        ["calibrate", "--data", "data/mini", *exp[:2]],
-        ["score-exp", "--data", "data/mini", *exp],
+        ["calibrate", "--data", "data/mini", *exp, "--search", "greedy"],
+        ["score-exp", "--data", "data/mini", *exp, "--search", "greedy", *sets],
     ]
 
 
@@ -252,7 +253,8 @@ def test_a_setting_of_the_recipe_counts_and_an_option_counts_more(rehearsal: Pat
     run_sh.write_text(run_sh.read_text().replace("\n\n", '\nsets="dev test other"\ntag=mine\n\n'))
     for arguments, exp in (((), "exp/mine"), (("--tag", "yours"), "exp/yours")):
         (score,) = rehearse(rehearsal, "--stage", "6", *arguments)
-        assert score == ["score-exp", "--data", "data/mini", "--exp", exp, "--sets", "dev test other"]
+        assert score[:5] == ["score-exp", "--data", "data/mini", "--exp", exp]
+        assert score[-2:] == ["--sets", "dev test other"]
 
 
 @pytest.mark.parametrize(
@@ -274,7 +276,8 @@ def test_a_recipe_can_be_started_in_many_ways(rehearsal: Path, folder: str, comm
         command.split(), cwd=rehearsal / folder, env=environment, capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stderr) == (0, "")
-    assert "+ spner score-exp --data data/mini --exp exp/mini_e2e --sets dev\\ test" in result.stdout.splitlines()
+    score = "+ spner score-exp --data data/mini --exp exp/mini_e2e --search lm --sets dev\\ test"
+    assert score in result.stdout.splitlines()
     assert (rehearsal / "egs/cv_nl/exp/mini_e2e/log/stage6.log").is_file()
 
 

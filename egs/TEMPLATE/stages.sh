@@ -92,7 +92,7 @@ step 2 "annotate entities" spner annotate ${text_tagger:+--tagger "${text_tagger
         $(each --config ${train_configs}) ${upstream:+--set "frontend_conf.upstream=${upstream}"} \
         $(each --set ${train_opts} ${seed:+seed=${seed}}) ${init:+--init "${init}"} ${init_opts}
 
-# Stage 5, decode: audio and the model -> exp/<tag>/decode/<set>/{text,entities.jsonl}
+# Stage 5, decode: audio and the model -> exp/<tag>/decode/<search>/<set>/{text,entities.jsonl}
 if [ -n "${lm}" ]; then
     step 5 "estimate the language model" spner lm --dump "${dump}" --out "${lm}" --lang "${lang}" ${lm_opts}
     step 5 "tune the search on dev" spner tune --data "${data}" --exp "${model_exp}" \
@@ -101,15 +101,15 @@ fi
 step 5 "decode" spner decode --data "${data}" --exp "${model_exp}" --sets "${sets}" \
     $(each --decode_config ${search_configs}) ${lm:+--lm "${lm}" --nj "${nj}"} ${boost:+--boost "${boost}"} \
     ${model:+--model "${model}"}
-step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "${model_exp}"
+step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "${model_exp}" --search "${search}"
 if [ "${system}" = pipeline ]; then
     step 5 "tag what was decoded" spner pipeline --asr "${model_exp}" --exp "${exp}" --sets "${sets}" \
-        --lang "${lang}" ${words_tagger:+--tagger "${words_tagger}"}
-    step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "${exp}"
+        --search "${search}" --lang "${lang}" ${words_tagger:+--tagger "${words_tagger}"}
+    step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "${exp}" --search "${search}"
 fi
 
-# Stage 6, score: references and hypotheses -> exp/<tag>/score/<set>.json and exp/<tag>/RESULTS.md
-step 6 "score" spner score-exp --data "${data}" --exp "${exp}" --sets "${sets}"
+# Stage 6, score: references and hypotheses -> exp/<tag>/score/<search>/<set>.json and exp/<tag>/RESULTS.md
+step 6 "score" spner score-exp --data "${data}" --exp "${exp}" --search "${search}" --sets "${sets}"
 
 [ "${stop_stage}" -eq 6 ] || exit 0
 program="$(relative "${bin}/spner")"

@@ -8,12 +8,13 @@ corpus, whose recipe has two taggers, the pipeline with the one that knows cased
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from spner.benchmark.preset import WHOLE, Preset
 from spner.core import paths
 from spner.core.errors import SpnerError
-from spner.core.recipe import config_files, corpus_name, is_mini, mini_tagger
+from spner.core.recipe import choose_search, config_files, corpus_name, is_mini, mini_tagger, name_recipe_search
 
 DATA, E2E, PIPELINE, CASED, ZERO_SHOT, TRANSFER, NEW_OUTPUT, JOINT = SYSTEMS = (
     "data",
@@ -76,6 +77,12 @@ class Cell:
     def exp(self) -> Path:
         """Its experiment folder."""
         return self.recipe / "exp" / self.tag
+
+    @property
+    def search(self) -> str:
+        """What its search is called."""
+        given = dict(pairwise(self.options))
+        return name_recipe_search(choose_search(given.get("--decode_config", ""), given.get("--model", "")))
 
     @property
     def command(self) -> list[str]:
@@ -220,4 +227,4 @@ class _Planner:
 
 def scores_of(cell: Cell, *, gold: bool) -> Path:
     """Return the file with a cell's scores on its test set."""
-    return paths.score_file(cell.exp, paths.TEST, gold=gold)
+    return paths.score_file(cell.exp, cell.search, paths.TEST, gold=gold)

@@ -24,6 +24,12 @@ device_option = click.option(
     "--device", default="auto", help="Torch device, such as cpu or cuda:0; auto: a GPU if there is one."
 )
 
+search_option = click.option(
+    "--search",
+    show_default="all there are",
+    help="Name of one search: of its folder in the experiment's decode/, such as greedy or lm.",
+)
+
 
 def beam_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say how a beam search goes."""

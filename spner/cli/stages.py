@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from spner.cli.options import EITHER, FILE, FOLDER, beam_options, device_option
-from spner.core.paths import DEV, TEST
+from spner.cli.options import EITHER, FILE, FOLDER, beam_options, device_option, search_option
+from spner.core.paths import DEV, TEST, search_dir
 
 
 @click.command("data")
@@ -202,8 +202,8 @@ def decode_command(
     from spner.decode.decode import decode_sets
 
     beam = make_beam(configs, lm, boost, nbest, nj)
-    decode_sets(data, exp, sets.split(), device=device, batch_size=batch_size, beam=beam, model=model)
-    click.echo(f"{exp / 'decode'}: {sets}")
+    search = decode_sets(data, exp, sets.split(), device=device, batch_size=batch_size, beam=beam, model=model)
+    click.echo(f"{search_dir(exp, search)}: {sets}")
 
 
 @click.command("pipeline")
@@ -212,33 +212,38 @@ def decode_command(
 @click.option("--tagger", help="Transformers token classifier: folder or hub name; nl, de and en have a default.")
 @click.option("--lang", help="Language code; selects the default tagger.")
 @click.option("--sets", default=f"{DEV} {TEST}", help="Decoded sets to tag.")
+@search_option
 @device_option
-def pipeline_command(asr: Path, exp: Path, tagger: str | None, lang: str | None, sets: str, device: str) -> None:
+def pipeline_command(
+    asr: Path, exp: Path, tagger: str | None, lang: str | None, sets: str, search: str | None, device: str
+) -> None:
     """Stage 5 of the pipeline system: tag the words that a recogniser has decoded."""
     from spner.decode.pipeline import tag_sets
     from spner.tagger.annotate import default_tagger
 
-    tag_sets(asr, exp, sets.split(), tagger=tagger or default_tagger(lang), device=device)
+    tag_sets(asr, exp, sets.split(), tagger=tagger or default_tagger(lang), search=search, device=device)
     click.echo(f"{exp / 'decode'}: {sets}")
 
 
 @click.command("calibrate")
 @click.option("--data", required=True, type=FOLDER, help="Data folder of stages 1 and 2.")
 @click.option("--exp", required=True, type=FOLDER, help="Experiment folder with decoded sets, dev among them.")
-def calibrate_command(data: Path, exp: Path) -> None:
+@search_option
+def calibrate_command(data: Path, exp: Path, search: str | None) -> None:
     """Stage 5, after decoding: calibrate confidences on dev."""
-    from spner.decode.calibrate import calibrate_sets, format_fitted
+    from spner.decode.calibrate import calibrate_searches, format_fitted
 
-    if fitted := calibrate_sets(data, exp):
-        click.echo(f"{exp / 'decode'}: {format_fitted(fitted)}")
+    for name, fitted in calibrate_searches(data, exp, search).items():
+        click.echo(f"{search_dir(exp, name)}: {format_fitted(fitted)}")
 
 
 @click.command("score-exp")
 @click.option("--data", required=True, type=FOLDER, help="Data folder of stages 1 and 2.")
 @click.option("--exp", required=True, type=FOLDER, help="Experiment folder of stages 4 and 5.")
 @click.option("--sets", default=f"{DEV} {TEST}", help="Sets to score.")
-def score_exp_command(data: Path, exp: Path, sets: str) -> None:
+@search_option
+def score_exp_command(data: Path, exp: Path, sets: str, search: str | None) -> None:
     """Stage 6: score against the pseudo-labels, and against gold entities if there are any."""
     from spner.report.experiment import score_experiment
 
-    click.echo(score_experiment(data, exp, sets.split()))
+    click.echo(score_experiment(data, exp, sets.split(), search))

@@ -49,7 +49,7 @@ LM_COLUMNS = "columns.txt"
 
 TRAIN, DEV, TEST = SETS = ("train", "dev", "test")
 
-DECODE, DUMP = "decode", "dump"
+DECODE, DUMP, SCORE = "decode", "dump", "score"
 STAGE_3, STAGE_5 = "stage 3 (spner tokens)", "stage 5 (spner decode, spner pipeline)"
 MAKERS = {
     **dict.fromkeys((WAV_SCP, TEXT, UTT2SPK, SPK2UTT, UTT2DUR, SENTENCES, REPORT), "stage 1 (spner data)"),
@@ -68,35 +68,39 @@ MAKERS = {
 def made_by(path: Path) -> str | None:
     """Return the stage that makes a file, by its name and folder; None for a file that is not one of ours.
 
-    Hypotheses have the references' file names, and so has the text to train on: in ``decode/<set>`` it is stage 5
-    that makes them, in ``dump/<tag>/<set>`` stage 3.
+    Hypotheses have the references' file names, and so has the text to train on: in ``decode/<search>/<set>`` it is
+    stage 5 that makes them, in ``dump/<tag>/<set>`` stage 3.
     """
     if path.name in (TEXT, ENTITIES):
-        if path.parent.parent.name == DECODE:
-            return STAGE_5
-        if path.parent.parent.parent.name == DUMP:
-            return STAGE_3
+        makers = {DECODE: STAGE_5, DUMP: STAGE_3}
+        if maker := makers.get(path.parent.parent.parent.name):
+            return maker
     return "stage 6 (spner score)" if path.name.endswith(UTTERANCES) else MAKERS.get(path.name)
 
 
-def decode_dir(exp: Path, set_name: str) -> Path:
+def search_dir(exp: Path, search: str) -> Path:
+    """Return the folder of what a search has decoded; :mod:`spner.core.searches` has the searches' names."""
+    return exp / DECODE / search
+
+
+def decode_dir(exp: Path, search: str, set_name: str) -> Path:
     """Return the folder of a set's hypotheses."""
-    return exp / DECODE / set_name
+    return search_dir(exp, search) / set_name
 
 
-def calibration_file(exp: Path) -> Path:
-    """Return the file with the calibration of the confidences, fitted on dev."""
-    return exp / DECODE / "calibration.json"
+def calibration_file(exp: Path, search: str) -> Path:
+    """Return the file with the calibration of a search's confidences, fitted on dev."""
+    return search_dir(exp, search) / "calibration.json"
 
 
-def tuned_file(exp: Path, config_name: str) -> Path:
-    """Return the file of the weights that were tuned for a decode configuration."""
-    return exp / "tuned" / f"{config_name}.json"
+def tuned_file(exp: Path, search: str) -> Path:
+    """Return the file of the weights that were tuned for a search."""
+    return exp / "tuned" / f"{search}.json"
 
 
-def score_file(exp: Path, set_name: str, *, gold: bool = False) -> Path:
+def score_file(exp: Path, search: str, set_name: str, *, gold: bool = False) -> Path:
     """Return the file of a set's scores, against the gold entities or against the pseudo-labels."""
-    return exp / "score" / f"{set_name}{'_gold' if gold else ''}.json"
+    return exp / SCORE / search / f"{set_name}{'_gold' if gold else ''}.json"
 
 
 def utterances_file(scores: Path) -> Path:

@@ -15,11 +15,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from spner.core.errors import SpnerError, nearest
+from spner.core.searches import GREEDY, name_search, own_lm
 
 log = logging.getLogger(__name__)
 
 SYSTEMS = E2E, ASR, PIPELINE = ("e2e", "asr", "pipeline")
-GREEDY = "greedy"
 SEARCH = "decode_lm.yaml"
 TRAIN_MINI, TRAIN_GPU = "train_mini.yaml", "train_xlsr.yaml"  # XLS-R is not for CPUs
 ROOT = Path("../..")  # of the checkout, from a recipe's folder
@@ -43,6 +43,7 @@ class Settings:
     seed: str
     model: str
     decode_config: str
+    boost: str
     tag: str
 
 
@@ -65,6 +66,7 @@ class Names:
         dump: dump folder of the training.
         lock: file that a run on ``model_exp`` holds.
         train_configs: files of the training configuration; later ones override single keys.
+        search: what the search is called: the name of its folders in ``decode`` and ``score``.
         search_configs: files of the beam search's configuration, the same way; empty for greedy search.
         lm: folder of the beam search's language model.
         other_system: system to try next.
@@ -85,6 +87,7 @@ class Names:
     dump: str
     lock: str
     train_configs: str
+    search: str
     search_configs: str
     lm: str
     other_system: str
@@ -123,7 +126,7 @@ def derive_names(settings: Settings) -> Names:
     new_tagger = mini_tagger(corpus) if mini and not settings.tagger else ""
     new_words_tagger = f"{mini_tagger(corpus)}_speech" if mini and pipeline and not settings.speech_tagger else ""
     text_tagger = settings.tagger or new_tagger
-    search = _choose_search(settings)
+    config, model_exp = choose_search(settings.decode_config, settings.model), Path(f"exp/{model_tag}")
     return Names(
         mini="yes" if mini else "",
         corpus_path=f"downloads/{corpus}" if mini else settings.corpus,
@@ -134,13 +137,14 @@ def derive_names(settings: Settings) -> Names:
         text_tagger=text_tagger,
         words_tagger=settings.speech_tagger or new_words_tagger or text_tagger,
         exp=f"exp/{tag}",
-        model_exp=f"exp/{model_tag}",
+        model_exp=str(model_exp),
         model_system=ASR if pipeline else settings.system,
         dump=f"dump/{model_tag}",
         lock=f"exp/.{model_tag}.lock",
         train_configs="" if settings.model else _find_configs("--train_config", _choose_training(settings)),
-        search_configs=_find_configs("--decode_config", search) if search else "",
-        lm=f"exp/{model_tag}/lm" if search else "",
+        search=name_recipe_search(config, boost=settings.boost),
+        search_configs=_find_configs("--decode_config", config) if config else "",
+        lm=str(own_lm(model_exp, config)) if config else "",
         other_system=E2E if pipeline else PIPELINE,
         other_recipe=_find_other_recipe(Path.cwd()),
     )
@@ -216,14 +220,20 @@ def _has_gpu() -> bool:
     return program is not None and subprocess.run([program, "-L"], capture_output=True, check=False).returncode == 0
 
 
-def _choose_search(settings: Settings) -> str:
+def choose_search(decode_config: str, model: str) -> str:
     """Return the beam search's configuration, empty for greedy search: nothing was trained for another's model."""
-    if settings.decode_config or settings.model:
-        return "" if settings.decode_config in ("", GREEDY) else settings.decode_config
+    if decode_config or model:
+        return "" if decode_config in ("", GREEDY) else decode_config
     if find_spec("flashlight") is None:
         log.info("flashlight-text is not installed (there is none for Python 3.13): stage 5 searches greedily")
         return ""
     return SEARCH
+
+
+def name_recipe_search(config: str, *, boost: str = "") -> str:
+    """Return what a recipe's search is called, whose language model is the experiment's own."""
+    lm = own_lm(Path(), config) if config else None
+    return name_search(config or None, lm=lm, boost=Path(boost) if boost else None, model=Path())
 
 
 def _find_configs(option: str, name: str) -> str:

@@ -9,6 +9,7 @@ from spner.core.configs import merge_configs
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, read_json
 from spner.core.resume import find_record
+from spner.core.searches import name_search
 from spner.core.training import chosen_checkpoint
 from spner.decode.config import LEXICON, DecodeConfig, make_decode_config
 from spner.lm.build import TOKEN, WORD
@@ -39,10 +40,9 @@ class BeamOptions:
         if not self.configs:
             raise SpnerError("--decode_config: is missing; give the configuration of a beam search, conf/decode_*.yaml")
 
-    @property
-    def name(self) -> str:
-        """The configuration's name, ``decode_lm``."""
-        return self.configs[-1].stem
+    def name_search(self, model: Path, *, tuned: bool = False) -> str:
+        """Return what the search is called with a model; ``tuned``: the one whose weights it takes."""
+        return name_search(self.configs[-1], lm=self.lm, boost=None if tuned else self.boost, model=model)
 
 
 def make_beam(
@@ -101,6 +101,12 @@ def identify_tuning(exp: Path, options: BeamOptions, config: DecodeConfig) -> di
     return {"tuned_for": {"model": model, "lm": lm, "config": asdict(config)}}
 
 
+def find_tuned(exp: Path, options: BeamOptions) -> Path | None:
+    """Return the file of the weights that ``spner tune`` chose for a search, if it did."""
+    tuned = paths.tuned_file(exp, options.name_search(exp, tuned=True))
+    return tuned if tuned.exists() else None
+
+
 def apply_tuned(exp: Path, options: BeamOptions, config: DecodeConfig) -> DecodeConfig:
     """Return the configuration with the weights that ``spner tune`` chose, if it did.
 
@@ -111,8 +117,8 @@ def apply_tuned(exp: Path, options: BeamOptions, config: DecodeConfig) -> Decode
     """
     if options.lm is None:
         return replace(config, lm_weight=1.0)
-    tuned = paths.tuned_file(exp, options.name)
-    if not tuned.exists():
+    tuned = find_tuned(exp, options)
+    if tuned is None:
         return config
     record = find_record(tuned, identify_tuning(exp, options, config))
     if record is None:

@@ -121,14 +121,15 @@ def _replace(transcript: Transcript, replaced: Entity, name: Name) -> Transcript
     return Transcript(words, tuple(entities))
 
 
-def boost_lm(names_file: Path, lm: Path | None, exp: Path, *, lang: str) -> Path:
-    """Return the ARPA file of a language model estimated anew, with text that mentions the names as well.
+def boost_lm(names_file: Path, lm: Path | None, exp: Path, *, lang: str, out: Path) -> tuple[Path, int]:
+    """Estimate a language model anew, with text that mentions the names as well; return its ARPA file, and how many.
 
     Args:
         names_file: the names, as above.
         lm: folder of ``spner lm``; its settings and texts are used again.
-        exp: experiment folder of the recogniser; the model is made in ``decode/boost`` there.
+        exp: experiment folder of the recogniser.
         lang: decides how the names are normalised.
+        out: folder to make the model in.
 
     Raises:
         SpnerError: ``lm`` is no folder of ``spner lm`` whose texts are still there, or the list is malformed.
@@ -148,11 +149,10 @@ def boost_lm(names_file: Path, lm: Path | None, exp: Path, *, lang: str) -> Path
         read_words(dump / paths.TRAIN / paths.TEXT, entity_symbols(), kaldi=True),
         *(read_words(path, entity_symbols()) for path in texts),
     )
-    out = exp / paths.DECODE / "boost"
     mentions = out / "mentions.txt"
     with atomic_text(mentions) as file:
         file.writelines(f"{sentence}\n" for sentence in mention(names, sentences))
     make_lm(
         dump, out, unit=settings["unit"], order=settings["order"], prune=settings["prune"], texts=[*texts, mentions]
     )
-    return out / paths.LM_ARPA
+    return out / paths.LM_ARPA, len(names)

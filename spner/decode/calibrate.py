@@ -2,7 +2,7 @@
 
 Calibration judges dev's hypotheses by dev's references and writes the confidences in ``entities.jsonl`` of every
 decoded set anew, always from the raw ones: a second run changes nothing, and a run after a stopped one ends the same.
-``exp/<tag>/decode/calibration.json`` tells what was fitted::
+``exp/<tag>/decode/<search>/calibration.json`` tells what was fitted::
 
     {"references": "gold_entities.jsonl", "num_utts": 80,
      "words": {"slope": 1.9, "intercept": -0.6, "num": 665, "right": 628, "ece_raw": 0.04, "ece": 0.01},
@@ -18,6 +18,7 @@ from typing import Any
 from spner.core import paths
 from spner.core.errors import SpnerError
 from spner.core.files import locked, read_json, write_json
+from spner.core.searches import find_searches
 from spner.data.datadir import read_entities, write_entities
 from spner.decode.hypotheses import read_hypotheses
 from spner.scoring.calibration import (
@@ -35,26 +36,43 @@ SYSTEM_KEYS = ("model", "search", "tagger", "weights")  # of a set's record: wha
 log = logging.getLogger(__name__)
 
 
-def calibrate_sets(data: Path, exp: Path) -> dict[str, Any] | None:
-    """Calibrate the confidences of every decoded set; return what was fitted, None where dev is not decoded.
+def calibrate_searches(data: Path, exp: Path, search: str | None = None) -> dict[str, dict[str, Any]]:
+    """Calibrate the confidences of every search, or of one; return what was fitted, by search, where dev is decoded.
+
+    Args:
+        data: see :func:`calibrate_sets`.
+        exp: experiment folder with hypotheses.
+        search: the one; None for all.
+
+    Raises:
+        SpnerError: nothing is decoded, or as :func:`calibrate_sets`.
+    """
+    fitted = {name: calibrate_sets(data, exp, name) for name in find_searches(exp, search)}
+    return {name: one for name, one in fitted.items() if one}
+
+
+def calibrate_sets(data: Path, exp: Path, search: str) -> dict[str, Any] | None:
+    """Calibrate the confidences of every set that a search decoded; return what was fitted, None without dev.
 
     A set that another model or search than dev's decoded gets its raw confidences, and the log says so.
 
     Args:
         data: data folder; its dev set is judged by gold entities or, without any, by pseudo-labels.
         exp: experiment folder with hypotheses.
+        search: its name.
 
     Raises:
-        SpnerError: nothing is decoded, dev has no references or those of other utterances, or a file does not fit its
+        SpnerError: dev has no references or those of other utterances, or a file does not fit its
             hypotheses.
     """
-    records = _read_records(exp)
+    folder = paths.search_dir(exp, search)
+    records = {path.parent.name: read_json(path) for path in sorted(folder.glob(f"*/{paths.DECODE_RECORD}"))}
     if paths.DEV not in records:
-        log.warning("%s: dev is not decoded, which calibrates the confidences; they stay as they are", exp)
+        log.warning("%s: dev is not decoded, which calibrates the confidences; they stay as they are", folder)
         return None
     with locked(exp / paths.DECODE):
-        fitted = _fit(paths.decode_dir(exp, paths.DEV), _find_references(data / paths.DEV))
-        write_json(paths.calibration_file(exp), fitted)
+        fitted = _fit(folder / paths.DEV, _find_references(data / paths.DEV))
+        write_json(paths.calibration_file(exp, search), fitted)
         calibration = TimingCalibration(
             *(Calibration(fitted[kind]["slope"], fitted[kind]["intercept"]) for kind in ("words", "entities"))
         )
@@ -66,7 +84,7 @@ def calibrate_sets(data: Path, exp: Path) -> dict[str, Any] | None:
                     "decoded alike",
                     set_name,
                 )
-            _write_confidences(paths.decode_dir(exp, set_name), calibration if alike else None)
+            _write_confidences(folder / set_name, calibration if alike else None)
     return fitted
 
 
@@ -79,14 +97,6 @@ def format_fitted(fitted: dict[str, Any]) -> str:
     ]
     found = ", ".join(errors) or "no words"
     return f"calibrated on dev, {fitted['num_utts']} utterances, {fitted['references']}: calibration error of {found}"
-
-
-def _read_records(exp: Path) -> dict[str, dict[str, Any]]:
-    """Return the records of the decoded sets, by their names."""
-    found = sorted((exp / paths.DECODE).glob(f"*/{paths.DECODE_RECORD}"))
-    if not found:
-        raise SpnerError(f"{exp}: holds no finished hypotheses; {paths.STAGE_5} makes them")
-    return {path.parent.name: read_json(path) for path in found}
 
 
 def _identify_system(record: dict[str, Any]) -> list[Any]:

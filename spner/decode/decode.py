@@ -13,6 +13,7 @@ from spner.core import paths
 from spner.core.datatypes import Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, locked, write_json
+from spner.core.searches import GREEDY
 from spner.core.training import chosen_checkpoint
 from spner.data.tokens import tokens_to_words
 from spner.decode.alignment import time_hypothesis
@@ -23,6 +24,8 @@ from spner.decode.parallel_search import BeamSearch, open_search
 from spner.decode.posteriors import AcousticModel, Posteriors
 from spner.decode.recogniser import compute_posteriors, load_recogniser
 from spner.text.tags import text_to_spans
+
+DECODED_GREEDILY = {"search": GREEDY, "kind": GREEDY}
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +39,14 @@ def decode_sets(
     batch_size: int,
     beam: BeamOptions | None = None,
     model: Path | None = None,
-) -> None:
-    """Write ``exp/decode/<set>/{text,entities.jsonl}`` of each set: tagged text, and words with entities.
+) -> str:
+    """Write ``exp/decode/<search>/<set>/{text,entities.jsonl}`` of each set: tagged text, and words with entities.
 
     A set that this model and this search have already decoded is not decoded again. Entities and words carry times
     and raw confidences; :mod:`spner.decode.calibrate` makes them chances of being right.
+
+    Returns:
+        the search's name; :mod:`spner.core.searches` says how it is called.
 
     Args:
         data: data folder of stage 1.
@@ -52,16 +58,19 @@ def decode_sets(
         model: another experiment, whose model decodes; ``exp``, without a training of its own, gets the hypotheses.
 
     Raises:
-        SpnerError: stage 1 or 4 has not finished, the model does not fit its tokens, or the search cannot be made.
+        SpnerError: stage 1 or 4 has not finished, the model does not fit its tokens, the search cannot be made, or
+            hypotheses of other audio are there.
     """
     system = {"model": str(model)} if model else None
     refuse_other_system(exp, system)
     trained = model or exp
     weights = fingerprint([trained / paths.CONFIG, chosen_checkpoint(trained)])
+    name = beam.name_search(trained) if beam else GREEDY
     load = functools.cache(lambda: load_recogniser(trained, device=device))
     # A beam search works in the folder of its model.
     alone = locked(trained / paths.DECODE) if beam and model else nullcontext()
-    with locked(exp / paths.DECODE), alone, open_search(data, trained, beam) if beam else nullcontext() as search:
+    opened = open_search(data, trained, beam, work=paths.search_dir(exp, name)) if beam else nullcontext()
+    with locked(exp / paths.DECODE), alone, opened as search:
         if system:
             write_json(exp / paths.SYSTEM, system)
 
@@ -73,7 +82,10 @@ def decode_sets(
         for set_name in set_names:
             audio = _audio_identity(data / set_name)
             identity = {"model": weights, "search": search.record if search else None, "audio": audio}
-            write_once(exp, set_name, identity, functools.partial(decode_set, set_name))
+            decoded = {**(search.decoded if search else DECODED_GREEDILY), "audio": str(data / set_name)}
+            folder = paths.decode_dir(exp, name, set_name)
+            write_once(folder, identity, functools.partial(decode_set, set_name), decoded=decoded)
+    return name
 
 
 def decode(

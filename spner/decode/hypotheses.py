@@ -1,6 +1,6 @@
 """The folder of an experiment's hypotheses: whose they are, and the files of each set.
 
-``exp/<tag>/decode/<set>/`` has the references' formats: tagged ``text``, and ``entities.jsonl`` with times and
+``exp/<tag>/decode/<search>/<set>/`` has the references' formats: tagged ``text``, and ``entities.jsonl`` with times and
 confidences. The confidences as decoded, which :mod:`spner.decode.calibrate` starts from, stand in
 ``raw_confidences.jsonl``, not rounded::
 
@@ -9,6 +9,8 @@ confidences. The confidences as decoded, which :mod:`spner.decode.calibrate` sta
 Where a search keeps several hypotheses, ``nbest.jsonl`` has them.
 """
 
+import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +31,8 @@ from spner.data.datadir import (
     write_table,
 )
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Hypotheses:
@@ -47,18 +51,46 @@ class Hypotheses:
     nbest: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
-def write_once(exp: Path, set_name: str, identity: Mapping[str, Any], decode: Callable[[], Hypotheses]) -> None:
+def write_once(
+    folder: Path, identity: Mapping[str, Any], decode: Callable[[], Hypotheses], *, decoded: Mapping[str, Any]
+) -> None:
     """Write a set's hypotheses, unless hypotheses of this identity are there.
 
     Args:
-        exp: experiment folder.
-        set_name: whose hypotheses these are.
-        identity: what decides them: the system that writes them, and what it reads.
+        folder: the set's, of :func:`spner.core.paths.decode_dir`.
+        identity: what decides them: the system that writes them, and under ``audio`` what it hears.
         decode: makes them.
+        decoded: what tables say of them, see :mod:`spner.core.searches`.
+
+    Raises:
+        SpnerError: hypotheses of other audio are there.
     """
-    folder = paths.decode_dir(exp, set_name)
+    record = folder / paths.DECODE_RECORD
     files = [folder / name for name in (paths.TEXT, paths.RAW_CONFIDENCES, paths.ENTITIES)]
-    once(folder / paths.DECODE_RECORD, identity, lambda: _write(folder, decode()), outputs=files)
+    if record.exists():
+        _look_at_found(folder, read_json(record), identity, decoded)
+
+    def write() -> dict[str, Any]:
+        hyps = decode()
+        _write(folder, hyps)
+        return {"decoded": {**decoded, "num_utts": len(hyps.texts)}}
+
+    once(record, identity, write, outputs=files)
+
+
+def _look_at_found(
+    folder: Path, found: Mapping[str, Any], identity: Mapping[str, Any], decoded: Mapping[str, Any]
+) -> None:
+    """Refuse to replace hypotheses of other audio; tell of others that are replaced."""
+    if found.get("audio") != identity["audio"]:
+        there = found.get("decoded") or {}
+        raise SpnerError(
+            f"{folder}: holds hypotheses of other audio ({there.get('num_utts', 'unknown')} utterances of "
+            f"{there.get('audio', 'an unknown folder')}; expected {decoded['audio']}, as it is now); decode into "
+            f"another folder (--exp exp/NAME --model {folder.parents[2]}), or remove this one"
+        )
+    if changed := [key for key in identity if found.get(key) != json.loads(json.dumps(identity[key]))]:
+        log.warning("%s: decodes anew, in place of hypotheses of another %s", folder, " and ".join(changed))
 
 
 def _write(folder: Path, hyps: Hypotheses) -> None:

@@ -15,7 +15,7 @@ from spner.core import paths
 from spner.core.files import fingerprint, read_json, remove
 from spner.core.parallel import map_processes
 from spner.core.training import read_config
-from spner.decode.beam_options import BeamOptions, apply_tuned, find_arpa, read_options
+from spner.decode.beam_options import BeamOptions, apply_tuned, find_arpa, find_tuned, read_options
 from spner.decode.beam_search import Hypothesis
 from spner.decode.biasing import boost_lm
 from spner.decode.config import LEXICON, DecodeConfig
@@ -67,12 +67,14 @@ class BeamSearch:
         num_best: hypotheses to keep of each utterance.
         num_workers: processes.
         record: what decides the hypotheses.
+        decoded: what tables say of them, see :mod:`spner.core.searches`.
     """
 
     plan: SearchPlan
     num_best: int
     num_workers: int
     record: dict[str, Any]
+    decoded: dict[str, Any]
 
     def search(
         self, batches: Iterable[Posteriors], *, what: str
@@ -85,19 +87,38 @@ class BeamSearch:
 
 
 @contextmanager
-def open_search(data: Path, exp: Path, options: BeamOptions) -> Iterator[BeamSearch]:
+def open_search(data: Path, exp: Path, options: BeamOptions, *, work: Path) -> Iterator[BeamSearch]:
     """Yield the search that the options ask for, with tuned weights if there are any.
+
+    Args:
+        data: data folder of stage 1; its language normalises a list of names.
+        exp: experiment folder of the recogniser.
+        options: of the search.
+        work: folder of the search's hypotheses; a language model with the names is made in ``boost`` there.
 
     Raises:
         SpnerError: an option is wrong, flashlight-text is missing, or the language model does not fit the recogniser.
     """
     config = apply_tuned(exp, options, read_options(options))
-    arpa = find_arpa(options.lm, config)
+    arpa, names = find_arpa(options.lm, config), None
     if options.boost:
-        arpa = boost_lm(options.boost, options.lm, exp, lang=read_json(data / paths.REPORT)["settings"]["lang"])
+        lang = read_json(data / paths.REPORT)["settings"]["lang"]
+        arpa, num_names = boost_lm(options.boost, options.lm, exp, lang=lang, out=work / "boost")
+        names = {"file": str(options.boost), "num": num_names}
     record = {"config": asdict(config), "lm": fingerprint([arpa]) if arpa else None, "num_best": options.num_best}
+    decoded = {
+        "search": options.name_search(exp),
+        "kind": config.search,
+        "config": options.configs[-1].name,
+        "beam_size": config.beam_size,
+        "lm": str(options.lm) if options.lm else None,
+        "lm_weight": config.lm_weight,
+        "word_score": config.word_score,
+        "tuned": find_tuned(exp, options) is not None,
+        "names": names,
+    }
     with prepare_search(exp, arpa, config) as plan:
-        yield BeamSearch(plan, options.num_best, options.num_workers, record)
+        yield BeamSearch(plan, options.num_best, options.num_workers, record, decoded)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ their geometric mean; :mod:`spner.decode.calibrate` calibrates it like an E2E sy
 import functools
 import math
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ from spner.core import paths
 from spner.core.datatypes import LABELS, Timing, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, locked, read_json, write_json
+from spner.core.searches import find_searches
 from spner.data.datadir import read_timed_entities
 from spner.decode.hypotheses import Hypotheses, refuse_other_system, write_once
 from spner.tagger.model import BATCH_TOKENS, Tagger, fingerprint_model, load_tagger
 from spner.text.tags import bio_to_spans, spans_to_text
 
 
-def tag_sets(asr: Path, exp: Path, set_names: Sequence[str], *, tagger: str, device: str = "auto") -> None:
-    """Write ``exp/decode/<set>/{text,entities.jsonl}``: what ``asr`` decoded in each set, with the tagger's entities.
+def tag_sets(
+    asr: Path, exp: Path, set_names: Sequence[str], *, tagger: str, search: str | None = None, device: str = "auto"
+) -> None:
+    """Write ``exp/decode/<search>/<set>/{text,entities.jsonl}``: what ``asr`` decoded, with the tagger's entities.
 
     A set whose hypotheses this tagger has tagged already is left as it is.
 
@@ -29,6 +33,7 @@ def tag_sets(asr: Path, exp: Path, set_names: Sequence[str], *, tagger: str, dev
         asr: experiment whose hypotheses are tagged; entities in them are not looked at.
         exp: another experiment folder, without a training of its own.
         set_names: which sets.
+        search: which of the searches that ``asr`` has hypotheses of; None for all.
         tagger: hub name or folder of a token classifier; it gets the words as they were decoded.
         device: torch device; ``auto`` takes a GPU if there is one.
 
@@ -37,27 +42,30 @@ def tag_sets(asr: Path, exp: Path, set_names: Sequence[str], *, tagger: str, dev
     """
     system = {"model": str(asr), "tagger": tagger}
     refuse_other_system(exp, system)
-    weights = fingerprint_model(tagger)
+    searches, weights = find_searches(asr, search), fingerprint_model(tagger)
     load = functools.cache(lambda: load_tagger(tagger, device=device))
     with locked(exp / paths.DECODE):
         write_json(exp / paths.SYSTEM, system)
 
-        def tag_set(decoded: Path) -> Hypotheses:
-            return tag(load(), *read_timed_entities(decoded))
+        def tag_set(words: Path) -> Hypotheses:
+            return tag(load(), *read_timed_entities(words))
 
-        for set_name in set_names:
-            decoded = paths.decode_dir(asr, set_name) / paths.ENTITIES
-            recogniser = _identify_recogniser(decoded.parent)
-            identity = {**recogniser, "tagger": tagger, "weights": weights, "hyps": fingerprint([decoded])}
-            write_once(exp, set_name, identity, functools.partial(tag_set, decoded))
+        for name, set_name in product(searches, set_names):
+            hyps = paths.decode_dir(asr, name, set_name)
+            record = _read_record(hyps)
+            recogniser = {key: record.get(key) for key in ("model", "search", "audio")}
+            words = hyps / paths.ENTITIES
+            identity = {**recogniser, "tagger": tagger, "weights": weights, "hyps": fingerprint([words])}
+            folder, decoded = paths.decode_dir(exp, name, set_name), {**record["decoded"], "tagger": tagger}
+            write_once(folder, identity, functools.partial(tag_set, words), decoded=decoded)
 
 
-def _identify_recogniser(folder: Path) -> dict[str, Any]:
-    """Return the model and the search that wrote the hypotheses in a folder."""
+def _read_record(folder: Path) -> dict[str, Any]:
+    """Return what a recogniser's decoding says of its hypotheses."""
     record = folder / paths.DECODE_RECORD
     if not record.exists():
         raise SpnerError(f"{folder}: holds no finished hypotheses; stage 5 (spner decode) makes them")
-    return {key: value for key, value in read_json(record).items() if key in ("model", "search")}
+    return read_json(record)
 
 
 def tag(tagger: Tagger, decoded: dict[str, Transcript], timings: dict[str, Timing]) -> Hypotheses:

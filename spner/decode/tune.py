@@ -21,7 +21,7 @@ from spner.text.tags import spans_to_text
 
 
 def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size: int) -> dict[str, Any]:
-    """Write ``exp/tuned/<configuration>.json``, which decoding takes its weights from, and return what it holds.
+    """Write ``exp/tuned/<search>.json``, which decoding takes its weights from, and return what it holds.
 
     The posteriors of dev are computed once, and searched with every pair of weights that the configuration lists.
 
@@ -56,7 +56,8 @@ def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size
         return {"lm_weight": best["lm_weight"], "word_score": best["word_score"], "grid": rows}
 
     with locked(exp / paths.DECODE):
-        return once(paths.tuned_file(exp, options.name), identify_tuning(exp, options, config), search_grid)
+        tuned = paths.tuned_file(exp, options.name_search(exp, tuned=True))
+        return once(tuned, identify_tuning(exp, options, config), search_grid)
 
 
 def make_grid(config: DecodeConfig) -> list[DecodeConfig]:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from spner.core import paths
 from spner.core.errors import SpnerError
 from spner.core.files import read_json
+from spner.core.searches import find_searches
 from spner.core.training import chosen_checkpoint, read_config, read_training
 from spner.data.trainset import format_counts
 from spner.report.curves import plot_curves
@@ -32,11 +34,17 @@ def chosen_epochs(history: Sequence[dict[str, Any]], config: dict[str, Any]) -> 
     return sorted(record["epoch"] for record in best[: kept if isinstance(kept, int) else max(kept)])
 
 
-def score_experiment(data: Path, exp: Path, set_names: Sequence[str]) -> str:
-    """Score the decoded sets, write ``exp/score/<set>.json`` and ``exp/RESULTS.md``, and return tables to print.
+def score_experiment(data: Path, exp: Path, set_names: Sequence[str], search: str | None = None) -> str:
+    """Score the decoded sets, write ``exp/score/<search>/<set>.json`` and ``exp/RESULTS.md``, and return tables.
 
     Each set is scored against its pseudo-labels and, where the corpus has gold entities, against them
     (``<set>_gold.json``).
+
+    Args:
+        data: data folder of stages 1 and 2.
+        exp: experiment folder with hypotheses.
+        set_names: which sets.
+        search: which search's hypotheses; None for those of all.
 
     Raises:
         SpnerError: an earlier stage has not finished, or its files do not fit each other.
@@ -46,20 +54,19 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str]) -> str:
     report = read_json(data / paths.REPORT)
     run = _describe(report, exp)
     tables = []
-    for set_name in set_names:
-        for gold in (False, True):
-            ref = data / set_name / paths.GOLD_ENTITIES if gold else data / set_name
-            if gold and not ref.exists():
-                continue
-            seen = data / paths.TRAIN / ref.name if gold else data / paths.TRAIN
-            scores = write_scores(
-                paths.score_file(exp, set_name, gold=gold),
-                ref=ref,
-                hyp=paths.decode_dir(exp, set_name),
-                options=Options(Rules(run.lang), seen=seen if seen.exists() else None, gold=gold),
-                experiment=asdict(run),
-            )
-            tables.append(f"{set_name}, {'gold entities' if gold else 'pseudo-labels'}\n{format_table(scores)}")
+    for name, set_name, gold in product(find_searches(exp, search), set_names, (False, True)):
+        ref = data / set_name / paths.GOLD_ENTITIES if gold else data / set_name
+        if gold and not ref.exists():
+            continue
+        seen = data / paths.TRAIN / ref.name if gold else data / paths.TRAIN
+        scores = write_scores(
+            paths.score_file(exp, name, set_name, gold=gold),
+            ref=ref,
+            hyp=paths.decode_dir(exp, name, set_name),
+            options=Options(Rules(run.lang), seen=seen if seen.exists() else None, gold=gold),
+            experiment=asdict(run),
+        )
+        tables.append(f"{set_name}, {'gold entities' if gold else 'pseudo-labels'}\n{format_table(scores)}")
     write_results(exp, run)
     return "\n\n".join([*tables, f"{exp / paths.RESULTS}"])
 

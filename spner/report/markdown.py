@@ -6,13 +6,16 @@ from pathlib import Path
 
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text
-from spner.core.paths import DEV, RESULTS, TEST, TRAIN, score_file
+from spner.core.paths import DEV, RESULTS, SCORE, TEST, TRAIN, decode_dir
+from spner.core.searches import format_decoded
 from spner.scoring.schema import read_scores
+from spner.scoring.score import are_older
 
 GOLD_NOTE = "the references are true entities (gold)."
 PSEUDO_NOTE = "the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy."
 UNSTATED_NOTE = "whether the references are true entities was not stated; say --references gold or pseudo."
 NOTES = {True: GOLD_NOTE, False: PSEUDO_NOTE, None: UNSTATED_NOTE}
+OLDER_NOTE = "these scores are older than the hypotheses that are there now; run stage 6."
 SYNTHETIC_NOTE = "The speech is synthetic (eSpeak NG): these scores say nothing about recorded speech."
 
 
@@ -38,7 +41,7 @@ class Run:
 
 
 def write_results(exp: Path, run: Run) -> Path:
-    """Write ``exp/<tag>/RESULTS.md`` from every ``exp/<tag>/score/*.json`` and return its path.
+    """Write ``exp/<tag>/RESULTS.md`` from every ``exp/<tag>/score/<search>/*.json`` and return its path.
 
     Raises:
         SpnerError: there is no score yet, or a file there holds no scores.
@@ -47,14 +50,17 @@ def write_results(exp: Path, run: Run) -> Path:
     lines = [f"# Results of {exp.name}", ""]
     lines += [f"**{SYNTHETIC_NOTE}**", ""] if run.synthetic else []
     lines += [
-        "| set (references) | utterances | WER | CER | EER | F1 | P / R | label-F1 | F1 seen / unseen |",
-        "|---|---|---|---|---|---|---|---|---|",
-        *(f"| {row.name} | {' | '.join(row.cells)} |" for row in rows),
+        "| set (references) | search | utterances | WER | CER | EER | F1 | P / R | label-F1 | F1 seen / unseen |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+        *(f"| {row.name} | {row.search} | {' | '.join(row.cells)} |" for row in rows),
         "",
         "Rates are fractions with 95 % intervals: lower is better for WER, CER and EER, higher for F1 (P precision, R "
         "recall; seen: entities of this recipe's train set, all of it).",
         "",
-        *(f"- {row.name}: {NOTES[row.gold]} `{row.signature}`" for row in rows),
+        *(f"- {search}: {decoded}" for search, decoded in _list_searches(rows)),
+        *(f"- {row.name}, {row.search}: **{OLDER_NOTE}**" for row in rows if row.older),
+        "",
+        *dict.fromkeys(f"- {row.name}: {NOTES[row.gold]} `{row.signature}`" for row in rows),
         "",
         *_run_table(run),
     ]
@@ -77,12 +83,15 @@ def set_place(set_name: str) -> tuple[int, str]:
 
 @dataclass(frozen=True)
 class _Row:
-    """One scored set."""
+    """One set that a search decoded, scored; ``older``: its hypotheses have changed since."""
 
     set_name: str
+    search: str
     gold: bool | None
     cells: tuple[str, ...]
     signature: str
+    decoded: str
+    older: bool
 
     @property
     def name(self) -> str:
@@ -90,14 +99,38 @@ class _Row:
 
 
 def _read_rows(exp: Path) -> list[_Row]:
-    folder = score_file(exp, TEST).parent
-    rows = [_read_row(file) for file in folder.glob("*.json")]
-    if not rows:
-        raise SpnerError(f"{folder}: holds no scores (expected one JSON file a scored set); run stage 6")
-    return sorted(rows, key=lambda row: (*set_place(row.set_name), (False, True, None).index(row.gold)))
+    rows = [_read_row(exp, file) for file in list_scores(exp)]
+    return sorted(rows, key=lambda row: (*set_place(row.set_name), (False, True, None).index(row.gold), row.search))
 
 
-def _read_row(file: Path) -> _Row:
+def list_scores(exp: Path) -> list[Path]:
+    """Return the scores files of an experiment, by search and set.
+
+    Raises:
+        SpnerError: there is none.
+    """
+    found = sorted((exp / SCORE).glob("*/*.json"))
+    if not found:
+        raise SpnerError(f"{exp / SCORE}: holds no scores (expected <search>/<set>.json); run stage 6")
+    return found
+
+
+def _list_searches(rows: Sequence[_Row]) -> list[tuple[str, str]]:
+    """Return each search with how it decoded; where its sets were decoded in different ways, each with its set."""
+    searches = dict.fromkeys(row.search for row in rows)
+    found = {search: dict.fromkeys(row.decoded for row in rows if row.search == search) for search in searches}
+    return [
+        (search if len(found[search]) == 1 else f"{search}, {', '.join(_sets_of(rows, search, decoded))}", decoded)
+        for search in searches
+        for decoded in found[search]
+    ]
+
+
+def _sets_of(rows: Sequence[_Row], search: str, decoded: str) -> list[str]:
+    return list(dict.fromkeys(row.set_name for row in rows if (row.search, row.decoded) == (search, decoded)))
+
+
+def _read_row(exp: Path, file: Path) -> _Row:
     scores = read_scores(file)
     try:
         intervals, f1, gold = scores["ci95"] or {}, scores["f1"]["micro"], scores["gold"]
@@ -110,9 +143,12 @@ def _read_row(file: Path) -> _Row:
             _rate(scores["label_f1"]["micro"]["f1"], intervals.get("label_f1")),
             " / ".join(map(_rate, groups)),
         )
+        set_name, search = file.stem.removesuffix("_gold") if gold else file.stem, file.parent.name
+        decoded = format_decoded(scores["made_with"].get("decoded"))
+        older = are_older(scores["made_with"], decode_dir(exp, search, set_name))
     except (KeyError, TypeError) as error:
         raise SpnerError(f"{file}: holds no scores (no {error}, which stage 6 writes); rerun stage 6") from error
-    return _Row(file.stem.removesuffix("_gold") if gold else file.stem, gold, cells, scores["signature"])
+    return _Row(set_name, search, gold, cells, scores["signature"], decoded, older)
 
 
 def _run_table(run: Run) -> list[str]:

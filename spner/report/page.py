@@ -12,7 +12,7 @@ from spner.core.errors import SpnerError
 from spner.core.files import atomic_text
 from spner.core.paths import utterances_file
 from spner.report.audio import Clips, audio_folder, count_clips, find_clips, write_clips
-from spner.report.markdown import NOTES, SYNTHETIC_NOTE, set_place, set_title
+from spner.report.markdown import NOTES, OLDER_NOTE, SYNTHETIC_NOTE, set_place, set_title
 from spner.report.scored import Experiment, Scored, read_experiments
 from spner.report.tables import confusion_table, error_bar, label_rows, overview_rows, score_groups
 from spner.report.utterances import Packed, pack_utterances
@@ -99,6 +99,7 @@ def _render(
     )
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     colours = {experiment.name: number % NUM_COLOURS for number, experiment in enumerate(experiments)}
+    trainings = {experiment.curves: experiment.training for experiment in experiments if experiment.curves}
     return environment.get_template("page.html.j2").render(
         # The page's policy runs this script alone, whatever a transcript may hold.
         script=script,
@@ -121,7 +122,7 @@ def _render(
         audio_folder=next((one.folder.parent.name for one in clips.values()), ""),
         kinds=KINDS,
         made_with=[_show_made_with(experiment, colours) for experiment in experiments],
-        curves=[(e.name, b64encode(e.curves.read_bytes()).decode()) for e in experiments if e.curves],
+        curves=[(name, b64encode(curves.read_bytes()).decode()) for curves, name in trainings.items()],
     )
 
 
@@ -161,6 +162,8 @@ def _show_set(
         "alike": len({one.signature for one in group}) == 1,
         "comparable": len({one.num_utts for one in group}) == 1 and len(references) <= 1,
         "intervals": any(rate.low is not None for one in group for rate in one.rates.values()),
+        "decoded": [one.decoded for one in group],
+        "older": [OLDER_NOTE if one.older else "" for one in group],
         "overview": overview_rows(group),
         "scores": score_groups(group),
         "labels": label_rows(group),

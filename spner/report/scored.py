@@ -1,19 +1,24 @@
 """Reads experiment folders and scores files, and checks the numbers that the report page shows.
 
-An experiment is a folder with ``score/<set>.json`` (stage 6), or one JSON file that ``spner score --out`` wrote.
+An experiment is what one search decoded: ``score/<search>/<set>.json`` of a folder (stage 6), or one JSON file that
+``spner score --out`` wrote.
 """
 
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from spner.core.errors import SpnerError
-from spner.core.paths import CURVES, TEST, score_file
+from spner.core.paths import CURVES, SCORE, decode_dir
+from spner.core.searches import format_decoded
+from spner.report.markdown import list_scores
 from spner.scoring.schema import read_scores
+from spner.scoring.score import are_older
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,10 @@ class Scored:
     """Mentions by error kind; empty where phrases have no positions."""
     confusion: dict[str, dict[str, int]]
     """Counts ``[ref label][hyp label]``; empty where phrases have no positions."""
+    decoded: str
+    """How the hypotheses were decoded; empty for hypotheses that are not ours."""
+    older: bool
+    """Whether other hypotheses lie there now than those that were scored."""
     made_with: dict[str, Any]
     """Commit, versions, settings; ``experiment`` describes the training, if there was one."""
 
@@ -117,10 +126,12 @@ class Scored:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One argument of ``spner report``."""
+    """One search of a folder, or one file, that ``spner report`` was given."""
 
     name: str
-    """Name on the page; no two experiments share one."""
+    """Name on the page, ``mini_e2e/lm``; no two experiments share one."""
+    training: str
+    """Name of the folder or file."""
     scored: tuple[Scored, ...]
     curves: Path | None
     """Picture of its training; None for a single file."""
@@ -136,39 +147,44 @@ def read_experiments(exps: Sequence[Path]) -> list[Experiment]:
         if count > 1:
             raise SpnerError(f"{path}: is given {count} times (expected every experiment once); leave it out")
     short = Counter(_short_name(path) for path in exps)
-    return [_read_experiment(path, _short_name(path) if short[_short_name(path)] == 1 else str(path)) for path in exps]
+    names = [_short_name(path) if short[_short_name(path)] == 1 else str(path) for path in exps]
+    return [one for path, name in zip(exps, names, strict=True) for one in _read_searches(path, name)]
 
 
 def _short_name(path: Path) -> str:
     return path.resolve().name if path.is_dir() else path.stem
 
 
-def _read_experiment(path: Path, name: str) -> Experiment:
+def _read_searches(path: Path, name: str) -> Iterator[Experiment]:
     if not path.exists():
         raise SpnerError(
-            f"{path}: no such experiment (expected a folder with score/<set>.json, or a scores file); "
+            f"{path}: no such experiment (expected a folder with {SCORE}/<search>/<set>.json, or a scores file); "
             "stage 6 makes the one, spner score --out the other"
         )
     if not path.is_dir():
-        return Experiment(name, (_read_scored(path, name),), None)
-    folder = score_file(path, TEST).parent
-    scored = tuple(_read_scored(file, name, in_folder=True) for file in sorted(folder.glob("*.json")))
-    if not scored:
-        raise SpnerError(f"{folder}: holds no scores (expected one JSON file a scored set); run stage 6")
-    return Experiment(name, scored, path / CURVES if (path / CURVES).exists() else None)
+        yield Experiment(name, name, (_read_scored(path, name),), None)
+        return
+    curves = path / CURVES if (path / CURVES).exists() else None
+    for search, files in groupby(list_scores(path), key=lambda file: file.parent.name):
+        own = f"{name}/{search}"
+        yield Experiment(own, name, tuple(_read_scored(file, own, exp=path) for file in files), curves)
 
 
-def _read_scored(file: Path, experiment: str, *, in_folder: bool = False) -> Scored:
+def _read_scored(file: Path, experiment: str, *, exp: Path | None = None) -> Scored:
+    """Read one file, of an experiment folder or by itself."""
     scores = read_scores(file)
     try:
         json.dumps(scores, ensure_ascii=False).encode()  # a lone surrogate cannot be written
         if scores["gold"] not in (True, False, None):
             raise ValueError(f'gold is "{scores["gold"]}"')
         made_with, stem = dict(scores["made_with"]), file.stem
-        folder_set = stem.removesuffix("_gold") if scores["gold"] else stem
+        set_name = stem.removesuffix("_gold") if scores["gold"] else stem
+        hyp = decode_dir(exp, file.parent.name, set_name) if exp else Path(made_with.get("hyp", ""))
+        decoded, older = made_with.pop("decoded", None), are_older(made_with, hyp)
+        made_with.pop("hyp_fingerprint", None)
         return Scored(
             experiment=experiment,
-            set_name=folder_set if in_folder else str(made_with.get("ref", stem)),
+            set_name=set_name if exp else str(made_with.get("ref", stem)),
             file=file,
             gold=scores["gold"],
             signature=str(scores["signature"]),
@@ -187,6 +203,8 @@ def _read_scored(file: Path, experiment: str, *, in_folder: bool = False) -> Sco
             confusion={
                 ref: {hyp: int(count) for hyp, count in row.items()} for ref, row in (scores["confusion"] or {}).items()
             },
+            decoded=format_decoded(decoded) if decoded or exp else "",
+            older=older,
             made_with=made_with,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

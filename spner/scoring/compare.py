@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from spner.core.errors import SpnerError
+from spner.core.searches import format_decoded, read_decoded
 from spner.scoring.counts import Table, sum_counts
 from spner.scoring.inputs import Side, read_side, read_speakers
 from spner.scoring.options import Options, describe, sign
@@ -89,6 +91,7 @@ def compare(ref: Path, systems: Mapping[str, Sequence[Path]], options: Options) 
             **describe(options),
             "ref": str(ref),
             "hyp": {name: list(map(str, paths)) for name, paths in systems.items()},
+            "decoded": {name: list(map(read_decoded, paths)) for name, paths in systems.items()},
         },
     }
 
@@ -153,10 +156,11 @@ def _count_errors(table: Table) -> np.ndarray:
 def format_comparison(comparison: Comparison) -> str:
     """Return the comparison as a table for the terminal, its signature, and the utterances that differ most."""
     (a, num_a), (b, num_b) = comparison["systems"].items()
+    decoded = comparison["made_with"]["decoded"]
     lines = [
         format_head(comparison),
-        f"A: {a}{_format_seeds(num_a)}",
-        f"B: {b}{_format_seeds(num_b)}",
+        f"A: {a}{_format_seeds(num_a)}{_format_searches(decoded[a])}",
+        f"B: {b}{_format_seeds(num_b)}{_format_searches(decoded[b])}",
         "",
         f"{'':14}{'A':>9}{'B':>9}{'B - A':>9}  {'95 % interval':>17}{'p':>9}",
     ]
@@ -177,6 +181,12 @@ def format_comparison(comparison: Comparison) -> str:
         lines += ["", f"{example['utt_id']}: {', '.join(counts)}", f"  ref  {example['ref']}"]
         lines += [f"  {side.upper()}    {text}" for side in ("a", "b") for text in example[side]]
     return "\n".join(lines)
+
+
+def _format_searches(decoded: Sequence[dict[str, Any] | None]) -> str:
+    """Return how the seeds of a system were decoded; nothing for hypotheses that are not ours."""
+    searches = dict.fromkeys(format_decoded(one) for one in decoded if one)
+    return "".join(f"; {search}" for search in searches)
 
 
 def _format_seeds(num_seeds: int) -> str:

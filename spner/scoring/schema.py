@@ -89,10 +89,15 @@ class MadeWith(TypedDict):
 
 
 class ScoresMadeWith(MadeWith, total=False):
-    """The same with both sides; ``experiment`` is what stage 6 adds: :class:`spner.report.markdown.Run`."""
+    """The same with both sides; ``experiment`` is what stage 6 adds: :class:`spner.report.markdown.Run`.
+
+    ``decoded`` says how hypotheses of ours were decoded, see :mod:`spner.core.searches`; null for others.
+    """
 
     ref: str
     hyp: str
+    hyp_fingerprint: str
+    decoded: dict[str, Any] | None
     experiment: dict[str, Any]
 
 
@@ -157,10 +162,11 @@ class Example(TypedDict):
 
 
 class ComparedMadeWith(MadeWith):
-    """What two systems were compared with; ``hyp`` has the hypotheses of each seed by system."""
+    """What two systems were compared with: the hypotheses of each seed by system, and how each was decoded."""
 
     ref: str
     hyp: dict[str, list[str]]
+    decoded: dict[str, list[dict[str, Any] | None]]
 
 
 class Comparison(TypedDict):

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from spner.core.files import atomic_text, write_json
-from spner.core.paths import ENTITIES, GOLD_ENTITIES, WORD_TIMES, utterances_file
+from spner.core.files import atomic_text, fingerprint, write_json
+from spner.core.paths import ENTITIES, GOLD_ENTITIES, TEXT, WORD_TIMES, utterances_file
+from spner.core.searches import read_decoded
 from spner.scoring.corpus import count_sides, find_labels
 from spner.scoring.counts import MATCHES, MISSES, WORD_RATES, Table, sum_counts, word_rate
 from spner.scoring.eer import EntityErrors
@@ -57,9 +58,25 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
         "illegal_symbols": {"ref": _count_illegal(ref_side), "hyp": _count_illegal(hyp_side)},
         "times": score_side_times(ref=ref_side, hyp=hyp_side, times_file=times_file) if times_file else None,
         "ci95": compute_intervals([table], num_draws=options.num_draws, groups=speakers) if options.num_draws else None,
-        "made_with": {**describe(options), "ref": str(ref), "hyp": str(hyp)},
+        "made_with": {
+            **describe(options),
+            "ref": str(ref),
+            "hyp": str(hyp),
+            "hyp_fingerprint": fingerprint([_words_file(hyp)]),
+            "decoded": read_decoded(hyp),
+        },
     }
     return cast(Scores, scores)
+
+
+def are_older(made_with: Mapping[str, Any], hyp: Path) -> bool:
+    """Whether other hypotheses lie in a place now than those that were scored; times and confidences do not count."""
+    known = made_with.get("hyp_fingerprint")
+    return known is not None and _words_file(hyp).exists() and fingerprint([_words_file(hyp)]) != known
+
+
+def _words_file(hyp: Path) -> Path:
+    return hyp / TEXT if hyp.is_dir() else hyp
 
 
 def write_scores(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from spner.core.searches import format_decoded
 from spner.scoring.schema import Comparison, Scores, TimeScores
 
 REFERENCES = {
@@ -82,6 +83,8 @@ def format_head(scores: Scores | Comparison) -> str:
 
 def _format_notes(scores: Scores) -> list[str]:
     notes = []
+    if decoded := scores["made_with"]["decoded"]:
+        notes.append(f"decoded by {format_decoded(decoded)}")
     if scores["made_with"]["lang"] is None:
         notes.append("words as they are; --lang brings both sides to one form")
     if scores["made_with"]["drop_empty_hyp"]:

@@ -228,7 +228,7 @@ def test_another_experiments_model_decodes(prepared: Prepared, source: Path, tmp
     decode_sets(prepared.data, source, ["dev", "test"], **options)
     for name in ("text", "entities.jsonl"):
         for set_name in ("dev", "test"):
-            own, others = (paths.decode_dir(folder, set_name) / name for folder in (source, exp))
+            own, others = (paths.decode_dir(folder, "greedy", set_name) / name for folder in (source, exp))
             assert own.read_bytes() == others.read_bytes()
     score_experiment(prepared.data, exp, ["test"])
     assert f"| model | {source} |" in (exp / paths.RESULTS).read_text()

@@ -140,9 +140,9 @@ def test_hypotheses_are_the_same_for_batch_sizes_1_and_16(prepared: Prepared, tr
 
     texts = []
     for batch_size in (1, 16):
-        (paths.decode_dir(trained, "test") / paths.DECODE_RECORD).unlink(missing_ok=True)
+        (paths.decode_dir(trained, "greedy", "test") / paths.DECODE_RECORD).unlink(missing_ok=True)
         decode_sets(prepared.data, trained, ["test"], device="cpu", batch_size=batch_size)
-        texts.append((paths.decode_dir(trained, "test") / paths.TEXT).read_bytes())
+        texts.append((paths.decode_dir(trained, "greedy", "test") / paths.TEXT).read_bytes())
     assert texts[0] == texts[1]
     assert len(texts[0].splitlines()) == 20
 
@@ -159,12 +159,12 @@ def test_decoded_words_and_entities_have_times_and_calibrated_confidences(prepar
     from spner.decode.decode import decode_sets
 
     decode_sets(prepared.data, trained, ["test", "dev"], device="cpu", batch_size=8)
-    assert not paths.calibration_file(trained).exists(), "decoding looks at no reference"
-    fitted = calibrate_sets(prepared.data, trained)
+    assert not paths.calibration_file(trained, "greedy").exists(), "decoding looks at no reference"
+    fitted = calibrate_sets(prepared.data, trained, "greedy")
     assert fitted and fitted["num_utts"] == 8
     for set_name in ("dev", "test"):
         durations_s = read_table(prepared.data / set_name / paths.UTT2DUR)
-        lines = (paths.decode_dir(trained, set_name) / paths.ENTITIES).read_text().splitlines()
+        lines = (paths.decode_dir(trained, "greedy", set_name) / paths.ENTITIES).read_text().splitlines()
         for record in map(json.loads, lines):
             assert len(record["word_times"]) == len(record["words"]) == len(record["word_confidences"])
             marks_s = [mark_s for pair in record["word_times"] for mark_s in pair]

@@ -87,9 +87,10 @@ def finish(egs: Path, group: Group, seed: int, texts: Sequence[str]) -> Cell:
         write_json(cell.exp / paths.SYSTEM, {"model": f"../cv_{group.source}/exp/e2e__100_s{seed}"})
     else:
         write_training(cell.exp, group, seed)
-    utterances, folder = read_texts(texts), paths.decode_dir(cell.exp, paths.TEST)
+    utterances, folder = read_texts(texts), paths.decode_dir(cell.exp, cell.search, paths.TEST)
     write_table(folder / paths.TEXT, {utt_id: spans_to_text(one) for utt_id, one in utterances.items()})
     write_entities(folder / paths.ENTITIES, utterances)
+    write_json(folder / paths.DECODE_RECORD, {})
     with contextlib.chdir(cell.recipe):
         score_experiment(Path("data/mini"), Path("exp") / name, [paths.TEST])
     return cell

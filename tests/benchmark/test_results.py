@@ -61,7 +61,7 @@ def test_pooled_scores(results: dict[str, Any], group: Group, score: str, value:
 
 def test_a_group_of_one_seed_has_the_scores_of_its_file(finished: list[Cell], results: dict[str, Any]) -> None:
     (cell,) = (cell for cell in finished if cell.group == Group("nl", E2E, "", 20))
-    stored = json.loads(paths.score_file(cell.exp, paths.TEST, gold=True).read_text())
+    stored = json.loads(paths.score_file(cell.exp, cell.search, paths.TEST, gold=True).read_text())
     found = groups_of(results)[cell.group]["scores"]
     assert {name: one["ci95"] for name, one in found.items()} == stored["ci95"]
     assert found["unseen"]["value"] == stored["unseen"]["micro"]["f1"]
@@ -202,7 +202,7 @@ def test_nothing_finished_is_no_result(finished: list[Cell]) -> None:
 
 def test_a_finished_cell_without_scores_is_refused(finished: list[Cell]) -> None:
     cell = replace(finished[1], tag="absent")
-    with pytest.raises(SpnerError, match="score/test.json: cannot be read"):
+    with pytest.raises(SpnerError, match="score/lm/test.json: cannot be read"):
         collect([cell], LANGS, PRESET)
 
 

@@ -20,12 +20,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PRESET = replace(
     read_preset(ROOT / "conf/benchmark_quick.yaml"), jobs=2, threads=3, seconds={"data": 100, "start": 10, "whole": 20}
 )
+GREEDY = ("--decode_config", "greedy")
 RECIPE = """\
 #!/usr/bin/env bash
 cd "$(dirname "$0")"
 echo "begin $1" >> order; sleep "$2"
 [ "$1" != bad ] || { echo "spner: error: no luck"; exit 2; }
-mkdir -p "exp/$1/score"; echo "{\\"schema\\": 1, \\"threads\\": $OMP_NUM_THREADS}" > "exp/$1/score/test.json"
+scores="exp/$1/score/greedy"; mkdir -p "$scores"
+echo "{\\"schema\\": 1, \\"threads\\": $OMP_NUM_THREADS}" > "$scores/test.json"
 echo "end $1" >> order
 """
 
@@ -40,7 +42,8 @@ def recipe(tmp_path: Path) -> Path:
 
 
 def cell(recipe: Path, name: str, *needs: str, sleep_s: float = 0.0, work: float = 1.0) -> Cell:
-    return Cell(name, Group("nl", "e2e"), 1, recipe, name, (name, str(sleep_s)), needs, (recipe / "conf.yaml",), work)
+    options = (name, str(sleep_s), *GREEDY)
+    return Cell(name, Group("nl", "e2e"), 1, recipe, name, options, needs, (recipe / "conf.yaml",), work)
 
 
 def order(recipe: Path) -> list[str]:
@@ -91,9 +94,9 @@ def test_finished_cells_are_run_again_only_where_something_changed(recipe: Path,
     plan, out = [cell(recipe, "a"), cell(recipe, "b", "a"), cell(recipe, "c")], tmp_path / "out"
     assert set(again(recipe, plan, out)) == {"a", "b", "c"}
     assert again(recipe, plan, out) == []
-    plan[1] = replace(plan[1], options=("b", "0.1"))
+    plan[1] = replace(plan[1], options=("b", "0.1", *GREEDY))
     assert again(recipe, plan, out) == ["b"]
-    plan[0] = replace(plan[0], options=("a", "0.1"))
+    plan[0] = replace(plan[0], options=("a", "0.1", *GREEDY))
     assert again(recipe, plan, out) == ["a", "b"]
     scores_of(plan[0], gold=False).unlink()
     assert again(recipe, plan, out) == ["a"]
@@ -106,7 +109,7 @@ def test_finished_cells_are_run_again_only_where_something_changed(recipe: Path,
 def test_a_cell_that_is_begun_again_is_not_finished(recipe: Path, tmp_path: Path) -> None:
     plan = [cell(recipe, "a")]
     run_plan(plan, tmp_path / "out", PRESET)
-    run_plan([replace(plan[0], options=("bad", "0"))], tmp_path / "out", PRESET)
+    run_plan([replace(plan[0], options=("bad", "0", *GREEDY))], tmp_path / "out", PRESET)
     assert find_finished(plan, tmp_path / "out") == set()
 
 

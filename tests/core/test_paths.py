@@ -15,10 +15,10 @@ EXP = Path("exp/mini_e2e")
         pytest.param("data/mini/dev/text", "stage 1 (spner data)", id="transcripts"),
         pytest.param("elsewhere/text", "stage 1 (spner data)", id="transcripts in a folder of any name"),
         pytest.param("dump/mini_e2e/dev/text", "stage 3 (spner tokens)", id="texts to train on"),
-        pytest.param("exp/mini_e2e/decode/dev/text", STAGE_5, id="hypotheses"),
+        pytest.param("exp/mini_e2e/decode/lm/dev/text", STAGE_5, id="hypotheses"),
         pytest.param("data/mini/dev/entities.jsonl", "stage 2 (spner annotate)", id="pseudo-labels"),
         pytest.param(
-            "exp/mini_e2e/decode/dev/entities.jsonl",
+            "exp/mini_e2e/decode/lm/dev/entities.jsonl",
             STAGE_5,
             id="hypotheses' entities",
         ),
@@ -36,9 +36,9 @@ def test_makers(path: str, expected: str | None) -> None:
 
 
 def test_scored_utterances_are_of_stage_6() -> None:
-    assert made_by(utterances_file(score_file(EXP, "test", gold=True))) == "stage 6 (spner score)"
+    assert made_by(utterances_file(score_file(EXP, "lm", "test", gold=True))) == "stage 6 (spner score)"
 
 
 def test_hypotheses_lie_where_the_stage_is_known() -> None:
-    assert made_by(decode_dir(EXP, "test") / "text") == made_by(decode_dir(EXP, "test") / "entities.jsonl")
-    assert calibration_file(EXP).parent == decode_dir(EXP, "test").parent
+    assert made_by(decode_dir(EXP, "lm", "test") / "text") == made_by(decode_dir(EXP, "lm", "test") / "entities.jsonl")
+    assert calibration_file(EXP, "lm").parent == decode_dir(EXP, "lm", "test").parent

@@ -2,7 +2,7 @@
 
 import importlib.util
 import os
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from spner.core.recipe import Names, Settings, corpus_name, derive_names, read_s
 ROOT = Path(__file__).resolve().parents[2]
 TAGGER, SPEECH_TAGGER = "exp/tagger_mini", "exp/tagger_mini_speech"
 DEFAULTS = replace(
-    Settings(*[""] * 13), corpus="mini", system="e2e", fraction="100", train_config="train_mini.yaml"
+    Settings(*[""] * len(fields(Settings))), corpus="mini", system="e2e", fraction="100", train_config="train_mini.yaml"
 )  # as settings.sh has them, but that no GPU is asked for
 
 
@@ -44,6 +44,7 @@ def test_the_names_of_the_default_recipe() -> None:
         "dump": "dump/mini_e2e",
         "lock": "exp/.mini_e2e.lock",
         "train_configs": "../../conf/train_mini.yaml",
+        "search": "lm",
         "search_configs": "../../conf/decode_lm.yaml",
         "lm": "exp/mini_e2e/lm",
         "other_system": "pipeline",
@@ -116,19 +117,27 @@ def test_taggers(settings: dict[str, str], new: str, new_words: str, text: str, 
 
 
 @pytest.mark.parametrize(
-    ("settings", "configs"),
+    ("settings", "configs", "search", "lm"),
     [
-        ({}, "../../conf/decode_lm.yaml"),
-        ({"system": "pipeline"}, "../../conf/decode_lm.yaml"),
-        ({"decode_config": "greedy"}, ""),
-        ({"decode_config": "decode_lexicon.yaml"}, "../../conf/decode_lexicon.yaml"),
-        ({"model": "../cv_de/exp/mini_e2e"}, ""),
-        ({"model": "../cv_de/exp/mini_e2e", "decode_config": "greedy"}, ""),
+        ({}, "../../conf/decode_lm.yaml", "lm", "exp/mini_e2e/lm"),
+        ({"system": "pipeline"}, "../../conf/decode_lm.yaml", "lm", "exp/mini_asr/lm"),
+        ({"boost": "a/my names.txt"}, "../../conf/decode_lm.yaml", "lm_boost_my_names", "exp/mini_e2e/lm"),
+        ({"decode_config": "greedy"}, "", "greedy", ""),
+        (
+            {"decode_config": "decode_lexicon.yaml"},
+            "../../conf/decode_lexicon.yaml",
+            "lexicon",
+            "exp/mini_e2e/lm_lexicon",
+        ),
+        ({"model": "../cv_de/exp/mini_e2e"}, "", "greedy", ""),
+        ({"model": "../cv_de/exp/mini_e2e", "decode_config": "greedy"}, "", "greedy", ""),
     ],
 )
-def test_the_search_has_a_language_model_where_something_is_trained(settings: dict[str, str], configs: str) -> None:
+def test_the_search_has_a_language_model_where_something_is_trained(
+    settings: dict[str, str], configs: str, search: str, lm: str
+) -> None:
     names = derive(**settings)
-    assert names.search_configs == configs and bool(names.lm) == bool(configs)
+    assert (names.search_configs, names.search, names.lm) == (configs, search, lm)
 
 
 def test_without_flashlight_text_the_search_is_greedy_and_says_so(

@@ -11,6 +11,7 @@ from spner.core.errors import SpnerError
 from spner.core.files import read_json, write_json
 from spner.decode.hypotheses import Hypotheses, refuse_other_system, write_once
 
+DECODED = {"search": "lm", "kind": "open", "audio": "data/mini/test"}
 ZERO_SHOT, PIPELINE = {"model": "../cv_de/exp/x"}, {"model": "exp/mini_asr", "tagger": "t"}
 
 
@@ -55,6 +56,7 @@ def test_a_folder_with_a_training_takes_its_own_hypotheses_only(tmp_path: Path, 
 
 def test_a_set_is_decoded_once_and_again_when_its_identity_or_its_files_change(tmp_path: Path) -> None:
     decoded: list[int] = []
+    folder = paths.decode_dir(tmp_path, "lm", "test")
 
     def decode() -> Hypotheses:
         decoded.append(1)
@@ -63,16 +65,18 @@ def test_a_set_is_decoded_once_and_again_when_its_identity_or_its_files_change(t
         )
 
     def write(**identity: object) -> None:
-        write_once(tmp_path, "test", {"model": "m", **identity}, decode)
+        write_once(folder, {"model": "m", "audio": "a", **identity}, decode, decoded=DECODED)
 
     write()
     write()
     assert len(decoded) == 1
-    folder = paths.decode_dir(tmp_path, "test")
     assert (folder / paths.TEXT).read_text() == "a\nb ja\n"
     assert (folder / paths.RAW_CONFIDENCES).read_text() == '{"utt_id": "a", "words": [], "entities": []}\n'
     write(search=None)
-    assert len(decoded) == 2 and read_json(folder / paths.DECODE_RECORD) == {"model": "m", "search": None}
+    assert len(decoded) == 2 and read_json(folder / paths.DECODE_RECORD) == {
+        **{"model": "m", "audio": "a", "search": None},
+        "decoded": {**DECODED, "num_utts": 2},
+    }
     for name in (paths.TEXT, paths.ENTITIES, paths.RAW_CONFIDENCES):
         (folder / name).unlink()
         write(search=None)
@@ -80,10 +84,41 @@ def test_a_set_is_decoded_once_and_again_when_its_identity_or_its_files_change(t
 
 
 def test_several_hypotheses_of_an_utterance_go_when_they_are_not_there_any_more(tmp_path: Path) -> None:
+    folder = paths.decode_dir(tmp_path, "lm", "test")
     best = {"a": [{"text": "ja", "score": 0.5}, {"text": "nee", "score": 0.25}]}
     hyps = Hypotheses({"a": "ja"}, {"a": Transcript(("ja",))}, {})
-    write_once(tmp_path, "test", {"num_best": 2}, lambda: Hypotheses(hyps.texts, hyps.transcripts, {}, best))
-    file = paths.decode_dir(tmp_path, "test") / paths.NBEST
+    write_once(
+        folder,
+        {"audio": "a", "num_best": 2},
+        lambda: Hypotheses(hyps.texts, hyps.transcripts, {}, best),
+        decoded=DECODED,
+    )
+    file = folder / paths.NBEST
     assert json.loads(file.read_text()) == {"utt_id": "a", "nbest": best["a"]}
-    write_once(tmp_path, "test", {"num_best": 1}, lambda: hyps)
+    write_once(folder, {"audio": "a", "num_best": 1}, lambda: hyps, decoded=DECODED)
     assert not file.exists()
+
+
+def test_hypotheses_of_other_audio_are_never_replaced(tmp_path: Path) -> None:
+    """One clip of the user's own, decoded into a finished experiment."""
+    exp = tmp_path / "exp" / "mini_e2e"
+    folder = paths.decode_dir(exp, "lm", "test")
+    hyps = Hypotheses({"a": "ja"}, {"a": Transcript(("ja",))}, {})
+    write_once(folder, {"model": "m", "audio": "150 utterances"}, lambda: hyps, decoded=DECODED)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    own = {**DECODED, "audio": "data/own/test"}
+    with pytest.raises(SpnerError) as error:
+        write_once(folder, {"model": "m", "audio": "1 utterance"}, pytest.fail, decoded=own)
+    assert str(error.value) == (
+        f"{folder}: holds hypotheses of other audio (1 utterances of data/mini/test; expected data/own/test, as it is "
+        f"now); decode into another folder (--exp exp/NAME --model {exp}), or remove this one"
+    )
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_hypotheses_that_are_replaced_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = paths.decode_dir(tmp_path, "lm", "test")
+    for search in ({"weights": (1.0,)}, {"weights": (1.0,)}, {"weights": (2.0,)}):
+        hyps = Hypotheses({"a": "ja"}, {"a": Transcript(("ja",))}, {})
+        write_once(folder, {"audio": "a", "search": search}, lambda hyps=hyps: hyps, decoded=DECODED)
+    assert caplog.messages == [f"{folder}: decodes anew, in place of hypotheses of another search"]

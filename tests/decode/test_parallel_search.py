@@ -60,10 +60,10 @@ def decode(prepared: Prepared, exp: Path, beam, *, batch_size: int = 8, sets: tu
     """Decode anew and return the text of the last set."""
     from spner.decode.decode import decode_sets
 
-    for set_name in sets:
-        (paths.decode_dir(exp, set_name) / paths.DECODE_RECORD).unlink(missing_ok=True)
-    decode_sets(prepared.data, exp, sets, device="cpu", batch_size=batch_size, beam=beam)
-    return (paths.decode_dir(exp, sets[-1]) / paths.TEXT).read_text(encoding="utf-8")
+    for record in (exp / paths.DECODE).glob(f"*/*/{paths.DECODE_RECORD}"):
+        record.unlink()
+    search = decode_sets(prepared.data, exp, sets, device="cpu", batch_size=batch_size, beam=beam)
+    return (paths.decode_dir(exp, search, sets[-1]) / paths.TEXT).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["decode_lm", "decode_lexicon", "none"])
@@ -84,7 +84,7 @@ def test_nbest_lists_begin_with_the_hypothesis_and_go_when_they_are_not_asked_fo
     prepared: Prepared, exp: Path, lms: dict[str, Path], repo_root: Path
 ) -> None:
     decode(prepared, exp, options(repo_root, lms["decode_lm"], num_best=5))
-    folder = paths.decode_dir(exp, "test")
+    folder = paths.decode_dir(exp, "lm_with_token", "test")
     text = read_table(folder / paths.TEXT)
     records = [json.loads(line) for line in (folder / paths.NBEST).read_text(encoding="utf-8").splitlines()]
     assert [record["utt_id"] for record in records] == list(text)
@@ -130,14 +130,14 @@ def test_weights_are_tuned_on_dev_and_taken_for_what_they_were_tuned_for(
     assert tune(prepared.data, own, beam, device="no such device", batch_size=8) == record, "not tuned again"
 
     decode(prepared, own, beam)
-    searched = read_json(paths.decode_dir(own, "test") / "decode.json")["search"]["config"]
+    searched = read_json(paths.decode_dir(own, "lexicon_with_word", "test") / "decode.json")["search"]["config"]
     assert (searched["lm_weight"], searched["word_score"]) == (best["lm_weight"], best["word_score"])
 
-    shutil.copytree(lms["decode_lexicon"], tmp_path / "lm")
-    arpa = tmp_path / "lm" / paths.LM_ARPA
+    shutil.copytree(lms["decode_lexicon"], tmp_path / "word")
+    arpa = tmp_path / "word" / paths.LM_ARPA
     arpa.write_text(arpa.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     with pytest.raises(SpnerError, match="was tuned for another recogniser, language model or configuration"):
-        decode(prepared, own, options(repo_root, tmp_path / "lm", "decode_lexicon"))
+        decode(prepared, own, options(repo_root, tmp_path / "word", "decode_lexicon"))
 
 
 def test_boosted_names_enter_the_language_model(
@@ -146,12 +146,14 @@ def test_boosted_names_enter_the_language_model(
     names = tmp_path / "names.txt"
     names.write_text("Terneuzen\tLOC\n", encoding="utf-8")
     decode(prepared, exp, options(repo_root, lms["decode_lm"], boost=names))
-    boosted = exp / "decode" / "boost"
+    boosted = exp / "decode" / "lm_with_token_boost_names" / "boost"
     mentions = (boosted / "mentions.txt").read_text(encoding="utf-8").splitlines()
     assert mentions and all("<LOC> terneuzen </NE>" in line for line in mentions)
-    record = read_json(paths.decode_dir(exp, "test") / "decode.json")
+    record = read_json(paths.decode_dir(exp, "lm_with_token_boost_names", "test") / "decode.json")
+    assert record["decoded"]["names"] == {"file": str(names), "num": 1}
     decode(prepared, exp, options(repo_root, lms["decode_lm"]))
-    assert read_json(paths.decode_dir(exp, "test") / "decode.json")["search"]["lm"] != record["search"]["lm"]
+    plain = read_json(paths.decode_dir(exp, "lm_with_token", "test") / "decode.json")
+    assert plain["search"]["lm"] != record["search"]["lm"] and plain["decoded"]["names"] is None
 
 
 @pytest.mark.parametrize(
@@ -228,4 +230,4 @@ def test_an_empty_set_gives_empty_files(
         (data / "test" / name).write_text("")
     beam = None if greedy else options(repo_root, lms["decode_lm"], num_workers=2, num_best=3)
     assert decode(Prepared(data, prepared.dump), exp, beam) == ""
-    assert (paths.decode_dir(exp, "test") / paths.ENTITIES).read_text() == ""
+    assert (paths.decode_dir(exp, "greedy" if greedy else "lm_with_token", "test") / paths.ENTITIES).read_text() == ""

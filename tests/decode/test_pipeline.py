@@ -19,6 +19,7 @@ from spner.report.experiment import score_experiment
 from spner.text.tags import spans_to_text
 
 TAGS = {"anna": "B-PER", "den": "B-LOC", "haag": "I-LOC", "pasen": "B-MISC"}
+DECODED = {"search": "greedy", "kind": "greedy", "audio": "data/test", "num_utts": 3}
 WORDS = {"a": "anna reist naar den haag", "b": "met pasen", "c": ""}
 TIMES = {"a": [0.1, 0.5, 0.9, 1.2, 1.4, 2.0], "b": [0.0, 0.3, 1.0], "c": [0.0]}
 CONFIDENCES = {"a": (0.9, 0.8, 0.7, 0.9, 0.4), "b": (0.5, 0.5), "c": ()}
@@ -46,10 +47,10 @@ def timing(utt_id: str) -> Timing:
 
 
 def write_decoded(asr: Path, set_name: str, **record: Any) -> None:
-    folder = paths.decode_dir(asr, set_name)
+    folder = paths.decode_dir(asr, "greedy", set_name)
     transcript = {utt_id: Transcript(tuple(text.split())) for utt_id, text in WORDS.items()}
     write_entities(folder / paths.ENTITIES, transcript, {u: timing(u) for u in ("a", "b")})  # c has too few frames
-    write_json(folder / paths.DECODE_RECORD, {"model": "m", "search": None, **record})
+    write_json(folder / paths.DECODE_RECORD, {"model": "m", "search": None, "audio": "a", "decoded": DECODED, **record})
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def data(tmp_path: Path) -> Path:
 def test_entities_come_with_their_words_times(asr: Path, tmp_path: Path) -> None:
     exp = tmp_path / "exp" / "mini_pipeline"
     tag_sets(asr, exp, ["test", "dev"], tagger="t")
-    folder = paths.decode_dir(exp, "test")
+    folder = paths.decode_dir(exp, "greedy", "test")
     expected = Transcript(tuple(WORDS["a"].split()), (Entity(0, 1, "PER"), Entity(3, 5, "LOC")))
     assert read_entities(folder / paths.ENTITIES) == {
         "a": expected,
@@ -92,7 +93,7 @@ def test_entities_come_with_their_words_times(asr: Path, tmp_path: Path) -> None
     assert "word_times" not in records["c"]
     found = read_timed_entities(folder / paths.ENTITIES)[1]
     assert [found[u].word_times for u in ("a", "b")] == [timing(u).word_times for u in ("a", "b")]
-    assert not (exp / "decode" / "calibration.json").exists(), "tagging looks at no reference"
+    assert not paths.calibration_file(exp, "greedy").exists(), "tagging looks at no reference"
     assert read_json(exp / paths.SYSTEM) == {"model": str(asr), "tagger": "t"}
 
 
@@ -114,12 +115,12 @@ def test_what_is_tagged_already_is_left(asr: Path, tmp_path: Path, loaded: list[
     assert loaded == ["t"]
     tag("another")
     assert loaded == ["t", "another"]
-    write_table(paths.decode_dir(asr, "test") / paths.TEXT, {})  # not what is read
+    write_table(paths.decode_dir(asr, "greedy", "test") / paths.TEXT, {})  # not what is read
     tag("another")
-    write_entities(paths.decode_dir(asr, "test") / paths.ENTITIES, {"a": Transcript(("anna",))})
+    write_entities(paths.decode_dir(asr, "greedy", "test") / paths.ENTITIES, {"a": Transcript(("anna",))})
     tag("another")
     assert loaded == ["t", "another", "another"]
-    assert read_table(paths.decode_dir(exp, "test") / paths.TEXT) == {"a": "<PER> anna </NE>"}
+    assert read_table(paths.decode_dir(exp, "greedy", "test") / paths.TEXT) == {"a": "<PER> anna </NE>"}
 
 
 def test_confidences_are_calibrated_where_recogniser_search_and_tagger_are_devs(
@@ -127,18 +128,18 @@ def test_confidences_are_calibrated_where_recogniser_search_and_tagger_are_devs(
 ) -> None:
     exp = tmp_path / "exp" / "mini_pipeline"
     tag_sets(asr, exp, ["dev", "test"], tagger="t")
-    calibrate_sets(data, exp)
+    calibrate_sets(data, exp, "greedy")
     assert caplog.messages == []
     changes: list[dict[str, Any]] = [{"model": "n"}, {"search": {"beam_size": 10}}]
     for change in changes:
         write_decoded(asr, "test", **change)
         tag_sets(asr, exp, ["test"], tagger="t")
-        calibrate_sets(data, exp)
+        calibrate_sets(data, exp, "greedy")
     tag_sets(asr, exp, ["dev"], tagger="another")
     write_decoded(asr, "test")
     tag_sets(asr, exp, ["test"], tagger="t")
-    calibrate_sets(data, exp)
-    assert [message.split(":")[0] for message in caplog.messages] == ["test"] * 3
+    calibrate_sets(data, exp, "greedy")
+    assert [message.split(":")[0] for message in caplog.messages if "raw" in message] == ["test"] * 3
 
 
 def refusal(asr: Path, exp: Path) -> str:
@@ -154,9 +155,9 @@ def test_a_folder_of_something_else_is_refused(asr: Path, tmp_path: Path) -> Non
 
 
 def test_a_set_that_is_not_decoded_names_the_stage(asr: Path, tmp_path: Path) -> None:
-    (paths.decode_dir(asr, "dev") / paths.DECODE_RECORD).unlink()
+    (paths.decode_dir(asr, "greedy", "dev") / paths.DECODE_RECORD).unlink()
     assert refusal(asr, tmp_path / "exp" / "x") == (
-        f"{asr}/decode/dev: holds no finished hypotheses; stage 5 (spner decode) makes them"
+        f"{asr}/decode/greedy/dev: holds no finished hypotheses; stage 5 (spner decode) makes them"
     )
 
 
@@ -191,7 +192,7 @@ def test_results_tell_model_and_tagger(data: Path, asr: Path, tmp_path: Path) ->
         "trained on | data/mini: 2 of 8 utterances, 0.50 of 2.00 h (25%)",
     ):
         assert f"| {row} |" in table
-    scores = read_json(exp / "score" / "test.json")
+    scores = read_json(paths.score_file(exp, "greedy", "test"))
     assert scores["f1"]["micro"]["tp"] == 1
     assert scores["made_with"]["experiment"]["facts"]["tagger"] == "t"
 
@@ -200,7 +201,7 @@ def test_results_of_a_zero_shot_decoding_tell_the_model(data: Path, asr: Path, t
     german = tmp_path / "cv_de" / "exp" / "mini_e2e"
     write_training(german, tokens=["</NE>"])
     write_json(asr / paths.SYSTEM, {"model": str(german)})
-    write_table(paths.decode_dir(asr, "test") / paths.TEXT, WORDS)
+    write_table(paths.decode_dir(asr, "greedy", "test") / paths.TEXT, WORDS)
     score_experiment(data, asr, ["test"])
     table = (asr / paths.RESULTS).read_text().split("| made with |")[1]
     assert f"| model | {german} |" in table and "| system | e2e |" in table and "tagger" not in table

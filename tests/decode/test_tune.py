@@ -65,7 +65,7 @@ def tune_on(
     monkeypatch.setattr(room, "compute_posteriors", compute_posteriors)
     config = folder / "decode_test.yaml"
     config.write_text(yaml.safe_dump({**SETTINGS, "tune_lm_weight": weights}))
-    options = BeamOptions((config,), write_token_lm(folder / "lm.arpa"))
+    options = BeamOptions((config,), write_token_lm(folder / "token.arpa"))
     return tune(folder / "data", exp, options, device="cpu", batch_size=8)
 
 
@@ -80,7 +80,7 @@ def test_entity_f1_decides_before_wer(exp: Path, monkeypatch: pytest.MonkeyPatch
     grid = {row["lm_weight"]: (row["f1"], row["wer"]) for row in record["grid"]}
     assert grid == {0.01: (2 * 2 / 6, pytest.approx(2 / 7)), 2.0: (1.0, pytest.approx(3 / 7))}
     assert record["lm_weight"] == 2.0
-    assert read_json(paths.tuned_file(exp, "decode_test")) == record
+    assert read_json(paths.tuned_file(exp, "test_with_token")) == record
     assert [line.split()[1] for line in format_tuned(record).splitlines() if line.endswith("chosen")] == ["2.0"]
 
 

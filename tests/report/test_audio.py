@@ -59,8 +59,8 @@ def samples(path: Path) -> np.ndarray:
 
 
 def test_every_utterance_has_its_own_recording(write_scored: Write, recipe: Path) -> None:
-    exp = write_scored("recipe/exp/base/score/test.json", scores_of("data/mini/test")).parent.parent
-    write_scored("recipe/exp/base/score/test_gold.json", scores_of("data/mini/test/gold_entities.jsonl"))
+    exp = write_scored("recipe/exp/base/score/lm/test.json", scores_of("data/mini/test")).parents[2]
+    write_scored("recipe/exp/base/score/lm/test_gold.json", scores_of("data/mini/test/gold_entities.jsonl"))
     out = recipe / "re port#1.html"
     line = write_page([exp], out, audio=True)
     assert f"utterances to look at: 6; recordings in {recipe}/re port#1_audio: 3, 0.0 MB" in line
@@ -110,7 +110,7 @@ def test_the_recipe_is_found_from_any_folder_and_before_the_current_one(
     other = tmp_path / "other"
     make_set(other, [f"x{number}" for number in range(3)])
     monkeypatch.chdir(other)
-    file = write_scored("recipe/exp/base/score/test.json", scores_of("data/mini/test"))
+    file = write_scored("recipe/exp/base/score/lm/test.json", scores_of("data/mini/test"))
     assert "recordings in page_audio: 3" in write_page([file], Path("page.html"), audio=True)
     # Scores that lie elsewhere were made in the current folder.
     elsewhere = write_scored("scores/test.json", scores_of("data/mini/test"))

@@ -18,6 +18,10 @@ from spner.text.tags import spans_to_text
 ANNA = Transcript(("anna", "slaapt"), (Entity(0, 1, "PER"),))
 UTRECHT = Transcript(("naar", "utrecht"), (Entity(1, 2, "LOC"),))
 UNTAGGED = Transcript(("naar", "utrecht"))
+DECODED = {
+    **{"search": "lm", "kind": "open", "config": "decode_lm.yaml", "beam_size": 10, "lm": "exp/mini_e2e/lm"},
+    **{"lm_weight": 3.0, "word_score": 0.0, "tuned": True, "names": None, "audio": "data/mini/test", "num_utts": 2},
+}
 HISTORY = [
     {"epoch": 1, "train_loss": 9.0, "dev_loss": 5.0, "dev_wer": 0.5, "dev_f1": 0.3},
     {"epoch": 2, "train_loss": 6.0, "dev_loss": 4.0, "dev_wer": 0.3, "dev_f1": 0.6},
@@ -55,8 +59,9 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def exp(tmp_path: Path) -> Path:
     folder = tmp_path / "exp" / "mini_e2e"
-    write_side(folder / "decode" / "dev", {"d": ANNA})
-    write_side(folder / "decode" / "test", {"a": ANNA, "u": UTRECHT})
+    for set_name, hyps in {"dev": {"d": ANNA}, "test": {"a": ANNA, "u": UTRECHT}}.items():
+        write_side(folder / "decode" / "lm" / set_name, hyps)
+        write_json(folder / "decode" / "lm" / set_name / paths.DECODE_RECORD, {"decoded": DECODED})
     record = {
         "commit": "abc1234",
         "versions": {"espnet": "1.2"},
@@ -69,7 +74,7 @@ def exp(tmp_path: Path) -> Path:
 
 
 def scores(exp: Path, name: str) -> dict[str, Any]:
-    return json.loads((exp / "score" / f"{name}.json").read_text())
+    return json.loads((exp / "score" / "lm" / f"{name}.json").read_text())
 
 
 def refusal(data: Path, exp: Path, sets: list[str]) -> str:
@@ -97,7 +102,7 @@ def test_chosen_epochs(key: str, mode: str, kept: int | list[int], expected: lis
 
 def test_sets_are_scored_against_both_references(data: Path, exp: Path) -> None:
     printed = score_experiment(data, exp, ["dev", "test"])
-    assert sorted(path.name for path in (exp / "score").iterdir()) == [
+    assert sorted(path.name for path in (exp / "score" / "lm").iterdir()) == [
         f"{name}{end}" for name in ("dev", "test", "test_gold") for end in (".json", ".utts.jsonl")
     ]
     pseudo, gold = scores(exp, "test"), scores(exp, "test_gold")
@@ -170,7 +175,7 @@ def test_again_gives_the_same_bytes(data: Path, exp: Path) -> None:
 def test_stages_before_are_named(data: Path, exp: Path, tmp_path: Path) -> None:
     (data / "dev" / paths.ENTITIES).unlink()
     assert refusal(data, exp, ["dev"]).endswith("stage 2 (spner annotate) makes it")
-    (exp / "decode" / "test" / paths.TEXT).unlink()
+    (exp / "decode" / "lm" / "test" / paths.TEXT).unlink()
     assert refusal(data, exp, ["test"]).endswith("stage 5 (spner decode, spner pipeline) makes it")
     (exp / paths.TRAINING).unlink()
     assert refusal(data, exp, ["test"]) == f"{exp}: holds no finished training; stage 4 makes it"
@@ -183,3 +188,47 @@ def test_curves_of_a_training(exp: Path, tmp_path: Path) -> None:
     assert (exp / paths.CURVES).read_bytes().startswith(b"\x89PNG")
     with pytest.raises(SpnerError, match="holds no finished training; stage 4 makes it"):
         plot_training(tmp_path)
+
+
+def decode_greedily(exp: Path, hyps: dict[str, Transcript]) -> None:
+    write_side(exp / "decode" / "greedy" / "test", hyps)
+    record = {"decoded": {"search": "greedy", "kind": "greedy", "audio": "data/mini/test", "num_utts": 2}}
+    write_json(exp / "decode" / "greedy" / "test" / paths.DECODE_RECORD, record)
+
+
+def test_searches_have_scores_of_their_own_and_every_table_says_how_it_was_decoded(data: Path, exp: Path) -> None:
+    score_experiment(data, exp, ["test"])
+    before = (exp / "score" / "lm" / "test.json").read_bytes()
+    decode_greedily(exp, {"a": ANNA, "u": UNTAGGED})
+    printed = score_experiment(data, exp, ["test"], "greedy")
+    assert "decoded by greedy search" in printed and "language model" not in printed
+    assert (exp / "score" / "lm" / "test.json").read_bytes() == before
+    results = (exp / paths.RESULTS).read_text()
+    rows = [line.split(" | ")[:2] for line in results.splitlines() if line.startswith("| test")]
+    assert rows == [[f"| test ({refs})", search] for refs in ("pseudo-labels", "gold") for search in ("greedy", "lm")]
+    assert "- greedy: greedy search\n" in results
+    assert (
+        "- lm: open beam search of 10 (decode_lm.yaml), language model exp/mini_e2e/lm, lm_weight 3 (tuned on dev)\n"
+    ) in results
+    assert "open beam search" in score_experiment(data, exp, ["test"])
+
+
+def test_scores_older_than_their_hypotheses_are_told(data: Path, exp: Path) -> None:
+    decode_greedily(exp, {"a": ANNA, "u": UNTAGGED})
+    score_experiment(data, exp, ["test"])
+    assert "older" not in (exp / paths.RESULTS).read_text()
+    write_side(exp / "decode" / "lm" / "test", {"a": ANNA, "u": UNTAGGED})
+    score_experiment(data, exp, ["test"], "greedy")
+    results = (exp / paths.RESULTS).read_text()
+    older = "**these scores are older than the hypotheses that are there now; run stage 6.**"
+    assert [line for line in results.splitlines() if "older" in line] == [
+        f"- test ({refs}), lm: {older}" for refs in ("pseudo-labels", "gold")
+    ]
+    score_experiment(data, exp, ["test"])
+    assert "older" not in (exp / paths.RESULTS).read_text()
+
+
+def test_a_set_that_one_of_the_searches_lacks_is_named(data: Path, exp: Path) -> None:
+    decode_greedily(exp, {"a": ANNA, "u": UNTAGGED})
+    assert "decode/greedy/dev: no such file or folder" in refusal(data, exp, ["dev"])
+    assert score_experiment(data, exp, ["dev"], "lm")

@@ -24,19 +24,26 @@ RUN = Run(
     versions={"python": "3.11.7", "torch": "2.11.0"},
 )
 
+DECODED = {
+    **{"search": "lm", "kind": "open", "config": "decode_lm.yaml", "beam_size": 10, "lm": "exp/mini_e2e/lm"},
+    **{"lm_weight": 3.0, "word_score": 0.0, "tuned": True, "names": None, "audio": "data/mini/test", "num_utts": 120},
+}
+
 EXPECTED = """\
 # Results of mini_e2e
 
 **The speech is synthetic (eSpeak NG): these scores say nothing about recorded speech.**
 
-| set (references) | utterances | WER | CER | EER | F1 | P / R | label-F1 | F1 seen / unseen |
-|---|---|---|---|---|---|---|---|---|
-| test (pseudo-labels) | 120 | 0.154 | 0.001 | 0.250 | 0.571 | 0.667 / 0.500 | 1.000 | - / - |
-| test (gold) | 120 | 0.154 [0.120, 0.186] | 0.001 | 0.250 | 0.571 [0.500, 0.600] | 0.667 / 0.500 | 1.000 | 0.750 / 0.125 |
-| dev (pseudo-labels) | 120 | 0.154 | 0.001 | - | 0.571 | 0.667 / 0.500 | 1.000 | - / - |
-| another (gold) | 120 | 0.154 | 0.001 | 0.250 | 0.571 | 0.667 / 0.500 | 1.000 | - / - |
+| set (references) | search | utterances | WER | CER | EER | F1 | P / R | label-F1 | F1 seen / unseen |
+|---|---|---|---|---|---|---|---|---|---|
+| test (pseudo-labels) | lm | 120 | 0.154 | 0.001 | 0.250 | 0.571 | 0.667 / 0.500 | 1.000 | - / - |
+| test (gold) | lm | 120 | 0.154 [0.120, 0.186] | 0.001 | 0.250 | 0.571 [0.500, 0.600] | 0.667 / 0.500 | 1.000 | 0.750 / 0.125 |
+| dev (pseudo-labels) | lm | 120 | 0.154 | 0.001 | - | 0.571 | 0.667 / 0.500 | 1.000 | - / - |
+| another (gold) | lm | 120 | 0.154 | 0.001 | 0.250 | 0.571 | 0.667 / 0.500 | 1.000 | - / - |
 
 Rates are fractions with 95 % intervals: lower is better for WER, CER and EER, higher for F1 (P precision, R recall; seen: entities of this recipe's train set, all of it).
+
+- lm: open beam search of 10 (decode_lm.yaml), language model exp/mini_e2e/lm, lm_weight 3 (tuned on dev)
 
 - test (pseudo-labels): the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy. `spner|refs:pseudo`
 - test (gold): the references are true entities (gold). `spner|refs:gold`
@@ -71,26 +78,27 @@ def scores(*, gold: bool, eer: float | None = 0.25) -> dict[str, Any]:
         "seen": None,
         "unseen": None,
         "ci95": None,
+        "made_with": {"decoded": DECODED},
     }
 
 
 def test_results_are_exact(tmp_path: Path) -> None:
     exp = tmp_path / "mini_e2e"
-    write_json(score_file(exp, "dev"), scores(gold=False, eer=None))
+    write_json(score_file(exp, "lm", "dev"), scores(gold=False, eer=None))
     compared = {
         "seen": {"micro": {"f1": 0.75}},
         "unseen": {"micro": {"f1": 0.125}},
         "ci95": {"wer": [0.12, 0.18555], "f1": [0.5, 0.6], "eer": None},
     }
-    write_json(score_file(exp, "test", gold=True), scores(gold=True) | compared)
-    write_json(score_file(exp, "test"), scores(gold=False))
-    write_json(score_file(exp, "another", gold=True), scores(gold=True))
+    write_json(score_file(exp, "lm", "test", gold=True), scores(gold=True) | compared)
+    write_json(score_file(exp, "lm", "test"), scores(gold=False))
+    write_json(score_file(exp, "lm", "another", gold=True), scores(gold=True))
     assert write_results(exp, RUN) == exp / RESULTS
     assert (exp / RESULTS).read_text() == EXPECTED
 
 
 def test_recorded_speech_is_not_called_synthetic_and_no_commit_is_said(tmp_path: Path) -> None:
-    write_json(score_file(tmp_path, "test"), scores(gold=False))
+    write_json(score_file(tmp_path, "lm", "test"), scores(gold=False))
     results = write_results(tmp_path, replace(RUN, synthetic=False, commit=None)).read_text()
     assert "synthetic" not in results
     assert "| commit | not in a git checkout |" in results
@@ -99,16 +107,14 @@ def test_recorded_speech_is_not_called_synthetic_and_no_commit_is_said(tmp_path:
 def test_no_scores_yet(tmp_path: Path) -> None:
     with pytest.raises(SpnerError) as error:
         write_results(tmp_path, RUN)
-    assert str(error.value) == (
-        f"{tmp_path / 'score'}: holds no scores (expected one JSON file a scored set); run stage 6"
-    )
+    assert str(error.value) == (f"{tmp_path / 'score'}: holds no scores (expected <search>/<set>.json); run stage 6")
     assert not (tmp_path / RESULTS).exists()
 
 
 def test_file_that_holds_no_scores(tmp_path: Path) -> None:
-    write_json(score_file(tmp_path, "test"), {"schema": 1, "gold": True})
+    write_json(score_file(tmp_path, "lm", "test"), {"schema": 1, "gold": True})
     with pytest.raises(SpnerError) as error:
         write_results(tmp_path, RUN)
     assert str(error.value) == (
-        f"{tmp_path / 'score' / 'test.json'}: holds no scores (no 'ci95', which stage 6 writes); rerun stage 6"
+        f"{tmp_path / 'score' / 'lm' / 'test.json'}: holds no scores (no 'ci95', which stage 6 writes); rerun stage 6"
     )

@@ -83,18 +83,21 @@ def test_two_experiments_side_by_side(write_scored: Write, tmp_path: Path) -> No
 
 def test_the_page_begins_with_one_table_of_all_sets_and_experiments(write_scored: Write, tmp_path: Path) -> None:
     for name, f1 in (("one", 0.5), ("two", 0.75)):
-        write_scored(f"{name}/score/test.json", make_scores(f1=f1, gold=False))
-        write_scored(f"{name}/score/test_gold.json", make_scores(f1=f1 / 2))
-        write_scored(f"{name}/score/dev.json", make_scores(f1=f1, gold=False))
+        write_scored(f"{name}/score/lm/test.json", make_scores(f1=f1, gold=False))
+        write_scored(f"{name}/score/lm/test_gold.json", make_scores(f1=f1 / 2))
+        write_scored(f"{name}/score/lm/dev.json", make_scores(f1=f1, gold=False))
     text = render(tmp_path / "one", tmp_path / "two").text
     overview = text[text.index("Scores of all sets and experiments") : text.index("test (gold) 3 utterances")]
     assert "experiment WER ↓ 0 1 CER ↓ 0 1 EER ↓ 0 1 F1 0 1 label-F1 0 1" in overview
     gold, rest = overview.split("test agreement 3 utterances; the references are a tagger's pseudo-labels")
     assert "test gold 3 utterances; the references are true entities" in gold
     rates = "WER ↓ 0.250 0.125 to 0.375 CER ↓ 0.250 EER ↓ – F1 {} 0.450 to 0.550 label-F1 {}"
-    assert "one " + rates.format("0.250", "0.250") in gold and "two " + rates.format("0.375", "0.375") in gold
+    assert (
+        "one/lm not recorded " + rates.format("0.250", "0.250") in gold
+        and "two/lm not recorded " + rates.format("0.375", "0.375") in gold
+    )
     test, dev = rest.split("dev agreement 3 utterances")
-    assert all("two " + rates.format("0.750", "0.750") in part for part in (test, dev))
+    assert all("two/lm not recorded " + rates.format("0.750", "0.750") in part for part in (test, dev))
 
 
 def test_all_scores_are_folded_below_and_error_kinds_are_not(write_scored: Write, tmp_path: Path) -> None:
@@ -157,12 +160,12 @@ def test_a_folder_shows_its_sets_in_order_and_its_curves(write_scored: Write, tm
     scores = make_scores(gold=False)
     scores["made_with"]["experiment"] = {"synthetic": True, "config": "conf/train.yaml"}
     for name in ("dev", "test"):
-        write_scored(f"base/score/{name}.json", scores)
-    write_scored("base/score/test_gold.json", make_scores())
+        write_scored(f"base/score/lm/{name}.json", scores)
+    write_scored("base/score/lm/test_gold.json", make_scores())
     (tmp_path / "base" / "curves.png").write_bytes(b"picture")
     page = render(tmp_path / "base")
     titles = [script["data-title"] for script in page.find("script") if "data-title" in script]
-    assert titles == ["base: test (gold)", "base: test (pseudo-labels)", "base: dev (pseudo-labels)"]
+    assert titles == ["base/lm: test (gold)", "base/lm: test (pseudo-labels)", "base/lm: dev (pseudo-labels)"]
     assert "agreement with the tagger, not accuracy" in page.text
     assert "The speech is synthetic (eSpeak NG)" in page.text
     assert "experiment: config conf/train.yaml conf/train.yaml none" in page.text  # dev, test, test_gold
@@ -235,10 +238,10 @@ def test_hostile_strings_stay_text(write_scored: Write, tmp_path: Path) -> None:
         "hyp": {"words": ["{{", "7*7", "}}"], "entities": []},
         "errors": [],
     }
-    exp = write_scored("<b onclick=x>{{ 7*7 }}/score/test.json", scores, [utterance]).parent.parent
+    exp = write_scored("<b onclick=x>{{ 7*7 }}/score/lm/test.json", scores, [utterance]).parents[2]
     (tmp_path / "<i>").mkdir()
     file = write_scored("<i>/{% raw %}.json", scores, [utterance])
-    page, harmless = render(exp, file), render(write_scored("a/score/test.json", make_scores()).parent.parent)
+    page, harmless = render(exp, file), render(write_scored("a/score/lm/test.json", make_scores()).parents[2])
     assert {tag for tag, _ in page.elements} == {tag for tag, _ in harmless.elements}
     assert {name for _, attributes in page.elements for name in attributes} <= {
         name for _, attributes in harmless.elements for name in attributes

@@ -20,12 +20,12 @@ def refusal(*exps: Path) -> str:
 
 
 def test_an_experiment_folder_and_a_single_file(write_scored: Write, tmp_path: Path) -> None:
-    write_scored("base/score/test.json", make_scores(gold=False))
-    write_scored("base/score/test_gold.json", make_scores())
+    write_scored("base/score/lm/test.json", make_scores(gold=False))
+    write_scored("base/score/lm/test_gold.json", make_scores())
     (tmp_path / "base" / "curves.png").write_bytes(b"")
     single = write_scored("whisper.json", make_scores())
     folder, file = read_experiments([tmp_path / "base", single])
-    assert (folder.name, folder.curves) == ("base", tmp_path / "base" / "curves.png")
+    assert (folder.name, folder.training, folder.curves) == ("base/lm", "base", tmp_path / "base" / "curves.png")
     assert [(one.set_name, one.gold) for one in folder.scored] == [("test", False), ("test", True)]
     assert (file.name, file.curves) == ("whisper", None)
     (one,) = file.scored
@@ -37,13 +37,17 @@ def test_an_experiment_folder_and_a_single_file(write_scored: Write, tmp_path: P
 
 def test_equal_names_are_told_apart_by_their_paths(write_scored: Write, tmp_path: Path) -> None:
     for name in ("nl/base", "de/base", "nl/other"):
-        write_scored(f"{name}/score/test.json", make_scores())
+        write_scored(f"{name}/score/lm/test.json", make_scores())
     experiments = read_experiments([tmp_path / "nl/base", tmp_path / "de/base", tmp_path / "nl/other"])
-    assert [experiment.name for experiment in experiments] == [f"{tmp_path}/nl/base", f"{tmp_path}/de/base", "other"]
+    assert [experiment.name for experiment in experiments] == [
+        f"{tmp_path}/nl/base/lm",
+        f"{tmp_path}/de/base/lm",
+        "other/lm",
+    ]
 
 
 def test_a_set_is_called_gold_only_where_it_is(write_scored: Write, tmp_path: Path) -> None:
-    write_scored("base/score/heart_of_gold.json", make_scores(gold=False))
+    write_scored("base/score/lm/heart_of_gold.json", make_scores(gold=False))
     assert read_experiments([tmp_path / "base"])[0].scored[0].set_name == "heart_of_gold"
 
 
@@ -64,10 +68,10 @@ def test_synthetic_speech_is_known(write_scored: Write, about: dict[str, Any], s
 
 def test_missing_twice_and_empty(write_scored: Write, tmp_path: Path) -> None:
     assert refusal(tmp_path / "none") == (
-        f"{tmp_path}/none: no such experiment (expected a folder with score/<set>.json, or a scores file); "
+        f"{tmp_path}/none: no such experiment (expected a folder with score/<search>/<set>.json, or a scores file); "
         "stage 6 makes the one, spner score --out the other"
     )
-    assert refusal(tmp_path) == f"{tmp_path}/score: holds no scores (expected one JSON file a scored set); run stage 6"
+    assert refusal(tmp_path) == f"{tmp_path}/score: holds no scores (expected <search>/<set>.json); run stage 6"
     file = write_scored("a.json", make_scores())
     assert refusal(file, tmp_path / "." / "a.json") == (
         f"{file}: is given 2 times (expected every experiment once); leave it out"

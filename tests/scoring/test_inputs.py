@@ -269,8 +269,8 @@ def test_nothing_there(tmp_path: Path) -> None:
     [
         ("data/dev", TEXT, "stage 1 (spner data)"),
         ("data/dev", ENTITIES, "stage 2 (spner annotate)"),
-        ("decode/dev", TEXT, "stage 5 (spner decode, spner pipeline)"),
-        ("decode/dev", ENTITIES, "stage 5 (spner decode, spner pipeline)"),
+        ("decode/lm/dev", TEXT, "stage 5 (spner decode, spner pipeline)"),
+        ("decode/lm/dev", ENTITIES, "stage 5 (spner decode, spner pipeline)"),
     ],
 )
 def test_missing_file_of_a_folder_names_its_stage(tmp_path: Path, folder: str, name: str, stage: str) -> None:

@@ -29,7 +29,7 @@ def test_what_is_written_is_read_and_has_every_key(tmp_path: Path) -> None:
 
 
 def test_scores_and_comparisons_tell_what_they_were_made_with_alike() -> None:
-    common = get_type_hints(MadeWith).keys() | {"ref", "hyp"}
+    common = get_type_hints(MadeWith).keys() | {"ref", "hyp", "decoded"}
     assert get_type_hints(get_type_hints(Comparison)["made_with"]).keys() == common
 
 
