@@ -23,7 +23,11 @@ def test_the_pipeline_trains_its_recogniser_once_and_tags_what_it_heard(finished
     assert (exp / "decode/greedy/test/text").stat().st_size > 0
     assert json.loads((exp / "score/greedy/test_gold.json").read_text())["num_utts"] == 12
     results = (exp / "RESULTS.md").read_text()
-    assert "| system | pipeline |" in results and "| tagger | exp/tagger_mini_speech |" in results
+    assert "| system | pipeline |" in results and "| tagger | exp/tagger_words_mini |" in results
+    learnt = next(line for line in results.splitlines() if line.startswith("| tagger learnt from |"))
+    trained = next(line for line in results.splitlines() if line.startswith("| trained on |"))
+    assert learnt.startswith(trained.replace("trained on", "tagger learnt from").removesuffix(" |"))
+    assert "WARNING: no fair baseline" not in done.stderr
 
     before = read_tree(finished, "exp/mini_asr", "exp/mini_pipeline")
     again = run(finished, "--system", "asr", *GREEDY)  # the same recogniser: nothing is trained or decoded
@@ -35,7 +39,8 @@ def test_the_pipeline_trains_its_recogniser_once_and_tags_what_it_heard(finished
     assert read_tree(finished, "exp/mini_asr", "exp/mini_pipeline") == before
 
     cased = ("--system", "pipeline", "--speech_tagger", "exp/tagger_mini", "--tag", "mini_pipeline_cased", *GREEDY)
-    assert run(finished, *cased, "--stage", "5").returncode == 0
+    done = run(finished, *cased, "--stage", "5")
+    assert done.returncode == 0 and "WARNING: no fair baseline of an E2E system: tagger exp/tagger_mini" in done.stderr
     assert "| tagger | exp/tagger_mini |" in (finished / "exp/mini_pipeline_cased/RESULTS.md").read_text()
     assert not (finished / "exp/mini_pipeline_cased/train.json").exists()
 

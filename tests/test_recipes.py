@@ -201,17 +201,28 @@ def test_the_documents_show_the_commands_of_stage_5(rehearsal: Path) -> None:
 
 def test_the_pipeline_has_a_recogniser_and_a_tagger_of_its_own(rehearsal: Path) -> None:
     commands = rehearse(rehearsal, "--system", "pipeline", "--stage", "2", "--decode_config", "greedy")
-    tagger = ["--train", "downloads/mini_text.txt", "--out", "exp/tagger_mini_speech", "--epochs", "5"]
-    assert ["train-tagger", *tagger, "--match_speech", "--lang", "nl"] in commands
+    tagger = ["--data", "data/mini", "--out", "exp/tagger_words_mini", "--fraction", "100", "--from_scratch"]
+    assert ["train-tagger", *tagger] in commands
     assert ["decode", "--data", "data/mini", "--exp", "exp/mini_asr", "--sets", "dev test"] in commands
     pipeline = ["--asr", "exp/mini_asr", "--exp", "exp/mini_pipeline", "--sets", "dev test", "--search", "greedy"]
-    assert ["pipeline", *pipeline, "--lang", "nl", "--tagger", "exp/tagger_mini_speech"] in commands
+    assert ["pipeline", *pipeline, "--tagger", "exp/tagger_words_mini"] in commands
     calibrated = [words[4:] for words in commands if words[0] == "calibrate"]
     assert calibrated == [[f"exp/mini_{name}", "--search", "greedy"] for name in ("asr", "pipeline")]
     score = ["score-exp", "--data", "data/mini", "--exp", "exp/mini_pipeline", "--search", "greedy"]
     assert commands[-1] == [*score, "--sets", "dev test"]
     tokens = next(words for words in commands if words[0] == "tokens")
     assert tokens[tokens.index("--system") + 1] == "asr" and "dump/mini_asr" in tokens
+
+
+def test_a_pipelines_tagger_has_the_fraction_the_joined_folders_and_the_seed_of_an_e2e_system(rehearsal: Path) -> None:
+    options = ("--stage", "4", "--system", "pipeline", "--fraction", "20", "--join", "../cv_de", "--seed", "2")
+    options += ("--decode_config", "greedy")
+    commands = rehearse(rehearsal, *options, "--corpus", "/data/cv/nl", "--train_config", "train_mini.yaml")
+    tagger = ["--data", "data/cv_nl", "--out", "exp/tagger_words_cv_nl_20_s2_and_cv_de", "--fraction", "20"]
+    assert commands[0] == ["train-tagger", *tagger, "--join", "../cv_de", "--seed", "2"]
+    given = rehearse(rehearsal, *options, "--speech_tagger", "t")
+    assert "train-tagger" not in [words[0] for words in given]
+    assert next(words for words in given if words[0] == "pipeline")[-2:] == ["--tagger", "t"]
 
 
 def test_options_reach_the_commands_whole(rehearsal: Path) -> None:

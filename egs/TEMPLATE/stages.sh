@@ -69,15 +69,12 @@ step() {  # step N "title" command...: run the command if stage N is asked for; 
 step 1 "prepare data" spner data --corpus "${corpus_path}" --lang "${lang}" --out "${data}" \
     --max_broken "${max_broken}" --nj "${nj}" ${clips:+--clips "${clips}"}
 
-# Stage 2, annotate: cased sentences -> data/<corpus>/<set>/entities.jsonl; a mini corpus's taggers are trained first
+# Stage 2, annotate: cased sentences -> data/<corpus>/<set>/entities.jsonl; a mini corpus's tagger is trained first
 [ -n "${mini}" ] &&
     step 2 "generate gold text" spner mini-text --corpus "${corpus_path}" --out "${gold_text}" \
         --num_sentences "${mini_text}"
 [ -n "${new_tagger}" ] &&
     step 2 "train a small tagger" spner train-tagger --train "${gold_text}" --out "${new_tagger}" --epochs 5
-[ -n "${new_words_tagger}" ] &&
-    step 2 "train a tagger of recognised words" spner train-tagger --train "${gold_text}" --out "${new_words_tagger}" \
-        --epochs 5 --match_speech --lang "${lang}"
 step 2 "annotate entities" spner annotate ${text_tagger:+--tagger "${text_tagger}"} --lang "${lang}" --data "${data}"
 
 # Stage 3, tokens: texts and entities -> dump/<tag>/token_list and dump/<tag>/<set>/text
@@ -86,7 +83,10 @@ step 2 "annotate entities" spner annotate ${text_tagger:+--tagger "${text_tagger
         --token_type "${token_type}" ${vocab_size:+--vocab_size "${vocab_size}"} --fraction "${fraction}" \
         $(each --join ${join})
 
-# Stage 4, train: audio and dump -> exp/<tag>, an ESPnet experiment folder
+# Stage 4, train: audio and dump -> exp/<tag>, an ESPnet experiment folder; a pipeline's tagger on an E2E system's texts
+[ -n "${new_words_tagger}" ] &&
+    step 4 "train a tagger of recognised words" spner train-tagger --data "${data}" --out "${new_words_tagger}" \
+        --fraction "${fraction}" $(each --join ${join}) ${seed:+--seed "${seed}"} ${mini:+--from_scratch}
 [ -z "${model}" ] &&
     step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "${model_exp}" \
         $(each --config ${train_configs}) ${upstream:+--set "frontend_conf.upstream=${upstream}"} \
@@ -104,7 +104,7 @@ step 5 "decode" spner decode --data "${data}" --exp "${model_exp}" --sets "${set
 step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "${model_exp}" --search "${search}"
 if [ "${system}" = pipeline ]; then
     step 5 "tag what was decoded" spner pipeline --asr "${model_exp}" --exp "${exp}" --sets "${sets}" \
-        --search "${search}" --lang "${lang}" ${words_tagger:+--tagger "${words_tagger}"}
+        --search "${search}" --tagger "${words_tagger}"
     step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "${exp}" --search "${search}"
 fi
 

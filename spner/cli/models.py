@@ -4,19 +4,42 @@ from pathlib import Path
 
 import click
 
-from spner.cli.options import FILE, FOLDER, beam_options
+from spner.cli.options import FILE, FOLDER, beam_options, is_given
 from spner.core.errors import SpnerError
 from spner.core.paths import DEV, TEST
 
 
 @click.command("train-tagger")
-@click.option("--train", "train_files", required=True, multiple=True, type=FILE, help="CoNLL column file; repeatable.")
+@click.option("--train", "train_files", multiple=True, type=FILE, help="CoNLL column file to learn from; repeatable.")
+@click.option(
+    "--data",
+    type=FOLDER,
+    help="Data folder of stages 1 and 2 to learn from, in place of files: its transcripts with their pseudo-labels; "
+    "its dev set selects the best epoch.",
+)
+@click.option(
+    "--fraction",
+    type=click.FloatRange(0, 100, min_open=True),
+    default=100.0,
+    help="With --data: percent of its train set, the same utterances as in spner tokens.",
+)
+@click.option(
+    "--join",
+    "joined",
+    multiple=True,
+    type=FOLDER,
+    show_default="none",
+    help="With --data: data folder, or recipe folder, whose train set is added; repeatable.",
+)
 @click.option("--dev", type=FILE, help="CoNLL column file that selects the best epoch.")
 @click.option("--test", type=FILE, help="CoNLL column file to score at the end.")
 @click.option("--out", required=True, type=FOLDER, help="Tagger folder to make.")
 @click.option(
-    "--model", help="Model to fine-tune: folder or hub name. Without it a small model is trained from scratch."
+    "--model",
+    help="Model to fine-tune: folder or hub name. Default: the tagger that made the labels of --data; with --train a "
+    "small model is trained from scratch.",
 )
+@click.option("--from_scratch", is_flag=True, help="With --data: train a small model from scratch.")
 @click.option("--encoding", default="utf-8", help="Encoding of the files, such as latin-1.")
 @click.option(
     "--token_column", default=0, type=int, help="Column of the token, counted from 0; the tag is in the last column."
@@ -46,12 +69,18 @@ from spner.core.paths import DEV, TEST
     show_default=False,
 )
 @click.option("--seed", default=0, type=int, help="Random seed.")
+@click.pass_context
 def train_tagger_command(
+    context: click.Context,
     train_files: tuple[Path, ...],
+    data: Path | None,
+    fraction: float,
+    joined: tuple[Path, ...],
     dev: Path | None,
     test: Path | None,
     out: Path,
     model: str | None,
+    from_scratch: bool,
     encoding: str,
     token_column: int,
     match_speech: bool,
@@ -61,17 +90,24 @@ def train_tagger_command(
     learning_rate: float | None,
     seed: int,
 ) -> None:
-    """Train a text tagger (PER, ORG, LOC) on CoNLL column files, IOB1 or IOB2, and print seqeval's scores."""
+    """Train a text tagger (PER, ORG, LOC) and print seqeval's scores.
+
+    It learns from CoNLL column files (--train), IOB1 or IOB2, or from the pseudo-labelled utterances of a data folder
+    (--data).
+    """
+    from spner.tagger.labelled import choose_start, read_utterances, require_one_source
     from spner.tagger.score import format_scores
     from spner.tagger.speech_form import speech_language
     from spner.tagger.train import train_tagger
 
+    require_one_source({name for name in context.params if is_given(context, name)})
     scores = train_tagger(
         out,
         train=train_files,
         dev=dev,
         test=test,
-        model=model,
+        utterances=read_utterances(data, joined=joined, fraction=fraction) if data else None,
+        model=choose_start(data, model, from_scratch=from_scratch) if data else model,
         encoding=encoding,
         token_column=token_column,
         speech_lang=speech_language(match_speech=match_speech, lang=lang, noise=noise),

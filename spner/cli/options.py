@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
 import click
+from click.core import ParameterSource
 
 from spner.core.datatypes import LABELS
 from spner.text.tags import POLICIES
@@ -29,6 +30,11 @@ search_option = click.option(
     show_default="all there are",
     help="Name of one search: of its folder in the experiment's decode/, such as greedy or lm.",
 )
+
+
+def is_given(context: click.Context, name: str) -> bool:
+    """Whether an option stands on the command line."""
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def beam_options(command: Callable[..., None]) -> Callable[..., None]:

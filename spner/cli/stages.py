@@ -209,19 +209,20 @@ def decode_command(
 @click.command("pipeline")
 @click.option("--asr", required=True, type=FOLDER, help="Experiment folder whose decoded words are tagged.")
 @click.option("--exp", required=True, type=FOLDER, help="Experiment folder for the tagged hypotheses.")
-@click.option("--tagger", help="Transformers token classifier: folder or hub name; nl, de and en have a default.")
-@click.option("--lang", help="Language code; selects the default tagger.")
+@click.option(
+    "--tagger",
+    required=True,
+    help="Transformers token classifier of text in the form of transcripts: folder or hub name; spner train-tagger "
+    "--data trains one on the utterances of an E2E system.",
+)
 @click.option("--sets", default=f"{DEV} {TEST}", help="Decoded sets to tag.")
 @search_option
 @device_option
-def pipeline_command(
-    asr: Path, exp: Path, tagger: str | None, lang: str | None, sets: str, search: str | None, device: str
-) -> None:
+def pipeline_command(asr: Path, exp: Path, tagger: str, sets: str, search: str | None, device: str) -> None:
     """Stage 5 of the pipeline system: tag the words that a recogniser has decoded."""
     from spner.decode.pipeline import tag_sets
-    from spner.tagger.annotate import default_tagger
 
-    tag_sets(asr, exp, sets.split(), tagger=tagger or default_tagger(lang), search=search, device=device)
+    tag_sets(asr, exp, sets.split(), tagger=tagger, search=search, device=device)
     click.echo(f"{exp / 'decode'}: {sets}")
 
 

@@ -55,11 +55,12 @@ class Names:
         mini: ``yes`` where the corpus is a mini corpus, which stage 1 makes.
         corpus_path: what stage 1 reads: a corpus folder or a file.
         data: its data folder.
-        gold_text: generated text of a mini corpus, to train taggers on.
+        gold_text: generated text of a mini corpus, to train its tagger on.
         new_tagger: tagger of cased text that stage 2 trains.
-        new_words_tagger: tagger of recognised words that stage 2 trains.
+        new_words_tagger: tagger of recognised words that stage 4 trains, on the utterances that an E2E system of these
+            settings has.
         text_tagger: tagger that annotates in stage 2.
-        words_tagger: tagger of the pipeline.
+        words_tagger: tagger of the pipeline; empty for other systems.
         exp: experiment folder with the hypotheses and scores.
         model_exp: experiment folder of what is trained: the pipeline's recogniser has one of its own.
         model_system: system that is trained: ``asr`` for the pipeline.
@@ -124,8 +125,8 @@ def derive_names(settings: Settings) -> Names:
     tag = settings.tag or f"{corpus}_{settings.system}{variant}"
     model_tag = f"{corpus}_{ASR}{variant}" if pipeline else tag
     new_tagger = mini_tagger(corpus) if mini and not settings.tagger else ""
-    new_words_tagger = f"{mini_tagger(corpus)}_speech" if mini and pipeline and not settings.speech_tagger else ""
-    text_tagger = settings.tagger or new_tagger
+    own_words_tagger = pipeline and not settings.speech_tagger
+    new_words_tagger = f"exp/tagger_words_{corpus}{_name_trainset(settings)}" if own_words_tagger else ""
     config, model_exp = choose_search(settings.decode_config, settings.model), Path(f"exp/{model_tag}")
     return Names(
         mini="yes" if mini else "",
@@ -134,8 +135,8 @@ def derive_names(settings: Settings) -> Names:
         gold_text=f"downloads/{corpus}_text.txt" if mini else "",
         new_tagger=new_tagger,
         new_words_tagger=new_words_tagger,
-        text_tagger=text_tagger,
-        words_tagger=settings.speech_tagger or new_words_tagger or text_tagger,
+        text_tagger=settings.tagger or new_tagger,
+        words_tagger=settings.speech_tagger if pipeline and settings.speech_tagger else new_words_tagger,
         exp=f"exp/{tag}",
         model_exp=str(model_exp),
         model_system=ASR if pipeline else settings.system,
@@ -191,12 +192,18 @@ def _name_variant(settings: Settings) -> str:
     """Return what tells an experiment from the one with all of the corpus's training data."""
     if settings.model:
         return f"_by_{_name_experiment(settings.model)}"
+    upstream = f"_{Path(settings.upstream).stem}" if settings.upstream else ""
+    init = f"_from_{_name_experiment(settings.init)}" if settings.init else ""
+    return _name_trainset(settings, upstream) + init
+
+
+def _name_trainset(settings: Settings, upstream: str = "") -> str:
+    """Return what tells a training by its data and seed from the one on all of the corpus's data."""
     parts = [
         "" if settings.fraction == WHOLE else f"_{settings.fraction}",
-        f"_{Path(settings.upstream).stem}" if settings.upstream else "",
+        upstream,
         f"_s{settings.seed}" if settings.seed else "",
         *(f"_and_{Path(os.path.abspath(other)).name}" for other in settings.join.split()),
-        f"_from_{_name_experiment(settings.init)}" if settings.init else "",
     ]
     return "".join(parts)
 

@@ -20,6 +20,13 @@ def read_training(exp: Path) -> dict[str, Any]:
     return read_json(exp / paths.TRAINING)
 
 
+def find_model(exp: Path) -> Path:
+    """Return the experiment whose model decoded: ``exp`` itself, or the one that its ``system.json`` leads to."""
+    while (exp / paths.SYSTEM).exists():
+        exp = Path(read_json(exp / paths.SYSTEM)["model"])
+    return exp
+
+
 def read_config(exp: Path) -> dict[str, Any]:
     """Return the configuration that ESPnet wrote: what was asked for, and its defaults."""
     return yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))

@@ -16,8 +16,8 @@ from spner.core.errors import SpnerError
 from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, read_lines
 from spner.core.resume import once
 from spner.data.audio import SAMPLE_RATE_HZ
-from spner.data.datadir import read_entities, read_table, write_table
-from spner.data.trainset import choose_trainset, find_data, locate_audio, read_durations
+from spner.data.datadir import read_table, write_table
+from spner.data.trainset import choose_trainset, find_data, locate_audio, read_durations, read_labelled
 from spner.text.tags import entity_symbols, spans_to_text
 
 BLANK, UNKNOWN, SPACE, SOS_EOS = "<blank>", "<unk>", "<space>", "<sos/eos>"
@@ -203,17 +203,9 @@ def _write_dump(data: Path, out: Path, others: Sequence[Path], settings: Mapping
 
 def _read_texts(folder: Path, system: str) -> dict[str, str]:
     """Return each utterance's text to train on."""
-    text = read_table(folder / paths.TEXT)
     if system == ASR:
-        return text
-    transcripts = read_entities(folder / paths.ENTITIES)
-    for utt_id in text:
-        if utt_id not in transcripts or " ".join(transcripts[utt_id].words) != text[utt_id]:
-            raise SpnerError(
-                f'{folder / paths.ENTITIES}: words of utterance "{utt_id}" are not those of '
-                f"{folder / paths.TEXT}; rerun stage 2"
-            )
-    return {utt_id: spans_to_text(transcripts[utt_id]) for utt_id in text}
+        return read_table(folder / paths.TEXT)
+    return {utt_id: spans_to_text(transcript) for utt_id, transcript in read_labelled(folder).items()}
 
 
 def _train_pieces(texts: Iterable[str], model_file: Path, vocab_size: int, symbols: Sequence[str]) -> None:

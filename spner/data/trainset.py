@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from spner.core import paths
+from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
-from spner.data.datadir import read_table
+from spner.data.datadir import read_entities, read_table
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,22 @@ class TrainSet:
     homes: dict[str, Path]
     durations_s: dict[str, float]
     counts: list[dict[str, Any]]
+
+
+def read_labelled(folder: Path) -> dict[str, Transcript]:
+    """Return the words of a set's utterances with their pseudo-labels, in the order of its transcripts.
+
+    Raises:
+        SpnerError: stage 1 or 2 has not finished, or the labels are those of other words.
+    """
+    text, transcripts = read_table(folder / paths.TEXT), read_entities(folder / paths.ENTITIES)
+    for utt_id in text:
+        if utt_id not in transcripts or " ".join(transcripts[utt_id].words) != text[utt_id]:
+            raise SpnerError(
+                f'{folder / paths.ENTITIES}: words of utterance "{utt_id}" are not those of '
+                f"{folder / paths.TEXT}; rerun stage 2"
+            )
+    return {utt_id: transcripts[utt_id] for utt_id in text}
 
 
 def choose_trainset(whole: dict[Path, dict[str, str]], percent: float) -> TrainSet:

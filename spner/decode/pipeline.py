@@ -19,6 +19,7 @@ from spner.core.searches import find_searches
 from spner.data.datadir import read_timed_entities
 from spner.decode.hypotheses import Hypotheses, refuse_other_system, write_once
 from spner.tagger.model import BATCH_TOKENS, Tagger, fingerprint_model, load_tagger
+from spner.tagger.origin import tell_tagger
 from spner.text.tags import bio_to_spans, spans_to_text
 
 
@@ -27,7 +28,8 @@ def tag_sets(
 ) -> None:
     """Write ``exp/decode/<search>/<set>/{text,entities.jsonl}``: what ``asr`` decoded, with the tagger's entities.
 
-    A set whose hypotheses this tagger has tagged already is left as it is.
+    A set whose hypotheses this tagger has tagged already is left as it is. What the tagger has learnt from is logged,
+    with a warning where that is not what the recogniser has.
 
     Args:
         asr: experiment whose hypotheses are tagged; entities in them are not looked at.
@@ -42,6 +44,7 @@ def tag_sets(
     """
     system = {"model": str(asr), "tagger": tagger}
     refuse_other_system(exp, system)
+    tell_tagger(tagger, asr)
     searches, weights = find_searches(asr, search), fingerprint_model(tagger)
     load = functools.cache(lambda: load_tagger(tagger, device=device))
     with locked(exp / paths.DECODE):

@@ -10,7 +10,7 @@ from spner.core import paths
 from spner.core.errors import SpnerError
 from spner.core.files import read_json
 from spner.core.searches import find_searches
-from spner.core.training import chosen_checkpoint, read_config, read_training
+from spner.core.training import chosen_checkpoint, find_model, read_config, read_training
 from spner.data.trainset import format_counts
 from spner.report.curves import plot_curves
 from spner.report.markdown import Run, write_results
@@ -18,6 +18,7 @@ from spner.scoring.options import Options
 from spner.scoring.rules import Rules
 from spner.scoring.score import write_scores
 from spner.scoring.table import format_table
+from spner.tagger.origin import read_origin
 
 
 def plot_training(exp: Path) -> None:
@@ -72,7 +73,8 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str], search: st
 
 
 def _describe(report: dict[str, Any], exp: Path) -> Run:
-    model, facts = _find_model(exp)
+    model = find_model(exp)
+    facts = _tell_system(exp, model)
     training, config = read_training(model), read_config(model)
     if training.get("init"):
         facts["began with"] = training["init"]
@@ -97,11 +99,11 @@ def _describe(report: dict[str, Any], exp: Path) -> Run:
     )
 
 
-def _find_model(exp: Path) -> tuple[Path, dict[str, str]]:
-    """Return the folder of the training behind an experiment's hypotheses, and facts about a folder without one."""
-    model, facts = exp, dict[str, str]()
-    while (model / paths.SYSTEM).exists():
-        system = read_json(model / paths.SYSTEM)
-        model = Path(system["model"])
-        facts |= {"model": str(model)} | ({"tagger": system["tagger"]} if "tagger" in system else {})
-    return model, facts
+def _tell_system(exp: Path, model: Path) -> dict[str, str]:
+    """Return facts about a folder whose hypotheses come from another one's model: which, and a pipeline's tagger."""
+    if model == exp:
+        return {}
+    facts, system = {"model": str(model)}, read_json(exp / paths.SYSTEM)
+    if "tagger" in system:
+        facts |= {"tagger": system["tagger"], "tagger learnt from": read_origin(system["tagger"]).text}
+    return facts

@@ -1,4 +1,7 @@
-"""Training of a text tagger on CoNLL column files: a given checkpoint fine-tuned, or a small model from scratch.
+"""Training of a text tagger: a given checkpoint fine-tuned, or a small model from scratch.
+
+It learns from CoNLL column files, or from the pseudo-labelled utterances of data folders
+(:mod:`spner.tagger.labelled`).
 
 The result is an ordinary transformers folder with two more files: ``train.json`` (what it was trained on)
 and ``scores.json`` (seqeval, IOB2, strict).
@@ -17,6 +20,7 @@ from spner.core.errors import SpnerError
 from spner.core.files import atomic_path, fingerprint, read_json, remove, write_json
 from spner.core.resume import find_record
 from spner.tagger.conll import read_conll
+from spner.tagger.labelled import Labelled
 from spner.tagger.model import (
     BIO_TAGS,
     Encoder,
@@ -45,9 +49,10 @@ FINE_TUNING = TrainingOptions(3, 3e-5)
 def train_tagger(
     out: Path,
     *,
-    train: Sequence[Path],
+    train: Sequence[Path] = (),
     dev: Path | None = None,
     test: Path | None = None,
+    utterances: Labelled | None = None,
     model: str | None = None,
     encoding: str = "utf-8",
     token_column: int = 0,
@@ -66,6 +71,7 @@ def train_tagger(
         train: CoNLL column files.
         dev: the epoch with the best micro F1 on it is kept; without it, the last.
         test: scored at the end.
+        utterances: what is learnt from in place of files.
         model: hub name or local folder to fine-tune; None trains a small model from scratch.
         encoding: of all files.
         token_column: of all files; the tag is in the last column.
@@ -92,14 +98,18 @@ def train_tagger(
     record = {
         "model": model,
         "weights": fingerprint_model(model) if model else None,
-        "columns": {"encoding": encoding, "token_column": token_column},
+        "columns": None if utterances else {"encoding": encoding, "token_column": token_column},
+        "utterances": utterances and utterances.counts,
         "speech": {"lang": speech_lang, "noise": noise} if speech_lang else None,
         "recipe": asdict(options),
         "batch_tokens": batch_tokens,
         "seed": seed,
     }
-    files = {"train": list(train), "dev": [dev] if dev else [], "test": [test] if test else []}
-    sets = {name: _read(paths, encoding, token_column) for name, paths in files.items()}
+    if utterances:
+        files, sets = utterances.files, dict(utterances.sets)
+    else:
+        files = {"train": list(train), "dev": [dev] if dev else [], "test": [test] if test else []}
+        sets = {name: _read(paths, encoding, token_column) for name, paths in files.items()}
     record["files"] = {name: fingerprint(paths) for name, paths in files.items()}
     _refuse_other_folder(out)
     if find_record(out / TRAIN_RECORD, record, [out / name for name in FILES]):

@@ -12,7 +12,7 @@ from spner.core.errors import SpnerError
 from spner.core.recipe import Names, Settings, corpus_name, derive_names, read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
-TAGGER, SPEECH_TAGGER = "exp/tagger_mini", "exp/tagger_mini_speech"
+TAGGER, WORDS_TAGGER = "exp/tagger_mini", "exp/tagger_words_mini"
 DEFAULTS = replace(
     Settings(*[""] * len(fields(Settings))), corpus="mini", system="e2e", fraction="100", train_config="train_mini.yaml"
 )  # as settings.sh has them, but that no GPU is asked for
@@ -37,7 +37,7 @@ def test_the_names_of_the_default_recipe() -> None:
         "new_tagger": "exp/tagger_mini",
         "new_words_tagger": "",
         "text_tagger": "exp/tagger_mini",
-        "words_tagger": "exp/tagger_mini",
+        "words_tagger": "",
         "exp": "exp/mini_e2e",
         "model_exp": "exp/mini_e2e",
         "model_system": "e2e",
@@ -101,12 +101,12 @@ def test_experiments_that_differ_have_folders_of_their_own(settings: dict[str, s
 @pytest.mark.parametrize(
     ("settings", "new", "new_words", "text", "words"),
     [
-        ({"system": "pipeline"}, TAGGER, SPEECH_TAGGER, TAGGER, SPEECH_TAGGER),
+        ({"system": "pipeline"}, TAGGER, WORDS_TAGGER, TAGGER, WORDS_TAGGER),
         ({"system": "pipeline", "speech_tagger": "s"}, TAGGER, "", TAGGER, "s"),
-        ({"system": "pipeline", "tagger": "t"}, "", SPEECH_TAGGER, "t", SPEECH_TAGGER),
-        ({"tagger": "t"}, "", "", "t", "t"),
+        ({"system": "pipeline", "tagger": "t"}, "", WORDS_TAGGER, "t", WORDS_TAGGER),
+        ({"tagger": "t"}, "", "", "t", ""),
         ({"corpus": "/data/nl"}, "", "", "", ""),
-        ({"corpus": "/data/nl", "system": "pipeline", "tagger": "t"}, "", "", "t", "t"),
+        ({"corpus": "/data/nl", "system": "pipeline"}, "", "exp/tagger_words_data_nl", "", "exp/tagger_words_data_nl"),
         ({"corpus": "/data/nl", "system": "pipeline", "speech_tagger": "s"}, "", "", "", "s"),
     ],
 )
@@ -114,6 +114,12 @@ def test_taggers(settings: dict[str, str], new: str, new_words: str, text: str, 
     names = derive(**settings)
     found = (names.new_tagger, names.new_words_tagger, names.text_tagger, names.words_tagger)
     assert found == (new, new_words, text, words)
+
+
+def test_a_tagger_of_other_utterances_or_another_seed_has_a_folder_of_its_own() -> None:
+    settings = {"fraction": "20", "seed": "2", "join": "../cv_de", "init": "../cv_de/exp/mini_asr", "tag": "mine"}
+    assert derive(system="pipeline", **settings).words_tagger == "exp/tagger_words_mini_20_s2_and_cv_de"
+    assert derive(system="pipeline", model="exp/mini_asr").words_tagger == WORDS_TAGGER
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,7 @@ def test_confidences_are_calibrated_where_recogniser_search_and_tagger_are_devs(
 ) -> None:
     exp = tmp_path / "exp" / "mini_pipeline"
     tag_sets(asr, exp, ["dev", "test"], tagger="t")
+    caplog.clear()
     calibrate_sets(data, exp, "greedy")
     assert caplog.messages == []
     changes: list[dict[str, Any]] = [{"model": "n"}, {"search": {"beam_size": 10}}]
@@ -188,6 +189,7 @@ def test_results_tell_model_and_tagger(data: Path, asr: Path, tmp_path: Path) ->
         "system | pipeline",
         f"model | {german}",
         "tagger | t",
+        "tagger learnt from | not known: no train.json of spner train-tagger",
         "began with | ../cv_en/exp/mini_asr",
         "trained on | data/mini: 2 of 8 utterances, 0.50 of 2.00 h (25%)",
     ):
