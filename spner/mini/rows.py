@@ -22,6 +22,7 @@ DUPLICATE, SILENT, CORRUPT, EMPTY, FOREIGN = DEFECTS = (
     "foreign_script",
 )
 ROWS_PER_DUPLICATE = 200
+MIN_ROWS_TO_CORRUPT = 102  # stage 1 takes at most 1 % of broken clips; two rows are removed before it reads any
 MAX_VAIN_DRAWS = 200  # then the templates count as exhausted
 
 FOREIGN_NAMES = (
@@ -107,11 +108,12 @@ def _distinct(sentences: Iterator[Sentence], taken: set[str], lang: str) -> Iter
 
 
 def _plant(rows: list[Row], num_duplicates: int, rng: random.Random) -> list[Row]:
-    """Return the rows with a silent clip, a corrupt clip and an empty sentence among them, and the duplicates."""
+    """Return the rows with a silent clip, an empty sentence and, among many, a corrupt clip, and the duplicates."""
     silent, corrupt, empty, *repeated = rng.sample(range(len(rows)), 3 + num_duplicates)
     planted = list(rows)
     planted[silent] = Row(rows[silent].sentence, rows[silent].spoken, SILENT)
-    planted[corrupt] = Row(rows[corrupt].sentence, rows[corrupt].spoken, CORRUPT)
+    if len(rows) + num_duplicates + 1 >= MIN_ROWS_TO_CORRUPT:
+        planted[corrupt] = Row(rows[corrupt].sentence, rows[corrupt].spoken, CORRUPT)
     planted[empty] = Row(Sentence(""), rows[empty].spoken, EMPTY)
     for number, index in enumerate(repeated):
         again = rows[index].sentence

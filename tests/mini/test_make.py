@@ -14,8 +14,9 @@ from spner.cli import main
 from spner.core.errors import SpnerError
 from spner.core.files import read_json
 from spner.core.paths import SETS
-from spner.corpora.common_voice import read_tsv
+from spner.corpora.common_voice import read_sets
 from spner.corpora.corpus import CorpusSet
+from spner.corpora.prepare import prepare_data
 from spner.data.audio import read_clip
 from spner.data.datadir import read_entities, read_word_times
 from spner.mini import make as mini
@@ -26,7 +27,7 @@ from spner.mini.phrasebook import TEMPLATES, read_phrasebook
 from spner.mini.rows import DEFECTS, draw_rows
 from spner.text.textnorm import normalise
 
-TINY = {"lang": "nl", "num_train": 30, "num_dev": 5, "num_test": 8, "num_workers": 1}
+TINY = {"lang": "nl", "num_train": 102, "num_dev": 5, "num_test": 8, "num_workers": 1}
 
 ITALIAN = """\
 espeak: it
@@ -55,7 +56,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tables(corpus: Path) -> dict[str, CorpusSet]:
-    return {name: read_tsv(corpus, name) for name in (*SETS, "validated")}
+    return read_sets(corpus, (*SETS, "validated"))
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -65,7 +66,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 def _defects(corpus: Path) -> dict[str, str]:
     """Return the clip of each defect that concerns the sound."""
-    rows = draw_rows(read_phrasebook("nl"), {"train": 30, "dev": 5, "test": 8}, DEFAULT_POOLS, seed=1, unseen=0.15)
+    rows = draw_rows(read_phrasebook("nl"), {"train": 102, "dev": 5, "test": 8}, DEFAULT_POOLS, seed=1, unseen=0.15)
     return {row.defect: f"mini_nl_train_{index:06d}.mp3" for index, row in enumerate(rows["train"])}
 
 
@@ -83,7 +84,7 @@ def test_tables_have_common_voices_layout(corpus: Path) -> None:
         "locale",
         "segment",
     ]
-    assert len(lines) == 31
+    assert len(lines) == 103
     for line in lines[1:]:
         client_id, path, _, _, _, _, gender, _, locale, _ = line.split("\t")
         assert len(client_id) == 128 and set(client_id) <= set("0123456789abcdef")
@@ -93,7 +94,7 @@ def test_tables_have_common_voices_layout(corpus: Path) -> None:
 
 def test_the_reader_takes_every_row(tables: dict[str, CorpusSet]) -> None:
     sizes = {name: len(table.utterances) + len(table.empty) for name, table in tables.items()}
-    assert sizes == {"train": 30, "dev": 5, "test": 8, "validated": 43}
+    assert sizes == {"train": 102, "dev": 5, "test": 8, "validated": 115}
     assert not any(table.ragged_lines for table in tables.values())
     assert [len(tables[name].empty) for name in SETS] == [1, 0, 0]
 
@@ -108,6 +109,19 @@ def test_every_defect_is_planted_and_counted(corpus: Path) -> None:
     summary = read_json(corpus / "summary.json")
     assert summary["synthetic"] is True
     assert summary["planted"] == dict.fromkeys(DEFECTS, 1)
+
+
+@pytest.mark.parametrize("num_train", [10, 101])
+def test_a_small_corpus_holds_no_more_broken_clips_than_stage_1_takes(tmp_path: Path, num_train: int) -> None:
+    settings = {**TINY, "num_train": num_train, "num_dev": 1, "num_test": 1}
+    summary = make_mini_corpus(tmp_path / "corpus", **settings)
+    assert summary.planted == {**dict.fromkeys(DEFECTS, 1), "corrupt_clip": 0}
+    prepare_data(tmp_path / "corpus", tmp_path / "data", lang="nl", max_broken=0.01, num_workers=1)
+
+
+def test_the_smallest_corpus_with_a_corrupt_clip_holds_no_more_than_stage_1_takes(corpus: Path, tmp_path: Path) -> None:
+    report = prepare_data(corpus, tmp_path / "data", lang="nl", max_broken=0.01, num_workers=1)
+    assert report["sets"]["train"]["removed"]["broken_clip"]["utterances"] == 1
 
 
 def test_clips_are_mp3_at_common_voices_rates_and_one_is_corrupt_and_one_silent(corpus: Path) -> None:
@@ -132,7 +146,7 @@ def test_clips_are_mp3_at_common_voices_rates_and_one_is_corrupt_and_one_silent(
 def test_gold_entities_lie_on_the_normalised_words(corpus: Path, tables: dict[str, CorpusSet]) -> None:
     gold = read_entities(corpus / "gold_entities.jsonl")
     utterances = tables["validated"].utterances
-    assert len(gold) == 43
+    assert len(gold) == 115
     assert all(list(gold[u.utt_id].words) == normalise(u.sentence, "nl").split() for u in utterances)
     phrasebook = read_phrasebook("nl")
     for utterance in utterances:
@@ -258,7 +272,7 @@ def test_a_stopped_run_is_taken_up_again_with_the_same_bytes(
     (out / "clips" / ".tmp-mini_nl_train_000010.mp3").write_bytes(b"half a cl")
     monkeypatch.setattr(mini, "make_clip", lambda clip: spoken.append(clip) or make_clip(clip))
     make_mini_corpus(out, **TINY)
-    assert len(spoken) == 43
+    assert len(spoken) == 115
     assert _digests(out) == _digests(corpus)
 
 
@@ -283,7 +297,7 @@ def test_other_settings_replace_the_corpus(corpus: Path, tmp_path: Path, monkeyp
     monkeypatch.setattr(mini, "DEFAULT_SOUND", Sound(num_speakers=1, snr_db=(60, 60)))
     make_mini_corpus(out, **settings)
     assert len(list((out / "clips").iterdir())) == 13
-    speakers = {u.spk_id for name in SETS for u in read_tsv(out, name).utterances}
+    speakers = {u.spk_id for table in read_sets(out, SETS).values() for u in table.utterances}
     assert len(speakers) == 1
 
 
@@ -297,7 +311,7 @@ def test_shares_are_settings_only_where_there_are_some(corpus: Path, tmp_path: P
     pools = draw_pools(read_phrasebook("nl"), DEFAULT_POOLS, seed=1, unseen=0.15, shares=sharing["shares"])
     names = {normalise(name, "nl") for label in pools for name in pools[label].names}
     gold = read_entities(tmp_path / "corpus" / "gold_entities.jsonl")
-    test = {u.utt_id for u in read_tsv(tmp_path / "corpus", "test").utterances}
+    test = {u.utt_id for u in read_sets(tmp_path / "corpus", ["test"])["test"].utterances}
     assert {gold[utt_id].phrase(entity) for utt_id in test for entity in gold[utt_id].entities} <= names
 
 
@@ -360,7 +374,7 @@ def test_a_templates_file_is_all_that_a_further_language_needs(tmp_path: Path, m
     _take_templates(templates, monkeypatch)
     summary = make_mini_corpus(tmp_path / "corpus", lang="it", num_train=12, num_dev=2, num_test=4, num_workers=1)
     assert summary.sets["train"].rows == 12 and summary.sets["test"].duration_s > 4
-    names = {u.sentence for name in SETS for u in read_tsv(tmp_path / "corpus", name).utterances}
+    names = {u.sentence for table in read_sets(tmp_path / "corpus", SETS).values() for u in table.utterances}
     assert any("Norvegia" in n or "Colonia" in n or "Roma" in n or "Torino" in n or "Polonia" in n for n in names)
 
 
@@ -396,6 +410,6 @@ def test_what_faker_or_espeak_lacks_is_told_with_the_file_to_mend(
 
 def test_the_summary_in_words_says_that_the_speech_is_synthetic(corpus: Path) -> None:
     lines: Iterator[str] = iter(format_summary(make_mini_corpus(corpus, **TINY)).splitlines())
-    assert next(lines).startswith("train: 30 clips of synthetic speech, ")
+    assert next(lines).startswith("train: 102 clips of synthetic speech, ")
     assert "never occur in train" in next(lines)
     assert [*lines][-1] == "planted in train: " + ", ".join(f"1 {kind}" for kind in DEFECTS)

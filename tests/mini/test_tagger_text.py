@@ -8,7 +8,7 @@ from spner.core.datatypes import LABELS
 from spner.core.errors import SpnerError
 from spner.core.files import write_json
 from spner.mini import make as mini
-from spner.mini.make import make_mini_corpus
+from spner.mini.make import VERSION, make_mini_corpus
 from spner.mini.names import DEFAULT_POOLS, PoolSizes, draw_pools
 from spner.mini.phrasebook import read_phrasebook
 from spner.mini.rows import draw_rows
@@ -133,7 +133,10 @@ def test_a_corpus_of_another_version_has_no_text(tmp_path: Path, settings: objec
     write_json(tmp_path / "mini_corpus.json", settings)
     with pytest.raises(SpnerError) as error:
         write_tagger_text(tmp_path, tmp_path / "text", num_sentences=2)
-    assert str(error.value) == f"{tmp_path}/mini_corpus.json: is not of version 2; rerun stage 1 (spner mini-corpus)"
+    assert (
+        str(error.value)
+        == f"{tmp_path}/mini_corpus.json: is not of version {VERSION}; rerun stage 1 (spner mini-corpus)"
+    )
 
 
 def test_no_templates_no_text() -> None:
