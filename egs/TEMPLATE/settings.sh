@@ -4,6 +4,7 @@ stage=1               # first stage to run, 1 to 6
 stop_stage=6          # last stage to run
 lang=""               # language code: selects the normalisation, the mini corpus and the default tagger
 corpus=mini           # mini or mini_NAME: synthetic speech; one language's folder of a Common Voice release; a .json
+split_validated=      # random seed: make train, dev and test of validated.tsv, by speaker, where that is all there is
 clips=                # folder of the clips, if the corpus is a JSON file of the paper's authors
 mini_opts=            # more options of spner mini-corpus; another corpus needs another name, mini_NAME
 mini_text=4000        # sentences of generated gold text that the mini corpus's tagger is trained on

@@ -66,8 +66,8 @@ step() {  # step N "title" command...: run the command if stage N is asked for; 
 # Stage 1, data: a corpus -> data/<corpus>/<set>/{wav.scp,text,...} and the audio store
 [ -n "${mini}" ] &&
     step 1 "make the mini corpus" spner mini-corpus --lang "${lang}" --out "${corpus_path}" --nj "${nj}" ${mini_opts}
-step 1 "prepare data" spner data --corpus "${corpus_path}" --lang "${lang}" --out "${data}" \
-    --max_broken "${max_broken}" --nj "${nj}" ${clips:+--clips "${clips}"}
+step 1 "prepare data" spner data --corpus "${corpus_path}" --lang "${lang}" --out "${data}" --nj "${nj}" \
+    --max_broken "${max_broken}" ${clips:+--clips "${clips}"} ${split_validated:+--split_validated "${split_validated}"}
 
 # Stage 2, annotate: cased sentences -> data/<corpus>/<set>/entities.jsonl; a mini corpus's tagger is trained first
 [ -n "${mini}" ] &&

@@ -25,12 +25,34 @@ from spner.core.paths import DEV, TEST, search_dir
     type=click.FloatRange(0, 1),
     help="Largest share of a set's clips, 0 to 1, that may be missing or broken.",
 )
+@click.option(
+    "--split_validated",
+    type=int,
+    show_default="no",
+    help="Make train, dev and test of validated.tsv, by speaker; the value is the random seed.",
+)
 @click.option("--nj", default=2, type=click.IntRange(1), help="Number of processes that convert clips.")
-def data_command(corpus: Path, clips: Path | None, lang: str, out: Path, max_broken: float, nj: int) -> None:
+def data_command(
+    corpus: Path,
+    clips: Path | None,
+    lang: str,
+    out: Path,
+    max_broken: float,
+    split_validated: int | None,
+    nj: int,
+) -> None:
     """Stage 1: clean a corpus; write Kaldi data folders and 16 kHz audio."""
     from spner.corpora.prepare import format_report, prepare_data
 
-    report = prepare_data(corpus, out, lang=lang, max_broken=max_broken, num_workers=nj, clips=clips)
+    report = prepare_data(
+        corpus,
+        out,
+        lang=lang,
+        max_broken=max_broken,
+        num_workers=nj,
+        clips=clips,
+        split_validated=split_validated,
+    )
     click.echo(format_report(report))
 
 

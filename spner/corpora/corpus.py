@@ -24,6 +24,7 @@ class CorpusSet:
         transcripts: words and pseudo-labels by utterance id, if the corpus brings them. Such a set is
             already clean; in any other one, sentences are normalised and duplicates are removed.
         notes: counts of what had to be changed, by kind.
+        stated_s: seconds of a clip by utterance id, where the corpus says how long it is.
     """
 
     utterances: tuple[Utterance, ...]
@@ -31,6 +32,7 @@ class CorpusSet:
     ragged_lines: tuple[int, ...] = ()
     transcripts: Mapping[str, Transcript] | None = None
     notes: Mapping[str, int] = field(default_factory=dict)
+    stated_s: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,12 @@ class Reader(Protocol):
     def recognises(self, corpus: Path) -> bool:
         """Whether a path holds a corpus of this kind."""
 
-    def list_inputs(self, corpus: Path) -> list[Path]:
-        """Return the files that decide what a corpus holds, without its clips."""
+    def list_inputs(self, corpus: Path, *, split_validated: int | None) -> list[Path]:
+        """Return the files that decide what a corpus holds, without its clips.
+
+        Raises:
+            SpnerError: it has none, or ``split_validated`` is given and it has no set of that kind.
+        """
 
     def find_clips(self, corpus: Path) -> Path:
         """Return the corpus's own folder of clips.
@@ -69,8 +75,8 @@ class Reader(Protocol):
             SpnerError: it has none.
         """
 
-    def read(self, corpus: Path, *, lang: str) -> Corpus:
-        """Read a corpus of a language.
+    def read(self, corpus: Path, *, lang: str, split_validated: int | None) -> Corpus:
+        """Read a corpus of a language; with the seed ``split_validated``, sets made of its one set ``validated``.
 
         Raises:
             SpnerError: a file is missing or malformed; the message gives the line or the utterance.

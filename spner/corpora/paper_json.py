@@ -41,8 +41,14 @@ def recognises(corpus: Path) -> bool:
     return corpus.suffix == ".json" and corpus.is_file()
 
 
-def list_inputs(corpus: Path) -> list[Path]:
-    """Return the file."""
+def list_inputs(corpus: Path, *, split_validated: int | None) -> list[Path]:
+    """Return the file.
+
+    Raises:
+        SpnerError: ``split_validated`` is given.
+    """
+    if split_validated is not None:
+        raise SpnerError(f"--split_validated: {corpus} has sets of its own; leave the option out")
     return [corpus]
 
 
@@ -58,12 +64,13 @@ def find_clips(corpus: Path) -> Path:
     )
 
 
-def read(corpus: Path, *, lang: str) -> Corpus:
+def read(corpus: Path, *, lang: str, split_validated: int | None = None) -> Corpus:
     """Read a file; utterance ids are the clips' names, and every utterance counts as a speaker of its own.
 
     Args:
         corpus: the file.
         lang: language code; selects the normalisation.
+        split_validated: decides nothing here.
 
     Raises:
         SpnerError: the file is missing or not of this format; the message names the utterance.

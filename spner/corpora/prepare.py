@@ -5,8 +5,9 @@ scripts. A sentence of the test set is a duplicate in dev and train, one of dev 
 authors' own file is already clean: its sets stay as they are, except for clips that cannot be used.
 """
 
+import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, fingerprint, locked, read_json, remove
 from spner.core.parallel import map_processes
 from spner.core.resume import once
-from spner.corpora import common_voice, paper_json
-from spner.corpora.corpus import Corpus, CorpusSet, Reader
+from spner.corpora.corpus import Corpus, CorpusSet
+from spner.corpora.readers import choose_reader
 from spner.data.audio import StoredClip, clip_duration_s, store_clips
 from spner.data.datadir import (
     read_table,
@@ -29,9 +30,16 @@ from spner.data.datadir import (
 )
 from spner.text.textnorm import normalise
 
-# One module a kind of corpus; the first that recognises a path reads it.
-READERS: tuple[Reader, ...] = (paper_json, common_voice)
-RULES = ("ragged_row", "empty_sentence", "duplicate_sentence", "missing_clip", "broken_clip", "silent_clip")
+log = logging.getLogger(__name__)
+
+BROKEN = MISSING_CLIP, BROKEN_CLIP = ("missing_clip", "broken_clip")
+RULES = ("ragged_row", "empty_sentence", "duplicate_sentence", *BROKEN, "silent_clip", "short_clip")
+LEAST_SHARE = 0.8
+"""A clip that holds less of the seconds that its corpus states is truncated, and so broken. Programs that measure an
+MP3 file differ by some 0.05 s."""
+SHORTEST_CLIP_S = 0.2
+"""Shorter clips hold no word. A Conformer of 25 frames a second needs 0.085 s for its first frame and 0.125 s for the
+two that batch normalisation needs; without them its loss is not a number, and a training is lost."""
 
 
 @dataclass
@@ -61,12 +69,28 @@ class _Set:
     empty: list[Utterance] = field(default_factory=list)
 
     @property
+    def unusable(self) -> dict[str, Sized]:
+        """What was removed before any clip was looked at, by rule."""
+        return {
+            "ragged_row": self.corpus.ragged_lines,
+            "empty_sentence": self.empty,
+            "duplicate_sentence": self.duplicates,
+        }
+
+    @property
     def num_rows(self) -> int:
-        return sum(map(len, (self.utterances, self.duplicates, self.empty, self.corpus.ragged_lines)))
+        return len(self.utterances) + sum(map(len, self.unusable.values()))
 
 
 def prepare_data(
-    corpus: Path, out: Path, *, lang: str, max_broken: float, num_workers: int, clips: Path | None = None
+    corpus: Path,
+    out: Path,
+    *,
+    lang: str,
+    max_broken: float,
+    num_workers: int,
+    clips: Path | None = None,
+    split_validated: int | None = None,
 ) -> dict[str, Any]:
     """Prepare every set of a corpus and return the report, which is also in ``<out>/report.json``.
 
@@ -81,39 +105,34 @@ def prepare_data(
         max_broken: largest share of a set's clips, 0 to 1, that may be missing or broken.
         num_workers: processes that decode clips.
         clips: the folder of the clips; without it a release's own.
+        split_validated: seed with which train, dev and test are made of the release's validated clips.
 
     Raises:
-        SpnerError: unusable corpus, another corpus in ``out``, or too many broken clips.
+        SpnerError: unusable corpus, other sets in ``out``, too many broken clips, or nothing kept of a set.
     """
-    reader = _choose_reader(corpus)
-    inputs = reader.list_inputs(corpus)
+    reader = choose_reader(corpus)
+    inputs = reader.list_inputs(corpus, split_validated=split_validated)
     clips_from = _require_folder(clips) if clips else reader.find_clips(corpus)
     settings = {
         "corpus": str(corpus),
         "clips": str(clips_from),
         "lang": lang,
         "max_broken": max_broken,
+        "split_validated": split_validated,
+        "limits": {"least_share": LEAST_SHARE, "shortest_clip_s": SHORTEST_CLIP_S},
         "inputs": {path.name: fingerprint([path]) for path in inputs},
     }
     with locked(out):
-        _refuse_other_corpus(out, corpus)
+        _refuse_other_sets(out, settings)
         return once(
             out / paths.REPORT,
             {"settings": settings},
-            lambda: _write_data(reader.read(corpus, lang=lang), clips_from, out, lang, max_broken, num_workers),
+            lambda: _write_data(
+                reader.read(corpus, lang=lang, split_validated=split_validated), out, settings, num_workers
+            ),
             outputs=[out / paths.BROKEN_CLIPS],
             parts=_list_files(out),
         )
-
-
-def _choose_reader(corpus: Path) -> Reader:
-    for reader in READERS:
-        if reader.recognises(corpus):
-            return reader
-    raise SpnerError(
-        f"{corpus}: no such corpus (expected {' or '.join(reader.FORM for reader in READERS)}); paths are relative to "
-        "the recipe's folder"
-    )
 
 
 def _require_folder(clips: Path) -> Path:
@@ -122,12 +141,17 @@ def _require_folder(clips: Path) -> Path:
     return clips
 
 
-def _refuse_other_corpus(out: Path, corpus: Path) -> None:
-    if (out / paths.REPORT).exists():
-        found = read_json(out / paths.REPORT)["settings"]["corpus"]
-        if found != str(corpus):
+def _refuse_other_sets(out: Path, settings: Mapping[str, Any]) -> None:
+    """Refuse to replace the sets of another corpus, or sets to train on that were drawn with another seed."""
+    if not (out / paths.REPORT).exists():
+        return
+    report = read_json(out / paths.REPORT)
+    keys = {"corpus": "corpus", **({"split_validated": "--split_validated"} if paths.TRAIN in report["sets"] else {})}
+    for key, what in keys.items():
+        found = report["settings"].get(key)
+        if found != settings[key]:
             raise SpnerError(
-                f"{out}: holds corpus {found} (this one is {corpus}); give another --out, or remove the folder"
+                f"{out}: holds {what} {found} (this one is {settings[key]}); give another --out, or remove the folder"
             )
 
 
@@ -140,14 +164,17 @@ def _list_files(out: Path) -> Iterator[Path]:
         yield from {Path(location.rpartition(":")[0]) for location in locations}
 
 
-def _write_data(
-    corpus: Corpus, clips: Path, out: Path, lang: str, max_broken: float, num_workers: int
-) -> dict[str, Any]:
+def _write_data(corpus: Corpus, out: Path, settings: Mapping[str, Any], num_workers: int) -> dict[str, Any]:
     """Write every set of a corpus and the list of broken clips; return the report, without its settings."""
     broken: list[str] = []
-    report = {}
-    for one in _clean(corpus, lang):
-        kept, removed = _store_clips(one, clips, out / paths.AUDIO_STORE / one.name, broken, num_workers)
+    report: dict[str, dict[str, Any]] = {}
+    sets = _clean(corpus, settings["lang"])
+    for one in sets:  # all of them, before clips are read, which may take hours
+        if not one.utterances:
+            _refuse_nothing(settings["corpus"], one.name, {rule: len(rows) for rule, rows in one.unusable.items()})
+    for one in sets:
+        store = out / paths.AUDIO_STORE / one.name
+        kept, removed = _store_clips(one, Path(settings["clips"]), store, broken, num_workers)
         report[one.name] = {
             "rows": one.num_rows,
             "kept": {"utterances": len(kept), "hours": sum(clip.duration_s for _, clip in kept) / 3600},
@@ -158,7 +185,13 @@ def _write_data(
         }
     with atomic_text(out / paths.BROKEN_CLIPS) as file:
         file.writelines(broken)
-    _refuse_broken(report, max_broken, out / paths.BROKEN_CLIPS)
+    _refuse_broken(report, settings["max_broken"], out / paths.BROKEN_CLIPS)
+    for name, counts in report.items():
+        if not counts["kept"]["utterances"]:
+            num_removed = {rule: num["utterances"] for rule, num in counts["removed"].items()}
+            _refuse_nothing(settings["corpus"], name, num_removed)
+    if not report.keys() & set(paths.SETS):
+        log.info("%s: nothing to train on or to test; --split_validated 1 makes sets of %s", out, ", ".join(report))
     return {"synthetic": corpus.synthetic, "sets": report}
 
 
@@ -205,14 +238,22 @@ def _store_clips(one: _Set, clips: Path, store: Path, broken: list[str], num_wor
     )
     kept: Kept = []
     for utterance, clip in zip(utterances, stored, strict=True):
-        if not clip.error:
+        error = clip.error or _judge_length(clip.duration_s, one.corpus.stated_s.get(utterance.utt_id, 0.0))
+        if not error:
             kept.append((utterance, replace(clip, location=str(store / clip.location))))
             continue
-        rule = f"{clip.error.split(':')[0]}_clip"
+        rule = f"{error.split(':')[0]}_clip"
         removed.add(rule, clip.duration_s)
-        if rule != "silent_clip":
-            broken.append(f"{one.name}\t{utterance.utt_id}\t{clips / utterance.clip}\t{clip.error}\n")
+        if rule in BROKEN:
+            broken.append(f"{one.name}\t{utterance.utt_id}\t{clips / utterance.clip}\t{error}\n")
     return kept, removed
+
+
+def _judge_length(duration_s: float, stated_s: float) -> str:
+    """Return why a clip is too short, else an empty text; ``stated_s`` is 0 where its corpus does not say."""
+    if duration_s < LEAST_SHARE * stated_s:
+        return f"broken: {duration_s:.2f} s of the {stated_s:.2f} s that its corpus states"
+    return "short" if duration_s < SHORTEST_CLIP_S else ""
 
 
 def _write_folder(one: _Set, corpus: Corpus, kept: Kept, out: Path) -> list[str]:
@@ -248,13 +289,21 @@ def _write_folder(one: _Set, corpus: Corpus, kept: Kept, out: Path) -> list[str]
 
 def _refuse_broken(sets: dict[str, Any], max_broken: float, listed_in: Path) -> None:
     for name, counts in sets.items():
-        num_broken = sum(counts["removed"][rule]["utterances"] for rule in ("missing_clip", "broken_clip"))
+        num_broken = sum(counts["removed"][rule]["utterances"] for rule in BROKEN)
         num_clips = counts["kept"]["utterances"] + counts["removed"]["silent_clip"]["utterances"] + num_broken
         if num_broken > max_broken * num_clips:
             raise SpnerError(
                 f"{listed_in}: {num_broken} of {num_clips} clips of {name} are missing or broken (at most "
                 f"{max_broken:.1%} may be); mend the corpus or raise --max_broken"
             )
+
+
+def _refuse_nothing(corpus: str, set_name: str, num_removed: Mapping[str, int]) -> None:
+    removed = ", ".join(f"{num} {rule}" for rule, num in num_removed.items() if num) or "a table without rows"
+    raise SpnerError(
+        f"{corpus}: nothing is left of {set_name} (found {removed}; expected one utterance at least); mend the set, "
+        "leave it out, or make sets of validated.tsv (--split_validated)"
+    )
 
 
 def format_report(report: dict[str, Any]) -> str:

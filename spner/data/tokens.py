@@ -145,9 +145,7 @@ def make_tokens(
     if (token_type == BPE) != (vocab_size is not None):
         raise SpnerError("--vocab_size: is for --token_type bpe, which needs it; characters need no size")
     others = [find_data(path, like=data) for path in joined]
-    set_names = list(read_json(data / paths.REPORT)["sets"]) if (data / paths.REPORT).exists() else []
-    if paths.TRAIN not in set_names:
-        raise SpnerError(f"{data}: holds no finished train set; stage 1 makes it")
+    set_names = _list_sets(data)
     folders = [*(data / s for s in set_names), *(other / paths.TRAIN for other in others)]
     inputs = (paths.TEXT, paths.UTT2DUR, *([paths.ENTITIES] if system == E2E else []))
     settings = {
@@ -166,6 +164,19 @@ def make_tokens(
             lambda: {"train": _write_dump(data, out, others, settings)},
             outputs=_list_outputs(out, settings),
         )
+
+
+def _list_sets(data: Path) -> list[str]:
+    """Return the sets of a data folder, of which one is train."""
+    if not (data / paths.REPORT).exists():
+        raise SpnerError(f"{data}: holds no finished train set; stage 1 makes it")
+    set_names = list(read_json(data / paths.REPORT)["sets"])
+    if paths.TRAIN not in set_names:
+        raise SpnerError(
+            f"{data}: holds no train set (found {', '.join(set_names)}); give stage 1 a corpus with train.tsv, or "
+            "--split_validated 1, which makes sets of validated.tsv"
+        )
+    return set_names
 
 
 def _list_outputs(out: Path, settings: Mapping[str, Any]) -> list[Path]:

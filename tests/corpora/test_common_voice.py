@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from spner.core.errors import SpnerError
-from spner.corpora.common_voice import list_sets, make_spk_id, make_utt_id, read_tsv
+from spner.core.paths import SETS
+from spner.corpora.common_voice import list_sets, make_spk_id, make_utt_id, read, read_sets
 from spner.corpora.corpus import CorpusSet
 
 V6 = "client_id path sentence up_votes down_votes age gender accent locale segment"
@@ -39,6 +40,10 @@ def append(corpus: Path, text: str) -> None:
 
 def sentences(table: CorpusSet) -> list[str]:
     return [utterance.sentence for utterance in table.utterances]
+
+
+def read_tsv(corpus: Path, set_name: str) -> CorpusSet:
+    return read_sets(corpus, [set_name])[set_name]
 
 
 def message(corpus: Path) -> str:
@@ -96,6 +101,34 @@ def test_ragged_rows_are_counted_with_their_lines(tmp_path: Path) -> None:
     table = read_tsv(corpus, "train")
     assert sentences(table) == ["Een.", "Twee.", "Drie."]
     assert table.ragged_lines == (4, 5, 7)
+
+
+def test_empty_columns_at_the_end_may_be_trimmed_or_added(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path, [], columns=V12)
+    cells = [ANNA, "1.mp3", "Een.", "2", "0"]
+    append(corpus, "\t".join(cells) + "\n")
+    append(corpus, "\t".join([ANNA, "2.mp3", "Twee.", *[""] * 7, "", ""]) + "\n")
+    append(corpus, "\t".join([ANNA, "3.mp3", "Drie.", "2", "0", "", "", "", "nl", ""]) + "\n")
+    table = read_tsv(corpus, "train")
+    assert sentences(table) == ["Een.", "Twee.", "Drie."]
+    assert table.ragged_lines == () and table.notes == {"rows without their last columns, read": 1}
+
+
+def test_a_row_that_lost_a_tab_inside_is_not_read(tmp_path: Path) -> None:
+    """Its columns are shifted: the votes would be taken for the sentence."""
+    corpus = write_corpus(tmp_path, [(ANNA, "1.mp3", "Een."), (ANNA, "2.mp3", "Twee.")])
+    append(corpus, "\t".join([f"{ANNA} 3.mp3", "Drie.", "2", "0", "", "", "", "nl", ""]) + "\n")
+    table = read_tsv(corpus, "train")
+    assert sentences(table) == ["Een.", "Twee."] and table.ragged_lines == (4,)
+
+
+def test_table_most_of_whose_rows_are_ragged(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path, [(ANNA, "1.mp3", "Een.")])
+    append(corpus, f"{ANNA} 2.mp3 Twee.\n" * 2)
+    assert message(corpus) == (
+        f"{tmp_path}/train.tsv: 2 of 3 rows cannot be read (the first is line 3, with 1 of 10 columns; expected tabs "
+        "between them); restore the table"
+    )
 
 
 def test_empty_sentences_are_kept_apart(tmp_path: Path) -> None:
@@ -158,7 +191,10 @@ def test_invalid_utf8_names_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("client_id", "path", "spk_id", "utt_id"),
     [
-        ("0123456789abcdef0123", "x.mp3", "0123456789abcdef", "0123456789abcdef-x"),
+        ("0123456789abcdef" * 8, "x.mp3", "0123456789abcdef", "0123456789abcdef-x"),
+        ("0123456789abcdef" * 2, "x.mp3", "0123456789abcdef", "0123456789abcdef-x"),  # MD5
+        ("0123456789abcdef0123", "x.mp3", "0123456789abcdef0123", "0123456789abcdef0123-x"),
+        ("librivox_speaker_0001", "x.mp3", "librivox_speaker_0001", "librivox_speaker_0001-x"),
         ("anna", "clip.1.mp3", "anna", "anna-clip.1"),
         ("", "x.mp3", "unknown", "unknown-x"),
         ("anna b", "my clip.mp3", "anna_b", "anna_b-my_clip"),
@@ -167,8 +203,58 @@ def test_invalid_utf8_names_its_line(tmp_path: Path) -> None:
 )
 def test_ids_hold_no_white_space(client_id: str, path: str, spk_id: str, utt_id: str) -> None:
     assert make_spk_id(client_id) == spk_id
-    assert make_utt_id(client_id, path) == utt_id
+    assert make_utt_id(spk_id, path) == utt_id
     assert utt_id.split() == [utt_id]
+
+
+def test_speakers_whose_client_ids_begin_alike_stay_apart(tmp_path: Path) -> None:
+    write_corpus(tmp_path, [("librivox_speaker_0001", "1.mp3", "Een."), ("librivox_speaker_0002", "2.mp3", "Twee.")])
+    assert [u.spk_id for u in read_tsv(tmp_path, "train").utterances] == [
+        "librivox_speaker_0001",
+        "librivox_speaker_0002",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(f"{1:0128x}", f"{2:0128x}"), ("anna b", "anna_b"), ("", "unknown")],
+    ids=["padded numbers", "white space", "nobody"],
+)
+def test_speakers_who_would_be_called_the_same_stay_apart_in_every_set(tmp_path: Path, one: str, other: str) -> None:
+    write_corpus(tmp_path, [(one, "1.mp3", "Een."), (ANNA, "2.mp3", "Twee.")])
+    write_corpus(tmp_path, [(other, "1.mp3", "Drie."), (one, "3.mp3", "Vier.")], set_name="test")
+    sets = read(tmp_path, lang="nl").sets
+    first, anna = (u.spk_id for u in sets["train"].utterances)
+    second, again = (u.spk_id for u in sets["test"].utterances)
+    assert first == again != second and anna == "a" * 16
+    plain = make_spk_id(one)
+    assert {first[:-17], second[:-17]} == {plain} and first[-17] == "_"
+
+
+def test_clips_whose_names_differ_in_their_ending(tmp_path: Path) -> None:
+    write_corpus(tmp_path, [(ANNA, "1.mp3", "Een."), (ANNA, "1.wav", "Twee.")])
+    assert message(tmp_path) == (
+        f'{tmp_path}/train.tsv:3: clip "1.wav" is also in line 2 as "1.mp3" (expected one line per clip); '
+        "remove one of them"
+    )
+
+
+def test_durations_that_the_release_states(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path, [(ANNA, f"{n}.mp3", f"Zin {n}.") for n in range(4)])
+    rows = ["clip\tduration[ms]", "0.mp3\t1500", "other.mp3\t1", "1.mp3\t2500.5", "2.mp3\tunknown", "3.mp3"]
+    (corpus / "clip_durations.tsv").write_text("\n".join(rows) + "\n")
+    table = read_tsv(corpus, "train")
+    assert table.stated_s == {f"{'a' * 16}-0": 1.5, f"{'a' * 16}-1": 2.5005}
+    assert table.notes == {"clips that clip_durations.tsv does not list": 2}
+
+
+def test_durations_without_their_column(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path, [(ANNA, "1.mp3", "Een.")])
+    (corpus / "clip_durations.tsv").write_text("clip\tduration\n1.mp3\t1500\n")
+    assert message(corpus) == (
+        f'{tmp_path}/clip_durations.tsv:1: no column "duration[ms]" (found clip, duration); did you mean "duration"?; '
+        "expected the header of a Common Voice table: clip, duration[ms]"
+    )
 
 
 def test_sets_that_are_there(tmp_path: Path) -> None:
@@ -183,13 +269,53 @@ def test_validated_alone(tmp_path: Path) -> None:
     assert list_sets(tmp_path) == ["validated"]
 
 
-def test_folder_without_tables(tmp_path: Path) -> None:
+def no_tables(corpus: Path) -> str:
     with pytest.raises(SpnerError) as error:
-        list_sets(tmp_path)
+        list_sets(corpus)
+    return str(error.value).removeprefix(f"{corpus}: holds no train.tsv, dev.tsv, test.tsv or validated.tsv; ")
+
+
+def test_folder_without_tables(tmp_path: Path) -> None:
+    assert no_tables(tmp_path) == "give the folder of one language of an unpacked Common Voice release"
+
+
+def test_folder_above_the_languages(tmp_path: Path) -> None:
+    release = tmp_path / "cv-corpus-12.0"
+    (tmp_path / "notes").mkdir()
+    write_corpus(release / "nl", [])
+    assert no_tables(release) == f"give the folder of one language: {release}/nl"
+    for lang in ("fr", "de", "eo"):
+        write_corpus(release / lang, [], set_name="validated")
+    assert no_tables(tmp_path) == f"give the folder of one language: {release}/de or {release}/eo or {release}/fr, …"
+
+
+def test_folder_of_the_clips(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    write_corpus(tmp_path, [])
+    assert no_tables(tmp_path / "clips") == f"give the folder of one language: {tmp_path}"
+
+
+# Sets made of validated.tsv
+
+
+def test_split_of_a_release_without_validated(tmp_path: Path) -> None:
+    write_corpus(tmp_path, [(ANNA, "1.mp3", "Een.")])
+    with pytest.raises(SpnerError) as error:
+        list_sets(tmp_path, split_validated=1)
     assert str(error.value) == (
-        f"{tmp_path}: holds no train.tsv, dev.tsv, test.tsv or validated.tsv; "
-        "give the folder of one language of an unpacked Common Voice release"
+        f"--split_validated: {tmp_path} holds no validated.tsv (found train); leave the option out"
     )
+
+
+def test_split_passes_over_a_train_set_that_is_there(tmp_path: Path) -> None:
+    """Small languages have a header alone there."""
+    write_corpus(tmp_path, [])
+    rows = [(str(n % 12), f"{n}.mp3", f"Zin {n}.") for n in range(60)]
+    write_corpus(tmp_path, [*rows, ("12", "x.mp3", "")], set_name="validated")
+    sets = read(tmp_path, lang="nl", split_validated=1).sets
+    assert list(sets) == list(SETS)
+    assert {len(sets["dev"].utterances), len(sets["test"].utterances)} == {5}
+    assert len(sets["train"].utterances) == 50 and len(sets["train"].empty) == 1
 
 
 # Real releases

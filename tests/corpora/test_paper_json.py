@@ -306,7 +306,7 @@ def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory,
 
 
 def write_clip(path: Path, *, amplitude: float = 0.3) -> None:
-    soundfile.write(path, amplitude * np.sin(np.arange(800) / 10), 16_000, format="WAV")
+    soundfile.write(path, amplitude * np.sin(np.arange(4000) / 10), 16_000, format="WAV")
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import shutil
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +72,7 @@ def refusal(corpus: Path, out: Path, **options: Any) -> str:
 
 
 def good_rows(num_rows: int) -> list[Row]:
-    return [(f"spk{n % 3}", f"{n:03d}.wav", f"Zin nummer {n}.", 0.05) for n in range(num_rows)]
+    return [(f"spk{n % 3}", f"{n:03d}.wav", f"Zin nummer {n}.", 0.2) for n in range(num_rows)]
 
 
 @pytest.fixture
@@ -153,7 +155,7 @@ def test_tables_are_in_c_order(corpus: Path, tmp_path: Path) -> None:
 
 
 def test_utterances_of_a_speaker_are_in_c_order(tmp_path: Path) -> None:
-    rows: list[Row] = [("s", f"{name}.wav", f"Zin {n}.", 0.05) for n, name in enumerate("bBaéz")]
+    rows: list[Row] = [("s", f"{name}.wav", f"Zin {n}.", 0.2) for n, name in enumerate("bBaéz")]
     prepare(write_corpus(tmp_path / "corpus", {"train": rows}), tmp_path / "data")
     assert (tmp_path / "data" / "train" / "spk2utt").read_text() == "s s-B s-a s-b s-z s-é\n"
 
@@ -206,7 +208,7 @@ def test_summary_tells_synthetic_speech(corpus: Path, tmp_path: Path, synthetic:
 
 
 def test_language_decides_the_normalisation(tmp_path: Path) -> None:
-    corpus = write_corpus(tmp_path / "corpus", {"train": [("s", "a.wav", "Don't go.", 0.1)]})
+    corpus = write_corpus(tmp_path / "corpus", {"train": [("s", "a.wav", "Don't go.", 0.2)]})
     for lang, text in (("nl", "dont go"), ("en", "don't go")):
         prepare(corpus, tmp_path / lang, lang=lang)
         assert (tmp_path / lang / "train" / "text").read_text() == f"s-a {text}\n"
@@ -241,7 +243,7 @@ def test_more_broken_clips_than_allowed(tmp_path: Path) -> None:
 
 def test_share_of_broken_clips_is_of_each_set(tmp_path: Path) -> None:
     dev: list[Row] = [("s", "weg.wav", "Deze is weg.", None), *good_rows(9)]
-    train: list[Row] = [("t", f"t{n}.wav", f"Heel andere zin {n}.", 0.05) for n in range(20)]
+    train: list[Row] = [("t", f"t{n}.wav", f"Heel andere zin {n}.", 0.2) for n in range(20)]
     corpus = write_corpus(tmp_path / "corpus", {"train": train, "dev": dev})
     assert "1 of 10 clips of dev are missing or broken" in refusal(corpus, tmp_path / "data", max_broken=0.09)
     prepare(corpus, tmp_path / "data", max_broken=0.1)
@@ -252,9 +254,9 @@ def test_share_of_broken_clips_is_of_the_clips_that_were_read(tmp_path: Path) ->
     rows: list[Row] = [
         ("s", "weg.wav", "Deze is weg.", None),
         ("s", "stil.wav", "Deze is stil.", -0.5),
-        ("s", "leeg.wav", "?!", 0.1),
+        ("s", "leeg.wav", "?!", 0.2),
         *good_rows(2),
-        *(("s", f"nog{n}.wav", good_rows(1)[0][2], 0.1) for n in range(3)),
+        *(("s", f"nog{n}.wav", good_rows(1)[0][2], 0.2) for n in range(3)),
     ]
     corpus, out = write_corpus(tmp_path / "corpus", {"train": rows}), tmp_path / "data"
     assert "1 of 4 clips of train are missing or broken" in refusal(corpus, out, max_broken=0.24)
@@ -272,8 +274,102 @@ def test_mended_clips_are_taken_up(tmp_path: Path) -> None:
     rows: list[Row] = [("s", "weg.wav", "Deze is weg.", None), *good_rows(3)]
     corpus, out = write_corpus(tmp_path / "corpus", {"train": rows}), tmp_path / "data"
     refusal(corpus, out, max_broken=0.01)
-    soundfile.write(corpus / "clips" / "weg.wav", sound(0.1), RATE_HZ)
+    soundfile.write(corpus / "clips" / "weg.wav", sound(0.2), RATE_HZ)
     assert prepare(corpus, out, max_broken=0.01)["sets"]["train"]["kept"]["utterances"] == 4
+
+
+# Clips and sets that are too short
+
+
+def test_truncated_clips_are_broken_where_the_release_states_durations(tmp_path: Path) -> None:
+    rows: list[Row] = [("s", f"{n}.wav", f"Zin nummer {n}.", 0.5) for n in range(4)]
+    corpus, out = write_corpus(tmp_path / "corpus", {"train": rows}), tmp_path / "data"
+    assert removed(prepare(corpus, out), "train") == {}
+    (corpus / "clip_durations.tsv").write_text("clip\tduration[ms]\n0.wav\t500\n1.wav\t625\n2.wav\t630\n3.wav\t1250\n")
+    assert removed(prepare(corpus, out), "train") == {"broken_clip": (2, 1.0)}
+    assert [line.split("\t")[1:] for line in (out / "broken_clips.tsv").read_text().splitlines()] == [
+        ["s-2", f"{corpus}/clips/2.wav", "broken: 0.50 s of the 0.63 s that its corpus states"],
+        ["s-3", f"{corpus}/clips/3.wav", "broken: 0.50 s of the 1.25 s that its corpus states"],
+    ]
+    assert "2 of 4 clips of train are missing or broken" in refusal(corpus, out, max_broken=0.4)
+
+
+def test_clips_too_short_for_a_word_are_removed_and_are_not_broken(tmp_path: Path) -> None:
+    rows: list[Row] = [("s", f"{ms}.wav", f"Zin {ms}.", ms / 1000) for ms in (20, 30, 199, 200, 300)]
+    corpus, out = write_corpus(tmp_path / "corpus", {"train": rows}), tmp_path / "data"
+    report = prepare(corpus, out, max_broken=0)
+    assert removed(report, "train") == {"short_clip": (3, 0.249)}
+    assert report["settings"]["limits"] == {"least_share": 0.8, "shortest_clip_s": 0.2}
+    assert read_table(out / "train" / "text") == {"s-200": "zin 200", "s-300": "zin 300"}
+
+
+@pytest.mark.parametrize("name", paths.SETS)
+def test_set_without_rows_is_refused_before_a_clip_is_read(tmp_path: Path, name: str) -> None:
+    sets: dict[str, list[Row]] = {n: [("s", f"{n}.wav", f"Zin {n}.", 0.5)] for n in paths.SETS}
+    corpus, out = write_corpus(tmp_path / "corpus", {**sets, name: []}), tmp_path / "data"
+    assert refusal(corpus, out) == (
+        f"{corpus}: nothing is left of {name} (found a table without rows; expected one utterance at least); mend the "
+        "set, leave it out, or make sets of validated.tsv (--split_validated)"
+    )
+    assert not list(out.rglob("*.ark")) and not (out / "report.json").exists()
+
+
+def test_set_whose_sentences_are_all_in_test(tmp_path: Path) -> None:
+    rows: list[Row] = [("s", "a.wav", "Zin.", 0.5), ("s", "b.wav", "?", 0.5)]
+    corpus = write_corpus(tmp_path / "corpus", {"dev": rows, "test": [("t", "c.wav", "zin", 0.5)]})
+    assert f"{corpus}: nothing is left of dev (found 1 empty_sentence, 1 duplicate_sentence; expected" in refusal(
+        corpus, tmp_path / "data"
+    )
+
+
+def test_set_whose_clips_are_all_unusable(tmp_path: Path) -> None:
+    rows: list[Row] = [("s", "a.wav", "Zin.", -0.5), ("s", "b.wav", "Zin twee.", 0.1), ("s", "c.wav", "Drie.", None)]
+    corpus, out = write_corpus(tmp_path / "corpus", {"train": rows, "test": good_rows(1)}), tmp_path / "data"
+    assert "nothing is left of train (found 1 missing_clip, 1 silent_clip, 1 short_clip; expected" in refusal(
+        corpus, out
+    )
+    assert not (out / "report.json").exists()
+
+
+# Sets made of validated.tsv
+
+
+def validated(folder: Path, num_speakers: int = 20) -> Path:
+    """Write clips of which two speakers read the same sentence each."""
+    rows: list[Row] = [(f"s{n % num_speakers}", f"{n}.wav", f"Zin {n // 2}.", 0.2) for n in range(100)]
+    return write_corpus(folder, {"validated": rows})
+
+
+def test_sets_of_validated_share_no_speaker_and_no_sentence(tmp_path: Path) -> None:
+    out = tmp_path / "data"
+    report = prepare(validated(tmp_path / "corpus"), out, split_validated=1)
+    assert list(report["sets"]) == list(paths.SETS) and report["settings"]["split_validated"] == 1
+    assert sum(one["rows"] for one in report["sets"].values()) == 100
+    assert sum(one["kept"]["utterances"] for one in report["sets"].values()) == 50
+    speakers = [set(read_table(out / name / "utt2spk").values()) for name in paths.SETS]
+    texts = [set(read_table(out / name / "text").values()) for name in paths.SETS]
+    for sets in (speakers, texts):
+        assert all(sets) and len(set.union(*sets)) == sum(map(len, sets))
+
+
+def test_sets_to_train_on_are_not_replaced_by_another_draw(tmp_path: Path) -> None:
+    corpus, out = validated(tmp_path / "corpus"), tmp_path / "data"
+    assert list(prepare(corpus, out)["sets"]) == ["validated"]
+    prepare(corpus, out, split_validated=1)
+    before = files_of(out)
+    assert refusal(corpus, out, split_validated=2) == (
+        f"{out}: holds --split_validated 1 (this one is 2); give another --out, or remove the folder"
+    )
+    assert files_of(out) == before
+
+
+def test_validated_alone_says_how_to_train(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    prepare(validated(tmp_path / "corpus"), tmp_path / "data")
+    assert (
+        f"{tmp_path}/data: nothing to train on or to test; --split_validated 1 makes sets of validated"
+        in caplog.messages
+    )
 
 
 # Again, twice, on a full disk, killed
@@ -359,6 +455,20 @@ def test_missing_corpus_makes_no_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_archive_says_how_to_unpack_it(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "c d", {"train": good_rows(1)})
+    archive = tmp_path / "c d.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(corpus, "nl")
+    assert refusal(archive, tmp_path / "data").endswith(
+        f"*.tsv); unpack it (tar -xf '{archive}' -C {tmp_path}), then give the folder in it that holds train.tsv"
+    )
+    zipped = shutil.make_archive(str(tmp_path / "nl"), "zip", corpus)
+    assert f"; unpack it (unzip {zipped} -d {tmp_path}), then" in refusal(Path(zipped), tmp_path / "data")
+    assert refusal(corpus / "train.tsv", tmp_path / "data").endswith("*.tsv); give the corpus that it belongs to")
+    assert not (tmp_path / "data").exists()
+
+
 def _full_after(calls: int, real: Callable[..., Any]) -> Callable[..., Any]:
     def call(*arguments: Any, **options: Any) -> Any:
         nonlocal calls
@@ -409,7 +519,7 @@ def test_disk_that_fills_while_clips_are_stored(corpus: Path, tmp_path: Path, mo
 
 @pytest.mark.parametrize("num_workers", [1, 2])
 def test_killed_stage_is_finished_to_the_same_bytes(tmp_path: Path, num_workers: int) -> None:
-    sets = {"train": good_rows(200), "test": [("t", f"t{n}.wav", f"Proef {n}.", 0.05) for n in range(70)]}
+    sets = {"train": good_rows(200), "test": [("t", f"t{n}.wav", f"Proef {n}.", 0.2) for n in range(70)]}
     corpus, out = write_corpus(tmp_path / "corpus", sets), tmp_path / "data"
     prepare(corpus, out)
     whole = files_of(out)

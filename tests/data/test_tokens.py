@@ -308,7 +308,10 @@ def test_stage_1_has_not_finished(data: Path, tmp_path: Path) -> None:
 
 def test_corpus_without_train(tmp_path: Path) -> None:
     data = write_data(tmp_path / "data", {"test": TEST})
-    assert refusal(data, tmp_path / "dump") == f"{data}: holds no finished train set; stage 1 makes it"
+    assert refusal(data, tmp_path / "dump") == (
+        f"{data}: holds no train set (found test); give stage 1 a corpus with train.tsv, or --split_validated 1, which "
+        "makes sets of validated.tsv"
+    )
 
 
 @pytest.mark.parametrize("name", [paths.ENTITIES, paths.TEXT, paths.UTT2DUR])
