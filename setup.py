@@ -30,6 +30,7 @@ REQUIREMENTS = [
     "Babel==2.18.0",
     "espeakng-loader==0.2.4",
     "anyascii==0.3.3",
+    "regex==2026.11.19",  # Unicode's scripts and grapheme clusters
     "soundfile==0.14.0",
     "soxr==1.1.0",
     "kaldiio==2.18.*",

@@ -28,6 +28,8 @@ from spner.data.datadir import (
     write_table,
     write_word_times,
 )
+from spner.text.foreign import count_letters, report_foreign
+from spner.text.languages import require_language
 from spner.text.textnorm import normalise
 
 log = logging.getLogger(__name__)
@@ -108,8 +110,10 @@ def prepare_data(
         split_validated: seed with which train, dev and test are made of the release's validated clips.
 
     Raises:
-        SpnerError: unusable corpus, other sets in ``out``, too many broken clips, or nothing kept of a set.
+        SpnerError: unusable corpus, unknown language, sentences in another script, other sets in ``out``, too many
+            broken clips, or nothing kept of a set.
     """
+    require_language(lang)
     reader = choose_reader(corpus)
     inputs = reader.list_inputs(corpus, split_validated=split_validated)
     clips_from = _require_folder(clips) if clips else reader.find_clips(corpus)
@@ -166,6 +170,7 @@ def _list_files(out: Path) -> Iterator[Path]:
 
 def _write_data(corpus: Corpus, out: Path, settings: Mapping[str, Any], num_workers: int) -> dict[str, Any]:
     """Write every set of a corpus and the list of broken clips; return the report, without its settings."""
+    transliterated = _count_transliterated(corpus, settings["lang"], where=settings["corpus"])
     broken: list[str] = []
     report: dict[str, dict[str, Any]] = {}
     sets = _clean(corpus, settings["lang"])
@@ -181,6 +186,7 @@ def _write_data(corpus: Corpus, out: Path, settings: Mapping[str, Any], num_work
             "removed": removed.as_json(),
             "ragged_lines": list(one.corpus.ragged_lines),
             "notes": dict(one.corpus.notes),
+            "transliterated_letters": transliterated[one.name],
             "files": _write_folder(one, corpus, kept, out),
         }
     with atomic_text(out / paths.BROKEN_CLIPS) as file:
@@ -193,6 +199,21 @@ def _write_data(corpus: Corpus, out: Path, settings: Mapping[str, Any], num_work
     if not report.keys() & set(paths.SETS):
         log.info("%s: nothing to train on or to test; --split_validated 1 makes sets of %s", out, ", ".join(report))
     return {"synthetic": corpus.synthetic, "sets": report}
+
+
+def _count_transliterated(corpus: Corpus, lang: str, *, where: str) -> dict[str, int]:
+    """Return each set's number of letters of other scripts, with a warning that names the corpus.
+
+    Raises:
+        SpnerError: they are most of the corpus's letters.
+    """
+    num_letters, foreign = 0, Counter[str]()
+    nums = {}
+    for name, one in corpus.sets.items():
+        num, others = count_letters((utterance.sentence for utterance in one.utterances), lang)
+        num_letters, foreign, nums[name] = num_letters + num, foreign + others, others.total()
+    report_foreign(num_letters, foreign, lang, where=where)
+    return nums
 
 
 def _clean(corpus: Corpus, lang: str) -> list[_Set]:

@@ -10,7 +10,8 @@ from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
 from spner.scoring.errors import NO_LABEL
 from spner.scoring.transcripts import AnyTranscript, Phrases
-from spner.text.textnorm import normalise_transcript, normalise_word, require_language
+from spner.text.languages import require_language
+from spner.text.textnorm import normalise_transcript, normalise_word
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,15 @@
 
 A corpus with pseudo-labels of its own keeps them, unless a tagger is given.
 
-A sentence is split into words as in CoNLL files, and the tagger labels them. The characters of an entity, from its
-first word to its last, select the words of the normalised transcript. Labels other than ours (MISC) are dropped
-and counted.
+A sentence is split into words as in CoNLL files (:mod:`spner.text.split`), and the tagger labels them. The characters
+of an entity, from its first word to its last, select the words of the normalised transcript. Labels other than ours
+(MISC) are dropped and counted.
 """
 
 import functools
 import logging
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from spner.core.resume import once
 from spner.data import datadir
 from spner.tagger.model import BATCH_TOKENS, Tagger, fingerprint_model, load_tagger
 from spner.tagger.score import score
+from spner.text.languages import base_language, require_language
+from spner.text.split import split_words
 from spner.text.tags import bio_to_spans
 from spner.text.textnorm import project
 
@@ -31,12 +32,6 @@ DEFAULT_TAGGERS = {
     "de": "FacebookAI/xlm-roberta-large-finetuned-conll03-german",
     "en": "FacebookAI/xlm-roberta-large-finetuned-conll03-english",
 }
-# A run of characters that are not always a word of their own, or one that is.
-CHUNK = re.compile(r"""[^\s"“”„«»‹›()\[\]{}…/;!?–—]+|\S""")
-INITIALS = re.compile(r"(?:[^\W\d_]\.)+")
-# 's-Hertogenbosch, 't, '98: the apostrophe belongs to the word.
-ELISION = re.compile(r"['’](?:[A-Za-z]\b|\d\d)")
-ENGLISH_CLITIC = re.compile(r"['’](?:s|S|re|ve|ll|d|m)$")
 log = logging.getLogger(__name__)
 
 
@@ -48,32 +43,13 @@ def default_tagger(lang: str | None) -> str:
     """
     if lang is None:
         raise SpnerError("--tagger: is missing; give one, or --lang for its default")
-    if lang not in DEFAULT_TAGGERS:
+    tagger = DEFAULT_TAGGERS.get(base_language(lang))
+    if tagger is None:
         raise SpnerError(
             f'lang "{lang}" has no default tagger (only {", ".join(DEFAULT_TAGGERS)} have one); '
             "give --tagger, or train one with spner train-tagger"
         )
-    return DEFAULT_TAGGERS[lang]
-
-
-def split_words(sentence: str, lang: str) -> Iterator[tuple[int, int]]:
-    """Yield the character spans of a sentence's words, cut as in the CoNLL files that taggers are trained on.
-
-    Punctuation is a word of its own; hyphens and apostrophes inside a word, initials (``J.``) and decimals stay;
-    English splits ``Merkel 's``.
-    """
-    for chunk in CHUNK.finditer(sentence):
-        start, end = chunk.span()
-        while start < end and not sentence[start].isalnum() and not ELISION.match(sentence, start, end):
-            yield start, start + 1
-            start += 1
-        tail = end
-        while start < end and not sentence[end - 1].isalnum() and not INITIALS.fullmatch(sentence, start, end):
-            end -= 1
-        clitic = ENGLISH_CLITIC.search(sentence, start, end) if lang == "en" else None
-        middle = clitic.start() if clitic else end
-        yield from ((a, b) for a, b in ((start, middle), (middle, end)) if a < b)
-        yield from ((position, position + 1) for position in range(end, tail))
+    return tagger
 
 
 def tag_sentences(
@@ -120,8 +96,10 @@ def annotate_data_dir(
         set name -> pseudo-labels against ``gold_entities.jsonl`` (:func:`spner.tagger.score.score`), None without gold.
 
     Raises:
-        SpnerError: no set, a broken file, a tagger that cannot be used, or another writer in ``data``.
+        SpnerError: no set, a broken file, a tagger that cannot be used, an unknown language, or another writer in
+            ``data``.
     """
+    require_language(lang)
     folders = sorted(path.parent for path in data.glob(f"*/{paths.SENTENCES}"))
     if not folders:
         raise SpnerError(

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
+from spner.text.languages import base_language, require_language
 from spner.text.tags import bio_to_spans, spans_to_bio
-from spner.text.textnorm import project, require_language
+from spner.text.textnorm import project
 
 CLITIC = re.compile(r"(['’](s|S|re|ve|ll|d|m)|n['’]t)")
 """What CoNLL's English files cut off a word, and every language's files a name: ``Merkel`` ``'s``."""
@@ -57,7 +58,7 @@ def _normalise(sentence: Transcript, lang: str) -> Transcript:
     text = ""
     places: list[tuple[int, int]] = []
     for position, token in enumerate(sentence.words):
-        glued = position and CLITIC.fullmatch(token) and (lang.startswith("en") or position in ends)
+        glued = position and CLITIC.fullmatch(token) and (base_language(lang) == "en" or position in ends)
         text += "" if glued or not text else " "
         places.append((len(text), len(text) + len(token)))
         text += token

@@ -1,46 +1,42 @@
 """Cased, punctuated sentence -> the words a recogniser writes, each with its place in the sentence.
 
-The paper's cleaning: NFC, lower case, punctuation stripped (English keeps the apostrophe), letters of
-foreign scripts transliterated to Latin; letters of the language's own script are never touched, so
-ä ö ü ß ë ï é stay. An apostrophe that is not kept vanishes (``foto's`` -> ``fotos``); every other mark
-becomes a space (``Noord-Holland`` -> ``noord holland``).
+The paper's cleaning: NFC, lower case, punctuation stripped (English keeps the apostrophe), letters of foreign
+scripts transliterated to Latin; letters of the language's own script are never touched, so ä ö ü ß ë ï é stay. Signs
+inside a word follow the language's spelling (:mod:`spner.text.languages`): an apostrophe that is not kept vanishes
+(``foto's`` -> ``fotos``), and an elided word is a word of its own (``dell'ONU`` -> ``dell' onu``). Every other mark
+becomes a space (``Noord-Holland`` -> ``noord holland``); invisible characters vanish. Where words stand without spaces
+(Chinese, Japanese, Thai …), each character is a word: a grapheme cluster, so that vowel signs stay with their letter.
 """
 
 import functools
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 
+import regex
 from anyascii import anyascii
-from babel.core import get_global
 
 from spner.core.datatypes import Entity, Transcript
-from spner.core.errors import SpnerError
+from spner.text.languages import OKINA, SPACELESS, is_spaceless, own_scripts, spelling
 
-KEEPS_APOSTROPHE = frozenset({"en"})
-APOSTROPHES = frozenset("'’ʼ‘`´")
-# ISO 15924 script -> first words of its letters' Unicode names. Scripts not listed count as Latin.
-SCRIPT_NAMES = {
-    "Latn": ("LATIN",),
-    "Cyrl": ("CYRILLIC",),
-    "Grek": ("GREEK",),
-    "Arab": ("ARABIC",),
-    "Hebr": ("HEBREW",),
-    "Armn": ("ARMENIAN",),
-    "Geor": ("GEORGIAN",),
-    "Deva": ("DEVANAGARI",),
-    "Beng": ("BENGALI",),
-    "Taml": ("TAMIL",),
-    "Telu": ("TELUGU",),
-    "Thai": ("THAI",),
-    "Kore": ("HANGUL",),
-    "Ethi": ("ETHIOPIC",),
-    "Jpan": ("CJK", "HIRAGANA", "KATAKANA"),
-    "Hans": ("CJK",),
-    "Hant": ("CJK",),
-}
+APOSTROPHES = frozenset("'’ʼ‘`´ʻ＇՚")
+GERESH, GERSHAYIM = "׳", "״"
+GERESH_LETTERS = frozenset("גזצץתד")  # a geresh at the end of a word makes them another sound
+QUOTES = frozenset('"״“”„')
+MIDDLE_DOTS = frozenset("·•∙⋅‧")
+ZWNJ = "\u200c"
+SIGNS = APOSTROPHES | QUOTES | MIDDLE_DOTS | {GERESH, ZWNJ}
+"""What may stand inside a word without being a letter everywhere."""
+VOWELS = frozenset("aeiouyhœæ")
+# Format characters (soft hyphen, zero width space, joiners, marks of direction), variation selectors, fillers, and the
+# Arabic tatweel, which only stretches a word.
+INVISIBLE = regex.compile(r"[\p{Cf}\p{Default_Ignorable_Code_Point}\u0640]")
+# What stands without spaces: letters and punctuation of these scripts, not their digits.
+NO_SPACES = regex.compile(r"(?!\p{Nd})[" + "".join(rf"\p{{scx={script}}}" for script in sorted(SPACELESS)) + "]")
+# Compatibility forms that are the same letters: wide, narrow and raised ones, and Arabic letters by position.
+OTHER_FORMS = ("<wide>", "<narrow>", "<super>", "<initial>", "<medial>", "<final>", "<isolated>")
 
 
 @dataclass(frozen=True)
@@ -52,31 +48,28 @@ class Word:
     end: int
 
 
-def _language(lang: str) -> str:
-    """Return the language of a code with or without a country: ``en`` of ``en-US``."""
-    return lang.replace("_", "-").partition("-")[0].lower()
-
-
-def require_language(lang: str) -> None:
-    """Refuse an unknown language code.
-
-    Raises:
-        SpnerError: CLDR does not know it.
-    """
-    if _language(lang) not in get_global("likely_subtags"):
-        raise SpnerError(f'lang "{lang}" is unknown (expected a code such as nl, de or en)')
-
-
 @functools.cache
-def _own_script(lang: str) -> tuple[str, ...]:
-    """Return the first words of the Unicode names of the language's letters, from CLDR's likely subtags."""
-    likely = get_global("likely_subtags").get(_language(lang), "und_Latn_ZZ")
-    return SCRIPT_NAMES.get(likely.split("_")[1], ("LATIN",))
+def _own_letters(lang: str, of_marks: bool) -> "regex.Pattern[str]":
+    """Return what matches a letter, or a mark, of the language's scripts.
+
+    A letter that several scripts share (the Japanese ー) is each one's; a mark that they share is nobody's.
+    """
+    name = "sc" if of_marks else "scx"
+    return regex.compile("[" + "".join(rf"\p{{{name}={script}}}" for script in sorted(own_scripts(lang))) + "]")
 
 
+@functools.lru_cache(maxsize=65536)
 def _is_own(char: str, lang: str) -> bool:
     """Whether the character belongs to the language's script."""
-    return unicodedata.name(char, "").split(" ")[0].split("-")[0] in _own_script(lang)
+    pattern = _own_letters(lang, unicodedata.category(char).startswith("M"))
+    return pattern.match(char) is not None or char in spelling(lang).letters
+
+
+def is_foreign(char: str, lang: str) -> bool:
+    """Whether the character is a letter of a script that is not the language's, and so is transliterated."""
+    if unicodedata.category(char)[0] != "L" or char in APOSTROPHES or char in spelling(lang).variants:
+        return False
+    return not _is_own(char, lang) and not regex.match(r"[\p{sc=Zyyy}\p{sc=Zinh}\p{DI}]", char)
 
 
 def _latin(char: str) -> str:
@@ -84,14 +77,30 @@ def _latin(char: str) -> str:
     return "".join(c for c in anyascii(char).lower() if c.isalnum())
 
 
+def _lower(char: str, lang: str) -> str:
+    if char == "İ":
+        return "i"
+    return "ı" if char == "I" and spelling(lang).dotless else char.lower()
+
+
 @functools.lru_cache(maxsize=65536)
 def _normalise_char(char: str, lang: str) -> str:
     """Return what one character becomes: letters, digits or marks; a space where it separates."""
+    rules = spelling(lang)
+    if char in rules.letters:
+        return char
+    if char in rules.variants:
+        return rules.variants[char]
     kind = unicodedata.category(char)[0]
     if kind not in "LMN":
-        return " "
-    if kind == "N" or _is_own(char, lang) or unicodedata.name(char, "").startswith("COMBINING"):
+        return "" if char in rules.silent else " "
+    if kind == "N":
         return char.lower()
+    if _is_own(char, lang):
+        is_form = unicodedata.decomposition(char).startswith(OTHER_FORMS)
+        return unicodedata.normalize("NFKC", char).lower() if is_form else _lower(char, lang)
+    if kind == "M":  # of all scripts, or shared with one of the language's
+        return char if _own_letters(lang, of_marks=False).match(char) or regex.match(r"\p{scx=Zinh}", char) else ""
     return _latin(char)
 
 
@@ -100,34 +109,132 @@ def normalise_words(sentence: str, lang: str) -> list[Word]:
 
     The joined texts are a fixed point: normalising them again changes nothing.
     """
+    visible, places = _visible(sentence, lang)
     words: list[Word] = []
-    text, start, end = "", 0, 0
+    pieces: list[str] = []  # what the characters of the current word become
+    starts: list[int] = []  # their places in the sentence
+    end = 0
     foreign = False  # whether the last letter was transliterated: its accents go with it
-    for position, char in enumerate([*sentence, " "]):
+    for position, char in enumerate([*visible, " "]):
         kind = unicodedata.category(char)[0]
-        if char in APOSTROPHES:
-            piece = "'" if _keeps(sentence, position, lang) else ""
+        if char in SIGNS:
+            piece = _normalise_sign(visible, position, "".join(pieces), lang)
         elif kind == "M" and foreign and not _is_own(char, lang):
             piece = _latin(char)
         else:
             piece = _normalise_char(char, lang)
             foreign = foreign if kind == "M" else kind == "L" and not _is_own(char, lang)
         if piece != " ":
-            if not text:
-                start = position
-            text, end = text + piece, position + 1
-        elif text:
-            words.append(Word(unicodedata.normalize("NFC", text), start, end))
-            text = ""
-    return [word for word in words if any(c.isalnum() for c in word.text)]
+            end = places[position] + 1
+            if kept := piece.rstrip(" "):
+                pieces.append(kept)
+                starts.append(places[position])
+        if piece.endswith(" ") and pieces:
+            words += _cut(pieces, starts, end, lang)
+            pieces, starts = [], []
+    return [word for word in words if any(c.isalnum() or c in spelling(lang).letters for c in word.text)]
 
 
-def _keeps(sentence: str, position: int, lang: str) -> bool:
-    """Whether the apostrophe stays: the language keeps it and it stands between two letters or digits."""
-    if _language(lang) not in KEEPS_APOSTROPHE:
-        return False
-    beside = (sentence[position - 1 : position], sentence[position + 1 : position + 2])
-    return all(char and _normalise_char(char, lang).isalnum() for char in beside)
+def _visible(sentence: str, lang: str) -> tuple[str, Sequence[int]]:
+    """Return the sentence without invisible characters, and the place of each character that is left."""
+    if not INVISIBLE.search(sentence):
+        return sentence, range(len(sentence))
+    kept = ZWNJ if spelling(lang).joiner else ""
+    places = [place for place, char in enumerate(sentence) if char in kept or not INVISIBLE.match(char)]
+    return "".join(sentence[place] for place in places), places
+
+
+def _normalise_sign(sentence: str, position: int, word: str, lang: str) -> str:
+    """Return what a sign that may stand inside words becomes, with a space behind it where it ends an elided word.
+
+    Args:
+        sentence: without invisible characters.
+        position: the sign's.
+        word: what the current word has become so far.
+        lang: language code.
+    """
+    rules, sign = spelling(lang), sentence[position]
+    following = sentence[position + 1 : position + 2]
+    before, after = (bool(c) and _is_inside(c, lang) for c in (sentence[position - 1 : position], following))
+    if sign in QUOTES:
+        return GERSHAYIM if rules.geresh and before and after else " "
+    if sign in MIDDLE_DOTS:
+        return "·" if rules.middle_dot and before and after else " "
+    if sign == ZWNJ:
+        return ZWNJ if before and after else ""
+    if rules.geresh:
+        return GERESH if before and (after or word[-1:] in GERESH_LETTERS) else ""
+    if sign == GERESH:
+        return " "
+    if is_elided(word, following, lang):
+        return f"{rules.apostrophe} "
+    if not (before and after or rules.edges and (before or after)):
+        return ""
+    return OKINA if word[-1:] in rules.turned else rules.apostrophe
+
+
+def _is_inside(char: str, lang: str) -> bool:
+    """Whether a word goes on over the character."""
+    return char not in SIGNS and (_normalise_char(char, lang).isalnum() or unicodedata.category(char)[0] == "M")
+
+
+def is_elided(word: str, following: str, lang: str) -> bool:
+    """Whether a word before an apostrophe is an elided article or the like, and so a word of its own.
+
+    Args:
+        word: what stands before the apostrophe, in lower case.
+        following: the character behind the apostrophe; empty at the end.
+        lang: language code.
+    """
+    rules = spelling(lang)
+    if word not in rules.elided or word not in rules.before_vowel or not following or not _is_inside(following, lang):
+        return word in rules.elided
+    first = unicodedata.normalize("NFD", _normalise_char(following, lang))[0]
+    return first in VOWELS or first.isdigit()  # nobody knows how a number is read
+
+
+def _cut(pieces: Sequence[str], starts: Sequence[int], end: int, lang: str) -> Iterator[Word]:
+    """Yield the words of what stands between two spaces: one, or where words stand without spaces each character.
+
+    Letters of other scripts, and numbers, stay together.
+
+    Args:
+        pieces: what the characters become.
+        starts: their places in the sentence.
+        end: behind the last of them.
+        lang: language code.
+    """
+    text = "".join(pieces)
+    if not is_spaceless(lang):
+        yield Word(_finish(text, lang), starts[0], end)
+        return
+    place_of = [start for start, piece in zip(starts, pieces, strict=True) for _ in piece]
+    for first, last in cut_characters(text):
+        behind = end if last == len(text) else place_of[last - 1] + 1
+        yield Word(_finish(text[first:last], lang), place_of[first], behind)
+
+
+def cut_characters(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the spans of what is a word in text without spaces: a character, or a run of letters of other scripts.
+
+    A character is a grapheme cluster, with the Myanmar vowel signs that Unicode counts apart.
+    """
+    first = 0
+    for cluster in regex.finditer(r"\X\p{M}*", text):
+        if cluster.start() > first and (NO_SPACES.match(cluster[0]) or NO_SPACES.match(text[first])):
+            yield first, cluster.start()
+            first = cluster.start()
+    if text:
+        yield first, len(text)
+
+
+def _finish(word: str, lang: str) -> str:
+    """Return a word in NFC, with what its end or its signs ask for."""
+    rules = spelling(lang)
+    word = unicodedata.normalize("NFC", word)
+    if rules.final_sigma and len(word) > 1 and word.endswith("σ"):
+        word = f"{word[:-1]}ς"
+    return word.strip(f"·{ZWNJ}") if rules.middle_dot or rules.joiner else word
 
 
 @functools.lru_cache(maxsize=131072)

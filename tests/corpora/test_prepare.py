@@ -214,6 +214,28 @@ def test_language_decides_the_normalisation(tmp_path: Path) -> None:
         assert (tmp_path / lang / "train" / "text").read_text() == f"s-a {text}\n"
 
 
+def test_unknown_language_is_refused(corpus: Path, tmp_path: Path) -> None:
+    assert refusal(corpus, tmp_path / "out", lang="rus") == (
+        'lang "rus" is unknown (expected a code such as nl, de or en); did you mean "ru"?'
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_letters_of_other_scripts_are_counted_in_each_set(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = {"train": [("a", "1.wav", "Wij zien Москва", 1.0)], "test": [("a", "2.wav", "Wij zien Rome", 1.0)]}
+    report = prepare(write_corpus(tmp_path / "corpus", rows), tmp_path / "out")
+    assert {name: one["transliterated_letters"] for name, one in report["sets"].items()} == {"train": 6, "test": 0}
+    assert "corpus: 6 of 24 letters are not Latin" in caplog.text
+
+
+def test_sentences_in_another_script_are_refused(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus", {"train": [("a", "1.wav", "Москва красивый город", 1.0)]})
+    assert refusal(corpus, tmp_path / "out").startswith(
+        f"{corpus}: 100% of its letters are of other scripts, most of them Cyrillic (expected Latin, the script of "
+    )
+    assert list(prepare(corpus, tmp_path / "out", lang="nl-Cyrl")["sets"]) == ["train"]
+
+
 def test_report_as_a_table(corpus: Path, tmp_path: Path) -> None:
     lines = format_report(prepare(corpus, tmp_path / "data")).splitlines()
     assert [line.split()[0] for line in lines] == ["train", *RULES, "kept"]

@@ -11,7 +11,7 @@ from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.data.datadir import read_entities, write_entities, write_sentences
 from spner.tagger import annotate as room
-from spner.tagger.annotate import annotate_data_dir, default_tagger, split_words, tag_sentences
+from spner.tagger.annotate import annotate_data_dir, default_tagger, tag_sentences
 from spner.text.textnorm import normalise
 
 
@@ -25,27 +25,6 @@ class Lexicon:
     def predict(self, sentences: Sequence[Sequence[str]], *, batch_tokens: int) -> list[list[str]]:
         self.num_calls += 1
         return [[self.tags.get(word, "O") for word in words] for words in sentences]
-
-
-@pytest.mark.parametrize(
-    ("lang", "sentence", "words"),
-    [
-        ("nl", "Angela reist, zegt ze.", "Angela reist , zegt ze ."),
-        ("nl", "'s-Hertogenbosch en 't Hof in '98", "'s-Hertogenbosch en 't Hof in '98"),
-        ("nl", "(Noord-Holland) 3,5%!", "( Noord-Holland ) 3,5 % !"),
-        ("nl", "J. Jansen, U.S.A. en/of A2.", "J. Jansen , U.S.A. en / of A2 ."),
-        ("nl", "„Ja”, 'nee' - foto's", "„ Ja ” , ' nee ' - foto's"),
-        ("nl", "Merkel's", "Merkel's"),
-        ("en", "Merkel's isn't the Joneses'", "Merkel 's isn't the Joneses '"),
-        ("en", "'s", "'s"),
-        ("de", "Москва, 東京。", "Москва , 東京 。"),
-        ("nl", " \t ", ""),
-    ],
-)
-def test_split_words(lang: str, sentence: str, words: str) -> None:
-    spans = list(split_words(sentence, lang))
-    assert " ".join(sentence[start:end] for start, end in spans) == words
-    assert "".join(sentence[start:end] for start, end in spans) == "".join(sentence.split())
 
 
 @pytest.mark.parametrize(
@@ -65,6 +44,11 @@ def test_split_words(lang: str, sentence: str, words: str) -> None:
             {"Ajax": "I-ORG", "Parijs": "I-LOC"},
             [("ORG", "ajax"), ("LOC", "parijs")],
         ),
+        ("elided preposition", "it", "Il capo dell'ONU.", {"ONU": "B-ORG"}, [("ORG", "onu")]),
+        ("elided article", "fr", "Vers l’Allemagne", {"Allemagne": "B-LOC"}, [("LOC", "allemagne")]),
+        ("article of a name", "fr", "Chez L'Oréal", {"L'": "B-ORG", "Oréal": "I-ORG"}, [("ORG", "l' oréal")]),
+        ("of a country", "en-US", "Merkel's plan", {"Merkel": "B-PER"}, [("PER", "merkel's")]),
+        ("characters", "ja", "東京へ行く。", {"東": "B-LOC", "京": "I-LOC"}, [("LOC", "東 京")]),
         ("initials", "nl", "J. Jansen zei", {"J.": "B-PER", "Jansen": "I-PER"}, [("PER", "j jansen")]),
         ("other script", "nl", "In Москва is het", {"Москва": "B-LOC"}, [("LOC", "moskva")]),
         ("MISC", "nl", "De Nederlandse Jan", {"Nederlandse": "B-MISC", "Jan": "B-PER"}, [("PER", "jan")]),
@@ -183,8 +167,15 @@ def test_gold_on_other_words_is_refused(data: Path) -> None:
 
 def test_default_tagger() -> None:
     assert default_tagger("nl").endswith("conll02-dutch")
+    assert default_tagger("en-US") == default_tagger("EN") == default_tagger("en")
+    assert default_tagger("de_AT").endswith("conll03-german")
     with pytest.raises(SpnerError, match=r'lang "fy" has no default tagger \(only nl, de, en have one\)'):
         default_tagger("fy")
+
+
+def test_an_unknown_language_is_refused(data: Path) -> None:
+    with pytest.raises(SpnerError, match=r'lang "rus" is unknown .*; did you mean "ru"'):
+        annotate_data_dir(data, tagger="one", lang="rus")
 
 
 def test_stage_1_comes_first(tmp_path: Path) -> None:

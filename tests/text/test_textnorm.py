@@ -5,12 +5,39 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spner.core.datatypes import Entity, Transcript
-from spner.text.textnorm import APOSTROPHES, normalise, normalise_transcript, normalise_words, project
+from spner.text.textnorm import APOSTROPHES, is_foreign, normalise, normalise_transcript, normalise_words, project
 
-LANGS = st.sampled_from(["nl", "de", "en", "ru", "el", "zh", "fr", "ka"])
+LANGS = st.sampled_from(
+    [
+        "nl",
+        "de",
+        "en",
+        "ru",
+        "el",
+        "zh",
+        "fr",
+        "ka",
+        "it",
+        "ca",
+        "tr",
+        "uz",
+        "haw",
+        "he",
+        "fa",
+        "th",
+        "my",
+        "ja",
+        "nan-tw",
+        "hy",
+        "ar",
+    ]
+)
 # Letters of several scripts, combining marks, apostrophes, joiners, fillers and signs, densely mixed.
 SENTENCES = st.one_of(
-    st.text(alphabet="abÀßëïéĳIJİıΑθЖч北京ㅤªʰ²Ⅷ\u0301\u0308\u0307'’ʼ`-_. ,&5", max_size=20), st.text(max_size=20)
+    st.text(alphabet="abÀßëïéĳIJİıΑθЖч北京ㅤªʰ²Ⅷ\u0301\u0308\u0307'’ʼ`-_. ,&5", max_size=20),
+    st.text(alphabet="ldnqulhoge'’ʻ·\u0140\u200c\u200d\u00ad\u200b\"׳ אגΣσς ", max_size=20),
+    st.text(alphabet="กำไท ่မြန်ာヶー々aé1\u200cبیـُ Ա՛ ", max_size=20),
+    st.text(max_size=20),
 ).map(lambda text: unicodedata.normalize("NFC", text))
 
 
@@ -29,7 +56,57 @@ SENTENCES = st.one_of(
         ("nl", "\u0133s en \u0132sland", "\u0133s en \u0133sland"),
         ("nl", "cafe\u0301", "café"),
         ("nl", "q\u0308", "q\u0308"),
-        ("tr", "İstanbul", "i\u0307stanbul"),
+        ("tr", "İstanbul IĞDIR, Işık Iğdır’a", "istanbul ığdır ışık ığdıra"),
+        ("az", "İmişli rayonu, QIRMIZI", "imişli rayonu qırmızı"),
+        ("nl", "İstanbul en Iran", "istanbul en iran"),
+        ("fr", "L’Allemagne et l'ONU", "l' allemagne et l' onu"),
+        ("fr", "aujourd'hui, prud’homme, O'Brien, N'Djamena", "aujourd'hui prud'homme o'brien n'djamena"),
+        ("fr", "S'il dit qu'Anne n'a jusqu'à l'A380", "s' il dit qu' anne n' a jusqu' à l' a380"),
+        ("fr", "D'Artagnan, quelqu'un, va-t'en, 'libre'", "d' artagnan quelqu'un va t' en libre"),
+        ("it", "dell'ONU nell’UE un'altra C'è un po' d'acqua", "dell' onu nell' ue un' altra c' è un po' d' acqua"),
+        (
+            "ca",
+            "La col·lecció de Sant Cel·loni, l'Hospitalet, COĿLECCIÓ",
+            "la col·lecció de sant cel·loni l' hospitalet col·lecció",
+        ),
+        ("oc", "d'Auvèrnhe, in·humà, un · punt", "d' auvèrnhe in·humà un punt"),
+        ("nl", "d'Hont, 's nachts, 't, 'n, O'Brien, a·b", "dhont s nachts t n obrien a b"),
+        ("en", "d'Hont O'Brien", "d'hont o'brien"),
+        ("br", "c’hoar d'an", "cʼhoar dʼ an"),
+        ("uk", "м’ята, 'так'", "мʼята так"),
+        ("be", "сям'я", "сямʼя"),
+        ("gn", "mba'e ka’i", "mbaʼe kaʼi"),
+        ("haw", "ʻŌlelo Hawai‘i", "ʻōlelo hawaiʻi"),
+        ("uz", "O‘zbekiston tog' ma’no", "oʻzbekiston togʻ maʼno"),
+        ("he", 'צה"ל ג\'ורג\', "שלום"', "צה״ל ג׳ורג׳ שלום"),
+        ("hy-AM", "Ինչո՞ւ, այո՛։", "ինչու այո"),
+        ("rw", "n'Amerika y'u Rwanda", "n' amerika y' u rwanda"),
+        ("kab", "Agʷ d γef Σli", "agʷ d ɣef ɛli"),
+        ("ro", "Braşov și Constanţa", "brașov și constanța"),
+        ("fa", "می‌خواهم كتاب‌", "می‌خواهم کتاب"),
+        ("ar", "محمـــد\u200f", "محمد"),
+        (
+            "nl",
+            "Am\u00adster\u00addam, Neder\u200bland, Noord\u2060holland, \ufeffa\ufe0f",
+            "amsterdam nederland noordholland a",
+        ),
+        ("bn", "র\u200d্যাব ঢাকায়", "র্যাব ঢাকায়"),
+        ("hi", "नमस्\u200dते", "नमस्ते"),
+        ("te", "సాఫ్ట్\u200cవేర్", "సాఫ్ట్\u200cవేర్"),
+        ("ml", "കൊച്ചി ഒരു നഗരമാണ്.", "കൊച്ചി ഒരു നഗരമാണ്"),
+        ("dv", "މާލެ އަކީ", "މާލެ އަކީ"),
+        ("kn", "ಬೆಂಗಳೂರು ನಗರ.", "ಬೆಂಗಳೂರು ನಗರ"),
+        ("pa-IN", "ਅੰਮ੍ਰਿਤਸਰ ਸ਼ਹਿਰ.", "ਅੰਮ੍ਰਿਤਸਰ ਸ਼ਹਿਰ"),
+        ("gu", "અમદાવાદ શહેર.", "અમદાવાદ શહેર"),
+        ("nan-tw", "Tâi-pak ū saⁿ lâng. 台北", "tâi pak ū saⁿ lâng 台 北"),
+        ("zh-CN", "我在北京用 iPhone12，好。Путин", "我 在 北 京 用 iphone12 好 putin"),
+        ("ja", "東京へ行くラーメン、ｱﾊﾟｰﾄ", "東 京 へ 行 く ラ ー メ ン ア パ ー ト"),
+        ("th", "กรุงเทพฯ ๒๕ กำลัง", "ก รุ ง เ ท พ ฯ ๒๕ กำ ลั ง"),
+        ("lo", "ພາສາລາວ", "ພ າ ສ າ ລ າ ວ"),
+        ("km", "ខ្មែរ", "ខ្មែ រ"),
+        ("my", "မြန်မာ ၏", "မြ န် မာ ၏"),
+        ("ko", "서울에 가다", "서울에 가다"),
+        ("el", "ΣΩΚΡΆΤΗΣ", "σωκράτης"),
         ("nl", "Σωκράτης en Москва en 北京", "sokratis en moskva en beijing"),
         ("nl", "हिन्दी", "hindi"),
         ("nl", "й\u0301", "y"),
@@ -62,6 +139,8 @@ def test_words_know_where_they_came_from() -> None:
 @example("a'\u3164", "en")
 @example("e'\u0301", "nl")
 @example("ª\u0301", "ru")
+@example("l'\u0140 ", "ca")
+@example("ΟΔΟΣ'", "el")
 def test_normalise_is_idempotent(sentence: str, lang: str) -> None:
     once = normalise(sentence, lang)
     assert normalise(once, lang) == once
@@ -71,7 +150,8 @@ def test_normalise_is_idempotent(sentence: str, lang: str) -> None:
 def test_normalised_text_is_lower_case_nfc_without_marks_of_punctuation(sentence: str, lang: str) -> None:
     text = normalise(sentence, lang)
     assert text == unicodedata.normalize("NFC", text)
-    kinds = {unicodedata.category(c)[0] for c in text if c != " " and not (lang == "en" and c == "'")}
+    kinds = {unicodedata.category(c)[0] for c in text if c not in " '·׳״\u200c၏"}
+    assert "'" not in text or lang in ("en", "fr", "it", "ca")
     assert kinds <= {"L", "M", "N"}
     assert "  " not in text and text == text.strip()
 
@@ -128,6 +208,11 @@ def _marked(text: str) -> tuple[str, list[tuple[int, int, str]]]:
         ("nl", "op [LOC België]", [("LOC", "belgië")]),
         ("nl", "[PER Jan][PER  Piet]", [("PER", "jan"), ("PER", "piet")]),
         ("en", "[ORG 3M] and [ORG AT&T]", [("ORG", "3m"), ("ORG", "at t")]),
+        ("it", "Il capo dell'[ORG ONU] vive", [("ORG", "onu")]),
+        ("fr", "vers l’[LOC Allemagne] d'[PER Anna]", [("LOC", "allemagne"), ("PER", "anna")]),
+        ("fr", "chez [ORG L'Oréal]", [("ORG", "l' oréal")]),
+        ("ja", "[LOC 東京]へ", [("LOC", "東 京")]),
+        ("th", "ไป[LOC กำแพง]", [("LOC", "กำ แ พ ง")]),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -174,3 +259,22 @@ def test_apostrophes_cover_the_ones_people_type() -> None:
 @pytest.mark.parametrize("lang", ["en", "EN", "en-US", "en_GB"])
 def test_a_country_does_not_change_the_language(lang: str) -> None:
     assert normalise("Don't!", lang) == "don't"
+
+
+@pytest.mark.parametrize(
+    ("char", "lang", "foreign"),
+    [
+        ("é", "nl", False),
+        ("Ж", "nl", True),
+        ("é", "ru", True),
+        ("ー", "ja", False),
+        ("e", "ja", True),
+        ("ʼ", "nl", False),
+        ("5", "nl", False),
+        ("ш", "zh", True),
+        ("γ", "kab", False),
+        ("µ", "nl", False),
+    ],
+)
+def test_letters_of_other_scripts(char: str, lang: str, foreign: bool) -> None:
+    assert is_foreign(char, lang) is foreign
