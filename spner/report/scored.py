@@ -177,7 +177,8 @@ def _read_scored(file: Path, experiment: str, *, exp: Path | None = None) -> Sco
         json.dumps(scores, ensure_ascii=False).encode()  # a lone surrogate cannot be written
         if scores["gold"] not in (True, False, None):
             raise ValueError(f'gold is "{scores["gold"]}"')
-        made_with, stem = dict(scores["made_with"]), file.stem
+        made_with: dict[str, Any] = dict(scores["made_with"])
+        stem = file.stem
         set_name = stem.removesuffix("_gold") if scores["gold"] else stem
         hyp = decode_dir(exp, file.parent.name, set_name) if exp else Path(made_with.get("hyp", ""))
         decoded, older = made_with.pop("decoded", None), are_older(made_with, hyp)
