@@ -3,7 +3,8 @@
 A side is one of
 
 - a folder with ``text`` and ``entities.jsonl``: a data or a decode folder;
-- a Kaldi ``text`` file with entity symbols: ``u1 <PER> jan </NE> slaapt``;
+- a Kaldi ``text`` file with entity symbols: ``u1 <PER> jan </NE> slaapt``; ``</PER>`` closes as ``</NE>`` does;
+- sclite's ``.trn``, the same with the id at the end: ``<PER> jan </NE> slaapt (u1)``;
 - JSON lines, an utterance a line, with words and spans as in ``entities.jsonl``, or with phrases whose positions are
   not known: ``{"utt_id": "u1", "text": "jan slaapt", "entities": [{"label": "PER", "phrase": "jan"}]}``.
 """
@@ -34,9 +35,12 @@ from spner.scoring.rules import Rules
 from spner.scoring.transcripts import AnyTranscript, Phrases, mentions_of
 from spner.text.tags import CLOSE, entity_symbols, open_symbol, text_to_spans
 
-FORMS = "a folder with text and entities.jsonl, a Kaldi text with entity symbols, or JSON lines"
+FORMS = "a folder with text and entities.jsonl, a Kaldi text with entity symbols, JSON lines, or sclite's .trn"
 # No transcript holds one, so it is a symbol even where its label is not configured; but <UNK> is Kaldi's unknown word.
 ANY_OPEN = "<(?!UNK>)[A-Z][A-Z0-9_-]*>"
+ANY_CLOSE = "</[A-Z][A-Z0-9_-]*>"
+TRN = ".trn"
+TRN_ID = re.compile(r"^(?P<text>.*?)\((?P<utt_id>[^()\s]+)\)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +72,23 @@ def open_side(path: Path, rules: Rules, *, with_times: bool = False) -> tuple[Pa
         if path.is_dir():
             return path / TEXT, _read_folder(path, rules, with_times)
         if path.is_file():
-            return path, _read_json(path, with_times) if _starts_json(path) else _read_tagged(path, rules)
+            return path, _open_file(path, rules, with_times)
     except OSError as error:
         raise SpnerError(f"{path}: cannot be read ({error.strerror}; expected {FORMS})") from error
     raise SpnerError(f"{path}: no such file or folder (expected {FORMS})")
 
 
-def _starts_json(path: Path) -> bool:
+def _open_file(path: Path, rules: Rules, with_times: bool) -> Iterator[Read]:
     with open(path, "rb") as file:
-        return file.read(len(BOM_UTF8) + 1).removeprefix(BOM_UTF8)[:1] == b"{"
+        begin = file.read(1024).removeprefix(BOM_UTF8).lstrip()
+    if re.match(rb"\[\s*[{\]]", begin):
+        raise SpnerError(
+            f"{path}: holds a JSON array (expected JSON lines, an object of an utterance each); "
+            f"jq -c '.[]' {path} writes them"
+        )
+    if path.suffix == TRN:
+        return _read_trn(path, rules)
+    return _read_json(path, with_times) if begin.startswith(b"{") else _read_tagged(path, rules)
 
 
 def _read_folder(folder: Path, rules: Rules, with_times: bool) -> Iterator[Read]:
@@ -102,11 +114,32 @@ def _read_folder(folder: Path, rules: Rules, with_times: bool) -> Iterator[Read]
 
 
 def _read_tagged(path: Path, rules: Rules) -> Iterator[Read]:
+    ids_at_the_end: set[str] | None = set()
     for number, line in enumerate(read_lines(path), start=1):
         utt_id, text = split_row(line)
         if not utt_id:
             raise SpnerError(f"{path}:{number}: no utterance id (expected <utt_id> <tagged text>)")
+        if ids_at_the_end is not None:
+            found = TRN_ID.match(line)
+            ids_at_the_end = ids_at_the_end | {found["utt_id"]} if found else None
+            if found and ids_at_the_end and len(ids_at_the_end) < number:
+                ids_at_the_end = None  # the same remark after every sentence
         yield _read_text(utt_id, f"{path}:{number}", text, rules)
+    if ids_at_the_end:
+        raise SpnerError(
+            f"{path}: every line ends in an id in brackets, as in sclite's {TRN} (expected <utt_id> <tagged text>); "
+            f"give the file a name that ends in {TRN}"
+        )
+
+
+def _read_trn(path: Path, rules: Rules) -> Iterator[Read]:
+    for number, line in enumerate(read_lines(path), start=1):
+        where, found = f"{path}:{number}", TRN_ID.match(line)
+        if not found:
+            raise SpnerError(f"{where}: no id in brackets at the end (expected <tagged text> (<utt_id>))")
+        if "{" in found["text"]:
+            raise SpnerError(f"{where}: holds alternatives in braces (expected one transcript); choose one of them")
+        yield _read_text(found["utt_id"], where, found["text"], rules)
 
 
 def _read_text(utt_id: str, where: str, text: str, rules: Rules) -> Read:
@@ -115,16 +148,30 @@ def _read_text(utt_id: str, where: str, text: str, rules: Rules) -> Read:
     symbol = _symbols((*rules.labels, *rules.mapping, *rules.discard))
     # Symbols are split from the words first, so that no word index can drift.
     tokens = symbol.sub(r" \g<0> ", text).split()
-    label_of = {token: token[1:-1] for token in tokens if token != CLOSE and symbol.fullmatch(token)}
+    closes = {token for token in tokens if token.startswith("</") and symbol.fullmatch(token)}
+    label_of = {token: token[1:-1] for token in tokens if token not in closes and symbol.fullmatch(token)}
+    tokens, num_other = _unite_closes(tokens, closes, label_of)
     reading = text_to_spans(tokens, labels=list(label_of.values()), policy=rules.policy)
-    if not reading.illegal:
+    illegal = reading.illegal + Counter(other_close=num_other)
+    if not illegal:
         return Read(utt_id, where, reading.transcript)
-    return Read(utt_id, where, reading.transcript, _canonical_tokens(tokens, label_of, rules), reading.illegal)
+    return Read(utt_id, where, reading.transcript, _canonical_tokens(tokens, label_of, rules), illegal)
 
 
 @functools.cache
 def _symbols(labels: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join([*map(re.escape, entity_symbols(labels)), ANY_OPEN]))
+    closes = [f"</{label}>" for label in labels]
+    return re.compile("|".join([*map(re.escape, [*entity_symbols(labels), *closes]), ANY_OPEN, ANY_CLOSE]))
+
+
+def _unite_closes(tokens: list[str], closes: Collection[str], label_of: Mapping[str, str]) -> tuple[list[str], int]:
+    """Write every close as the shared one; also return how many close an entity of another label than theirs."""
+    united, num_other, opened = [], 0, ""
+    for token in tokens:
+        num_other += token in closes and token != CLOSE and opened not in ("", f"<{token[2:]}")
+        opened = token if token in label_of else "" if token in closes else opened
+        united.append(CLOSE if token in closes else token)
+    return united, num_other
 
 
 def _canonical_tokens(tokens: Iterable[str], label_of: Mapping[str, str], rules: Rules) -> list[str]:

@@ -74,12 +74,12 @@ def read_side(path: Path, rules: Rules, *, role: str, with_times: bool = False) 
         path: a folder or a file, in a form of :mod:`spner.scoring.forms`.
         rules: how to read it.
         role: ``ref`` or ``hyp``. A label that is not configured is refused in references; in hypotheses it
-            counts as an error, with a warning.
+            counts as an error, with a warning. Illegal symbols are refused in references, and counted in hypotheses.
         with_times: also keep what times belong to, and the times.
 
     Raises:
-        SpnerError: a file is missing, malformed or without any utterance, an utterance occurs twice, or a label is
-            not configured; the message gives file and line.
+        SpnerError: a file is missing, malformed or without any utterance, an utterance occurs twice, a label is not
+            configured, or a reference's symbols are illegal; the message gives file and line.
     """
     file, found = open_side(path, rules, with_times=with_times)
     side = Side(file, {}, {}, Counter())
@@ -91,6 +91,8 @@ def read_side(path: Path, rules: Rules, *, role: str, with_times: bool = False) 
         others = [label for label in _labels_of(read, side) if label not in rules.labels]
         if others and role == "ref":
             raise SpnerError(_unknown_labels(read.where, others[0], rules))
+        if read.illegal and role == "ref":
+            raise SpnerError(_illegal_reference(read.where, read.illegal))
         if others:
             unknown.update(others)
             first_unknown = first_unknown or read.where
@@ -131,6 +133,14 @@ def _unknown_labels(where: str, label: str, rules: Rules) -> str:
     return (
         f'{where}: label "{label}" is not configured (expected {", ".join(rules.labels)}); add it to --labels, '
         f"rename it with --map {label}=NEW or leave it out with --discard {label}"
+    )
+
+
+def _illegal_reference(where: str, illegal: Counter[str]) -> str:
+    found = ", ".join(f"{kind} {count}" for kind, count in sorted(illegal.items()))
+    return (
+        f"{where}: a reference with illegal entity symbols ({found}; expected <LABEL> words </NE>, none inside "
+        "another); mend the line"
     )
 
 

@@ -1,11 +1,12 @@
 """Every score of hypotheses against references, in the form of :class:`spner.scoring.schema.Scores`."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from spner.core.files import atomic_text, fingerprint, write_json
+from spner.core.files import atomic_text, write_json
 from spner.core.paths import ENTITIES, GOLD_ENTITIES, TEXT, WORD_TIMES, utterances_file
 from spner.core.searches import read_decoded
 from spner.scoring.corpus import count_sides, find_labels
@@ -62,7 +63,7 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
             **describe(options),
             "ref": str(ref),
             "hyp": str(hyp),
-            "hyp_fingerprint": fingerprint([_words_file(hyp)]),
+            "hyp_fingerprint": _fingerprint_hyps(hyp),
             "decoded": read_decoded(hyp),
         },
     }
@@ -72,11 +73,13 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
 def are_older(made_with: Mapping[str, Any], hyp: Path) -> bool:
     """Whether other hypotheses lie in a place now than those that were scored; times and confidences do not count."""
     known = made_with.get("hyp_fingerprint")
-    return known is not None and _words_file(hyp).exists() and fingerprint([_words_file(hyp)]) != known
+    return known is not None and (hyp / TEXT if hyp.is_dir() else hyp).is_file() and _fingerprint_hyps(hyp) != known
 
 
-def _words_file(hyp: Path) -> Path:
-    return hyp / TEXT if hyp.is_dir() else hyp
+def _fingerprint_hyps(hyp: Path) -> str:
+    """Return a digest of the words and entities, whatever the order of the lines."""
+    lines = (hyp / TEXT if hyp.is_dir() else hyp).read_bytes().splitlines()
+    return hashlib.sha256(b"\n".join(sorted(lines))).hexdigest()
 
 
 def write_scores(

@@ -89,10 +89,103 @@ def test_illegal_symbols_are_counted_and_kept_for_the_tagged_words(tmp_path: Pat
 def test_labels_are_renamed_then_left_out(tmp_path: Path) -> None:
     path = write_file(tmp_path / "x", "u <GPE> rome </NE> <DATE> nu </NE> <TIME> dan </NE> <GPE> <TIME> </NE>\n")
     rules = Rules(mapping={"GPE": "LOC", "TIME": "DATE"}, discard=frozenset(["DATE"]))
-    side = read_side(path, rules, role="ref")
+    side = read_side(path, rules, role="hyp")
     assert side.utterances["u"] == Transcript(("rome", "nu", "dan"), (Entity(0, 1, "LOC"),))
     assert side.tagged["u"] == ["<LOC>", "rome", "</NE>", "nu", "dan", "<LOC>"]
     assert Rules(labels=("LOC", "DATE"), discard=frozenset(["DATE"])).scored_labels == ("LOC",)
+
+
+def test_a_close_may_carry_its_label_and_be_glued_to_words(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "x", "u <PER>jan janssen</PER>zei ja in <place>rome</place>\n")
+    for role in ("ref", "hyp"):
+        side = read_side(path, Rules(labels=("PER", "place")), role=role)
+        assert side.utterances["u"] == Transcript(
+            ("jan", "janssen", "zei", "ja", "in", "rome"), (Entity(0, 2, "PER"), Entity(5, 6, "place"))
+        )
+        assert not side.illegal
+
+
+def test_a_close_of_another_label_closes_and_is_counted(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "x", "a <PER> jan </LOC> in </ORG>\nb <PER> jan <LOC> rome </LOC> </PER>\n")
+    side = read_side(path, Rules(), role="hyp")
+    assert side.illegal == {"other_close": 1, "stray_close": 2, "open_inside": 1}
+    assert side.utterances["a"].entities == (Entity(0, 1, "PER"),)
+    assert side.tagged["a"] == ["<PER>", "jan", "</NE>", "in", "</NE>"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("<PER> jan </LOC>", "other_close 1"),
+        ("<PER> jan", "unclosed 1"),
+        ("jan </NE>", "stray_close 1"),
+        ("<PER> jan <LOC> rome </NE>", "open_inside 1"),
+        ("jan <PER> </NE>", "empty 1"),
+    ],
+)
+def test_references_with_illegal_symbols_are_refused(tmp_path: Path, text: str, found: str) -> None:
+    path = write_file(tmp_path / "x", f"a ja\nb {text}\n")
+    with pytest.raises(SpnerError) as error:
+        read_side(path, Rules(), role="ref")
+    assert str(error.value) == (
+        f"{path}:2: a reference with illegal entity symbols ({found}; expected <LABEL> words </NE>, none inside "
+        "another); mend the line"
+    )
+    assert read_side(path, Rules(), role="hyp").illegal.total() == 1
+
+
+def test_sclites_trn_has_its_ids_at_the_end(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "x.trn", "<PER> jan </PER> slaapt (spk-u1)\n(spk-u2)\nuh (lacht) ja (u3)\n")
+    assert read_side(path, Rules(), role="ref").utterances == {
+        "spk-u1": Transcript(("jan", "slaapt"), (Entity(0, 1, "PER"),)),
+        "spk-u2": Transcript(()),
+        "u3": Transcript(("uh", "(lacht)", "ja")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.trn", "jan (u1)\njan\n", ":2: no id in brackets at the end (expected <tagged text> (<utt_id>))"),
+        (
+            "x.trn",
+            "jan {a / b} (u1)\n",
+            ":1: holds alternatives in braces (expected one transcript); choose one of them",
+        ),
+        (
+            "x.txt",
+            "jan slaapt (spk-u1)\npiet wandelt (spk-u2)\n",
+            ": every line ends in an id in brackets, as in sclite's .trn (expected <utt_id> <tagged text>); give the "
+            "file a name that ends in .trn",
+        ),
+    ],
+)
+def test_ids_at_the_end_are_read_or_refused(tmp_path: Path, name: str, content: str, message: str) -> None:
+    path = write_file(tmp_path / name, content)
+    with pytest.raises(SpnerError) as error:
+        read_side(path, Rules(), role="hyp")
+    assert str(error.value) == f"{path}{message}"
+
+
+def test_a_remark_after_every_sentence_is_no_id(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "x", "u1 jan (lacht)\nu2 piet (lacht)\n")
+    assert list(read_side(path, Rules(), role="ref").utterances) == ["u1", "u2"]
+
+
+@pytest.mark.parametrize("content", ['[{"utt_id": "u1", "text": "a", "entities": []}]', "[\n  {", " [ ]", "\ufeff[{"])
+def test_a_json_array_is_refused_by_name(tmp_path: Path, content: str) -> None:
+    path = write_file(tmp_path / "x.json", content)
+    with pytest.raises(SpnerError) as error:
+        read_side(path, Rules(), role="hyp")
+    assert str(error.value) == (
+        f"{path}: holds a JSON array (expected JSON lines, an object of an utterance each); jq -c '.[]' {path} writes "
+        "them"
+    )
+
+
+def test_an_id_may_begin_with_a_bracket(tmp_path: Path) -> None:
+    path = write_file(tmp_path / "x", "[u1] jan\n")
+    assert list(read_side(path, Rules(), role="ref").utterances) == ["[u1]"]
 
 
 def test_phrases_are_renamed_and_left_out(tmp_path: Path) -> None:
@@ -200,7 +293,7 @@ def test_byte_order_mark_hides_no_json(tmp_path: Path) -> None:
 def test_path_that_cannot_be_looked_at(tmp_path: Path) -> None:
     assert refusal(tmp_path / ("x" * 300)) == (
         f"/{'x' * 300}: cannot be read (File name too long; expected a folder with text and entities.jsonl, a Kaldi "
-        "text with entity symbols, or JSON lines)"
+        "text with entity symbols, JSON lines, or sclite's .trn)"
     )
 
 
@@ -260,7 +353,7 @@ def test_language_that_is_unknown(lang: str) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     assert refusal(tmp_path / "x") == (
         "/x: no such file or folder (expected a folder with text and entities.jsonl, a Kaldi text with entity symbols, "
-        "or JSON lines)"
+        "JSON lines, or sclite's .trn)"
     )
 
 
