@@ -1,9 +1,9 @@
 """The cells of the comparison, each one run of a recipe, from a preset and languages.
 
-The first language is the target, the others are sources. Every language has an E2E system, a pipeline, and the models
-of the others on its test set (zero-shot). The target alone has trainings on fractions of its data, from every source
-and from none, joint training, and two ablations: the first source's model with a new output layer and, on a mini
-corpus, whose recipe has two taggers, the pipeline with the one that knows cased text only.
+The first language is the target, the others are sources. Every language has an E2E system and a pipeline, with each
+upstream of the preset, and the models of the others on its test set (zero-shot). The target alone has trainings on
+fractions of its data, from every source and from none, joint training, and two ablations: the first source's model with
+a new output layer and, on a mini corpus, the pipeline with the tagger that made the labels, which knows cased text.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from spner.benchmark.preset import WHOLE, Preset
+from spner.benchmark.preset import WHOLE, Preset, name_upstream
 from spner.core import paths
 from spner.core.errors import SpnerError
 from spner.core.recipe import choose_search, config_files, corpus_name, is_mini, mini_tagger, name_recipe_search
@@ -39,12 +39,14 @@ class Group:
         system: one of ``SYSTEMS``.
         source: language that a transfer starts from or whose model decodes; of joint training all others; or empty.
         fraction: percent of the language's train set that is trained on; 0 for none.
+        upstream: pre-trained network, where it is not the preset's first one.
     """
 
     lang: str
     system: str
     source: str = ""
     fraction: int = WHOLE
+    upstream: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class _Planner:
         for lang in self.langs:
             yield self._data(lang)
         for lang in self.langs[::-1]:  # sources first: most of the others wait for them
-            yield from (self._whole(E2E, lang, seed) for seed in self._seeds(lang))
+            yield from (self._whole(Group(lang, E2E), seed) for seed in self._seeds(lang))
         yield from (self._joint(seed) for seed in side)
         for fraction in sorted(self.preset.epochs, reverse=True):
             for source in sources:
@@ -138,10 +140,14 @@ class _Planner:
             if fraction in ABLATED:
                 yield from (self._part(Group(target, NEW_OUTPUT, sources[0], fraction), seed) for seed in main)
         for lang in self.langs:
-            yield from (self._whole(PIPELINE, lang, seed) for seed in (main if lang == target else side))
+            yield from (self._whole(Group(lang, PIPELINE), seed) for seed in self._pipeline_seeds(lang))
             for other in self.langs:
                 seeds = self._seeds(other) if lang == target else side
                 yield from (self._zero_shot(lang, other, seed) for seed in seeds if other != lang)
+        for upstream in self.preset.upstreams[1:]:
+            for lang in self.langs:
+                for system, seeds in ((E2E, self._seeds(lang)), (PIPELINE, self._pipeline_seeds(lang))):
+                    yield from (self._whole(Group(lang, system, upstream=upstream), seed) for seed in seeds)
         if is_mini(self.preset.corpus):
             yield from (self._cased(target, seed) for seed in main)
 
@@ -149,15 +155,25 @@ class _Planner:
         """Return the seeds of a language's E2E system: those of the target and of the first source are compared."""
         return self.preset.seeds if lang in self.langs[:2] else self.preset.side_seeds
 
+    def _pipeline_seeds(self, lang: str) -> tuple[int, ...]:
+        return self.preset.seeds if lang == self.langs[0] else self.preset.side_seeds
+
     def _data(self, lang: str) -> Cell:
         mini = ("--mini_opts", self.preset.mini_opts) if self.preset.mini_opts else ()
-        options = ("--stage", "1", "--stop_stage", "2", "--system", PIPELINE, *self._recipe_options(lang), *mini)
+        options = ("--stage", "1", "--stop_stage", "2", *self._recipe_options(lang), *mini)
         return Cell(f"{lang}_data", Group(lang, DATA), 0, self.egs / f"cv_{lang}", "", options, (), (), 0.0)
 
-    def _whole(self, system: str, lang: str, seed: int) -> Cell:
-        tagger = self.preset.speech_taggers.get(lang) if system == PIPELINE else None
-        options = ("--system", system, *self._training(WHOLE), *(("--speech_tagger", tagger) if tagger else ()))
-        return self._cell(Group(lang, system), system, seed, options, (), 1.0)
+    def _whole(self, group: Group, seed: int) -> Cell:
+        """Return a system that is trained on all data of one language."""
+        lang, is_pipeline = group.lang, group.system == PIPELINE
+        tagger = self.preset.speech_taggers.get(lang) if is_pipeline else None
+        options = ("--system", group.system, *self._training(WHOLE, group.upstream))
+        options += ("--speech_tagger", tagger) if tagger else ()
+        if not group.upstream:
+            return self._cell(group, group.system, seed, options, (), 1.0)
+        # Both pipelines of a seed have one tagger; it is trained once.
+        needs = (f"{lang}_{PIPELINE}_s{seed}",) if is_pipeline else ()
+        return self._cell(group, f"{group.system}_{name_upstream(group.upstream)}", seed, options, needs, 1.0)
 
     def _cased(self, lang: str, seed: int) -> Cell:
         options = ("--system", PIPELINE, "--speech_tagger", mini_tagger(self._corpus(lang)))
@@ -213,9 +229,10 @@ class _Planner:
     def _recipe_options(self, lang: str) -> tuple[str, ...]:
         return ("--corpus", self._corpus(lang), *self.preset.recipe_opts.split())
 
-    def _training(self, fraction: int) -> tuple[str, ...]:
+    def _training(self, fraction: int, upstream: str = "") -> tuple[str, ...]:
         settings = f"max_epoch={self.preset.epochs[fraction]} {self.preset.train_opts}".strip()
-        return ("--train_config", self.preset.train_config, "--train_opts", settings)
+        options = ("--train_config", self.preset.train_config, "--train_opts", settings)
+        return (*options, *("--upstream", upstream or self.preset.upstreams[0])) if self.preset.upstreams else options
 
     def _corpus(self, lang: str) -> str:
         corpus = self.preset.corpus

@@ -8,7 +8,10 @@ train_config: train_mini.yaml
 train_opts: keep_nbest_models=3
 epochs: [[10, 40], [100, 11]]
                             percent of the target's train set, 100 among them, each with its epochs
-speech_taggers: {}          by language: the pipeline's tagger; else the recipe's
+upstreams: []               pre-trained networks as run.sh --upstream takes them, paths absolute: the first is every
+                            training's, each other one adds its E2E systems and pipelines; none: the configuration's
+speech_taggers: {}          by language: another tagger for the pipeline than the recipe trains, which learns from the
+                            E2E system's utterances
 seeds: [1, 2, 3]            of the target's systems and of the first source's E2E system, which transfer starts from
 side_seeds: [1]             those of everything else: other languages and sources, joint training
 jobs: 2                     cells at the same time
@@ -18,6 +21,7 @@ seconds: {data: 90, start: 38, whole: 150}
                             took where it was measured; null: not known
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -42,6 +46,7 @@ class Preset:
     train_config: str
     train_opts: str
     epochs: dict[int, int]
+    upstreams: tuple[str, ...]
     speech_taggers: dict[str, str]
     seeds: tuple[int, ...]
     side_seeds: tuple[int, ...]
@@ -57,6 +62,7 @@ TYPES: dict[str, Any] = {
     "train_config": str,
     "train_opts": str,
     "epochs": list,
+    "upstreams": list,
     "speech_taggers": dict,
     "seeds": list,
     "side_seeds": list,
@@ -91,8 +97,13 @@ def read_preset(path: Path, settings: Sequence[str] = ()) -> Preset:
         raise SpnerError(
             f"{path}: {'; '.join(mistakes)} (expected the keys and values that spner/benchmark/preset.py describes)"
         )
-    lists = {key: tuple(entries[key]) for key in ("seeds", "side_seeds")}
+    lists = {key: tuple(entries[key]) for key in ("upstreams", "seeds", "side_seeds")}
     return Preset(_name(path), **(entries | lists | {"epochs": dict(entries["epochs"])}))
+
+
+def name_upstream(upstream: str) -> str:
+    """Return an upstream's name in those of cells and folders: ``facebook_mms_300m``."""
+    return re.sub(r"\W+", "_", upstream).strip("_")
 
 
 def _name(path: Path) -> str:
@@ -104,6 +115,9 @@ def _fits(key: str, value: Any) -> bool:
         return False
     if key == "corpus":
         return is_mini(value) or value.startswith("/")
+    if key == "upstreams":
+        names = {name_upstream(one) for one in value if isinstance(one, str)} - {""}
+        return len(names) == len(value)
     if key == "speech_taggers":
         return all(isinstance(part, str) for pair in value.items() for part in pair)
     if key == "epochs":

@@ -16,7 +16,7 @@ Rates are fractions with full precision, null where undefined; languages stand f
      "best": {"fraction": 20, "difference": …, "ci95": …, "p": …},
      "preset": {…},
      "made_with": {"commits": […], "versions": [{…}], "synthetic": true, "corpora": {"nl": "mini", …},
-                   "taggers": {"nl": […]}}}
+                   "taggers": {"nl": ["exp/tagger_words_mini (what it has learnt from)"]}}}
 
 ``overlaps`` are those of :mod:`spner.scoring.overlap`, each language as the target of those after it. Two systems are
 compared on the seeds that both have. ``best`` is the fraction at which transfer from the first source gains most F1.
@@ -52,9 +52,10 @@ from spner.scoring.pool import pool
 from spner.scoring.rules import Rules
 from spner.scoring.schema import ScoresMadeWith, read_scores
 
-BY_LANGUAGE, BY_TAGGER, BY_FRACTION, OVER_PIPELINE, JOINED, ABLATION = KINDS = (
+BY_LANGUAGE, BY_TAGGER, BY_UPSTREAM, BY_FRACTION, OVER_PIPELINE, JOINED, ABLATION = KINDS = (
     "e2e against the pipeline",
     "pipeline's tagger of recognised words against one of cased text",
+    "another upstream against the first",
     "transfer against none",
     "transfer against the pipeline",
     "joint against e2e",
@@ -125,7 +126,7 @@ def collect(finished: Sequence[Cell], langs: Sequence[str], preset: Preset) -> d
     """
     target, *sources = langs
     groups = _read(finished)
-    contrasts, missing = _compare_all(groups, langs)
+    contrasts, missing = _compare_all(groups, langs, preset.upstreams[1:])
     return {
         "target": target,
         "sources": sources,
@@ -138,6 +139,7 @@ def collect(finished: Sequence[Cell], langs: Sequence[str], preset: Preset) -> d
         "preset": asdict(preset)
         | {
             "epochs": [list(pair) for pair in preset.epochs.items()],
+            "upstreams": list(preset.upstreams),
             "seeds": list(preset.seeds),
             "side_seeds": list(preset.side_seeds),
         },
@@ -160,10 +162,12 @@ def _pool(group: Group, seeds: Mapping[int, _Scored]) -> dict[str, Any]:
     return {"group": asdict(group), "seeds": list(seeds), **pooled, "trained_on": first.trained_on}
 
 
-def _compare_all(groups: _Groups, langs: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _compare_all(
+    groups: _Groups, langs: Sequence[str], upstreams: Sequence[str]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the contrasts, and those that lack scores."""
     contrasts, missing = [], []
-    for kind, a, b in _plan_contrasts(groups, langs):
+    for kind, a, b in _plan_contrasts(groups, langs, upstreams):
         about = {"kind": kind, "a": asdict(a), "b": asdict(b)}
         absent = [name_group(group) for group in (a, b) if group not in groups]
         common = [seed for seed in groups.get(a, {}) if seed in groups.get(b, {})]
@@ -174,12 +178,18 @@ def _compare_all(groups: _Groups, langs: Sequence[str]) -> tuple[list[dict[str, 
     return contrasts, missing
 
 
-def _plan_contrasts(groups: Collection[Group], langs: Sequence[str]) -> Iterator[tuple[str, Group, Group]]:
+def _plan_contrasts(
+    groups: Collection[Group], langs: Sequence[str], upstreams: Sequence[str]
+) -> Iterator[tuple[str, Group, Group]]:
     """Yield kind, base and what is held against it."""
     target, *sources = langs
     fractions = sorted({group.fraction for group in groups if group.lang == target and group.fraction})
-    for lang in langs:
-        yield BY_LANGUAGE, Group(lang, PIPELINE), Group(lang, E2E)
+    for upstream in ("", *upstreams):
+        for lang in langs:
+            e2e, pipeline = (Group(lang, system, upstream=upstream) for system in (E2E, PIPELINE))
+            yield BY_LANGUAGE, pipeline, e2e
+            if upstream:
+                yield BY_UPSTREAM, Group(lang, E2E), e2e
     if Group(target, CASED) in groups:
         yield BY_TAGGER, Group(target, CASED), Group(target, PIPELINE)
     for source in sources:
@@ -258,7 +268,8 @@ def _describe(groups: _Groups, langs: Sequence[str]) -> dict[str, Any]:
     taggers: dict[str, set[str]] = {}
     for one in scored:
         if tagger := one.experiment["facts"].get("tagger"):
-            taggers.setdefault(one.cell.group.lang, set()).add(tagger)
+            learnt_from = one.experiment["facts"].get("tagger learnt from", "not recorded")
+            taggers.setdefault(one.cell.group.lang, set()).add(f"{tagger} ({learnt_from})")
     versions = {tuple(one.experiment["versions"].items()): None for one in scored}
     return {
         "commits": sorted({one.experiment["commit"] or "not in a git checkout" for one in scored}),
@@ -286,4 +297,5 @@ def name_group(group: Group) -> str:
     before = {TRANSFER: " from ", NEW_OUTPUT: ", from ", ZERO_SHOT: " by "}.get(group.system)
     source = f"{before}{group.source}" if before else ""
     part = f", {group.fraction} %" if 0 < group.fraction < WHOLE else ""
-    return f"{group.lang} {group.system}{source}{part}"
+    upstream = f", {group.upstream}" if group.upstream else ""
+    return f"{group.lang} {group.system}{source}{part}{upstream}"

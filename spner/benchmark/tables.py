@@ -15,7 +15,7 @@ SIGNIFICANT = 0.05
 TITLES = {metric.interval: metric.title for metrics in METRICS.values() for metric in metrics}
 LOWER_IS_BETTER = {metric.interval for metrics in METRICS.values() for metric in metrics if metric.lower_is_better}
 SHOWN = ("wer", "eer", "f1", "label_f1", "unseen")
-SETTINGS = ("mini_opts", "recipe_opts", "train_config", "train_opts")
+SETTINGS = ("mini_opts", "recipe_opts", "train_config", "train_opts", "upstreams")
 COMPARED = ("f1", "wer", "eer", "label_f1")
 READING = (
     "Rates are fractions; brackets are 95 % intervals of a bootstrap over utterances and, where a system has several "
@@ -24,9 +24,8 @@ READING = (
     "is better; F1: higher. Unseen: entities that the language's whole train set does not mention."
 )
 SUPERVISION = (
-    "A mini corpus's pipeline and E2E system do not learn from the same text: the pipeline's tagger learns from "
-    "generated sentences with true labels that mention most of the corpus's names, unseen ones among them; the E2E "
-    "system from the train set alone, labelled by a tagger."
+    "A pipeline's tagger learns from the utterances and pseudo-labels that the E2E system has. Others are the cased "
+    "tagger, which made the labels, and what a preset gives; the last table says what each has learnt from."
 )
 SPELLING = "Names count as shared where both languages spell them alike."
 CONTRASTED = (
@@ -63,10 +62,10 @@ def format_results(results: Mapping[str, Any], *, plot: str, machine: str, skipp
         "Cells without scores": ["\n".join(f"- {cell}: {why}" for cell, why in skipped.items()) or NOTHING],
         "Made with": [_made_with(results, machine)],
     }
-    notes = [f"**{SYNTHETIC_NOTE}**", SUPERVISION] if results["made_with"]["synthetic"] else []
+    notes = [f"**{SYNTHETIC_NOTE}**"] if results["made_with"]["synthetic"] else []
     bodies = ["\n\n".join([f"## {title}", *body]) for title, body in sections.items()]
     title = f"# Comparison, preset {results['preset']['name']}"
-    return "\n\n".join([title, *notes, *_references(results), READING, *bodies]) + "\n"
+    return "\n\n".join([title, *notes, SUPERVISION, *_references(results), READING, *bodies]) + "\n"
 
 
 def _references(results: Mapping[str, Any]) -> list[str]:
@@ -226,7 +225,8 @@ def _made_with(results: Mapping[str, Any], machine: str) -> str:
         seeds.setdefault(tuple(entry["seeds"]), []).append(name_group(group))
     versions = [", ".join(f"{package} {version}" for package, version in one.items()) for one in made_with["versions"]]
     preset = results["preset"]
-    settings = (f"{key} `{preset[key]}`" for key in SETTINGS if preset[key])
+    upstreams = {"upstreams": ", ".join(preset["upstreams"])}
+    settings = (f"{key} `{value}`" for key, value in (preset | upstreams).items() if key in SETTINGS and value)
     taggers = (f"{lang}: {', '.join(names)}" for lang, names in made_with["taggers"].items())
     rows = [
         ["preset", f"`{preset['name']}`"],

@@ -5,6 +5,7 @@ mention; WRONG has one wrong word, in an entity; SILENT has nothing.
 """
 
 import contextlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,8 @@ def write_training(exp: Path, group: Group, seed: int) -> None:
 
 def finish(egs: Path, group: Group, seed: int, texts: Sequence[str]) -> Cell:
     """Write the experiment of a cell, score it from its recipe's folder as stage 6 does, and return the cell."""
-    name = "_".join([group.system.replace(" ", "_").replace(",", ""), group.source, str(group.fraction), f"s{seed}"])
+    parts = [re.sub("[ ,]+", "_", group.system), group.source, f"{group.fraction}{group.upstream}", f"s{seed}"]
+    name = "_".join(parts)
     cell = Cell(f"{group.lang}_{name}", group, seed, egs / f"cv_{group.lang}", name, (), (), (), 1.0)
     if group.system == PIPELINE:
         write_json(cell.exp / paths.SYSTEM, {"model": f"exp/asr_s{seed}", "tagger": "exp/tagger"})

@@ -8,7 +8,7 @@ from spner.benchmark.preset import Preset
 from spner.benchmark.results import ABLATION, BY_FRACTION, BY_LANGUAGE, BY_TAGGER, OVER_PIPELINE
 
 PRESET = Preset(
-    "quick", "mini", "--num_train 900", "", "train_mini.yaml", "", {20: 3, 100: 2}, {}, (1, 2, 3), (1,), 2, 1, None
+    "quick", "mini", "--num_train 900", "", "train_mini.yaml", "", {20: 3, 100: 2}, (), {}, (1, 2, 3), (1,), 2, 1, None
 )
 
 
@@ -124,5 +124,6 @@ def make_results() -> dict[str, Any]:
             "recipe_opts": "",
             "train_config": "train_mini.yaml",
             "train_opts": "",
+            "upstreams": [],
         },
     }

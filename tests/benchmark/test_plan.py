@@ -121,7 +121,6 @@ def test_a_release_has_a_folder_for_each_language() -> None:
     assert options(plan["de_data"]) == {
         "--stage": "1",
         "--stop_stage": "2",
-        "--system": "pipeline",
         "--corpus": "/data/cv-corpus-12.0/de",
         "--nj": "1",
         "--decode_config": "greedy",
@@ -135,6 +134,31 @@ def test_a_pipeline_may_have_a_tagger_of_its_own() -> None:
     plan = {cell.name: cell for cell in make_plan(preset, ["nl", "de"], ROOT / "egs")}
     assert options(plan["nl_pipeline_s1"])["--speech_tagger"] == "/data/tagger"
     assert "--speech_tagger" not in options(plan["de_pipeline_s1"]).keys() | options(plan["nl_e2e_s1"]).keys()
+
+
+def test_upstreams_multiply_the_systems_of_one_language() -> None:
+    several = replace(QUICK, upstreams=("xls_r_300m", "facebook/mms-300m"))
+    plan = {cell.name: cell for cell in make_plan(several, ["nl", "de", "en"], ROOT / "egs")}
+    before = {cell.name: cell for cell in make_plan(QUICK, ["nl", "de", "en"], ROOT / "egs")}
+    other = {cell.name: cell for cell in plan.values() if cell.group.upstream}
+    assert plan.keys() - other.keys() == before.keys()
+    seeds = {"nl": (3, 3), "de": (3, 1), "en": (1, 1)}
+    assert Counter(cell.group for cell in other.values()) == {
+        Group(lang, system, upstream="facebook/mms-300m"): number
+        for lang, numbers in seeds.items()
+        for system, number in zip((E2E, PIPELINE), numbers, strict=True)
+    }
+    for name, cell in before.items():
+        first = {"--upstream": "xls_r_300m"} if "--train_config" in cell.options else {}
+        assert options(plan[name]) == options(cell) | first
+    e2e, pipeline = plan["nl_e2e_facebook_mms_300m_s2"], plan["nl_pipeline_facebook_mms_300m_s2"]
+    assert options(e2e)["--upstream"] == options(pipeline)["--upstream"] == "facebook/mms-300m"
+    assert (e2e.tag, e2e.needs) == ("quick_e2e_facebook_mms_300m_s2", ("nl_data",))
+    assert pipeline.needs == ("nl_data", "nl_pipeline_s2"), "one tagger, which is trained once"
+
+
+def test_upstream_is_a_setting_of_every_recipe() -> None:
+    assert "\nupstream=" in (ROOT / "egs/TEMPLATE/settings.sh").read_text()
 
 
 def test_what_is_trained_depends_on_both_configurations(plan: dict[str, Cell]) -> None:

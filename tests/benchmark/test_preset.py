@@ -55,6 +55,9 @@ def test_settings_override_single_keys() -> None:
         ("corpus=[nl]", "corpus is ['nl']"),
         ("corpus=cv/nl", "corpus is 'cv/nl'"),
         ("corpus=minis", "corpus is 'minis'"),
+        ("upstreams=hubert", "upstreams is 'hubert'"),
+        ("upstreams=[1]", "upstreams is [1]"),
+        ("upstreams=[a/b, a_b]", "upstreams is ['a/b', 'a_b']"),  # one name in folders
         ("speech_taggers={nl: 1}", "speech_taggers is {'nl': 1}"),
     ],
 )

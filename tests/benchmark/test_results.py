@@ -12,6 +12,7 @@ from spner.benchmark.results import (
     ABLATION,
     BY_FRACTION,
     BY_LANGUAGE,
+    BY_UPSTREAM,
     JOINED,
     OVER_PIPELINE,
     beside_paper,
@@ -23,6 +24,7 @@ from spner.benchmark.results import (
 )
 from spner.core import paths
 from spner.core.errors import SpnerError
+from spner.tagger.origin import UNKNOWN
 from tests.benchmark.conftest import GERMAN, GOOD, HYPS, LANGS, MISSED, finish, write_data
 from tests.benchmark.made_up import PRESET
 
@@ -105,6 +107,23 @@ def test_contrasts_without_a_side_or_a_common_seed_are_listed(results: dict[str,
     ]
 
 
+def test_upstreams_are_held_against_the_first(tmp_path: Path) -> None:
+    write_data(tmp_path / "cv_nl" / "data" / "mini", "nl", gold=True)
+    other = Group("nl", E2E, upstream="mms")
+    cells = [finish(tmp_path, group, 1, texts) for group, texts in ((Group("nl", E2E), MISSED), (other, GOOD))]
+    results = collect(cells, LANGS, replace(PRESET, upstreams=("xls_r_300m", "mms")))
+    compared = contrast(results, BY_UPSTREAM)
+    assert (Group(**compared["a"]), Group(**compared["b"]), name_group(other)) == (
+        Group("nl", E2E),
+        other,
+        "nl e2e, mms",
+    )
+    assert (compared["scores"]["f1"]["a"], compared["scores"]["f1"]["b"]) == (0.8, 1.0)
+    missing = [name_group(Group(**one["a"])) for one in results["missing"] if one["kind"] == BY_LANGUAGE]
+    assert missing == ["nl pipeline", "de pipeline", "nl pipeline, mms", "de pipeline, mms"]
+    assert results["preset"]["upstreams"] == ["xls_r_300m", "mms"]
+
+
 def test_ablation_holds_carried_rows_against_new_ones(tmp_path: Path) -> None:
     write_data(tmp_path / "cv_nl" / "data" / "mini", "nl", gold=True)
     new, carried = (
@@ -181,7 +200,7 @@ def test_the_results_are_json_and_tell_no_folder_of_the_machine(finished: list[C
         "versions": [{"espnet": "1.2"}],
         "synthetic": True,
         "corpora": {"nl": "mini", "de": "mini"},
-        "taggers": {"nl": ["exp/tagger"]},
+        "taggers": {"nl": [f"exp/tagger ({UNKNOWN})"]},
     }
     assert results["preset"]["epochs"] == [[20, 3], [100, 2]]
 

@@ -46,7 +46,7 @@ def test_sections_and_what_is_said_before_them() -> None:
 def test_recorded_speech_is_not_called_synthetic() -> None:
     results = make_results()
     results["made_with"]["synthetic"] = False
-    assert SYNTHETIC_NOTE not in format_page(results) and SUPERVISION not in format_page(results)
+    assert SYNTHETIC_NOTE not in format_page(results) and SUPERVISION in format_page(results)
 
 
 def test_answers() -> None:
@@ -55,6 +55,7 @@ def test_answers() -> None:
         "- e2e against the pipeline: nl e2e: worse (-0.100, p 0.020, 3 seeds)\n"
         "- pipeline's tagger of recognised words against one of cased text: nl pipeline: better (+0.600, p 0.002, 3 "
         "seeds)\n"
+        "- another upstream against the first: not compared\n"
         "- transfer against none: nl transfer from de, 20 %: better (+0.200, p 0.010, 3 seeds); "
         "nl transfer from de: no clear difference (+0.050, p 0.300, 3 seeds)\n"
         "- transfer against the pipeline: nl transfer from de: no clear difference (-0.050, p -, 1 seed)\n"
@@ -188,6 +189,14 @@ def test_made_with() -> None:
 | seeds 1 2 3 | nl pipeline; nl e2e; nl e2e, 20 %; nl transfer from de; nl transfer from de, 20 % |
 | machine | AMD EPYC, 2 cores |
 | versions | espnet 1.2, torch 2.11 |"""
+    )
+
+
+def test_made_with_tells_the_upstreams() -> None:
+    results = make_results()
+    results["preset"]["upstreams"] = ["xls_r_300m", "facebook/mms-300m"]
+    assert "train_config `train_mini.yaml`; upstreams `xls_r_300m, facebook/mms-300m` |" in section(
+        results, "Made with"
     )
 
 
