@@ -4,6 +4,7 @@ One name a line; a tab and a label, and a tab and a weight (1 by default), may f
 
     Jokkmokk<TAB>LOC
     Nilüfer Yıldız<TAB>PER<TAB>2
+    # a line that begins so is a comment
 
 The model is estimated anew, on sentences that mention the names as well. A name replaces an entity
 of its label (of every label, if none is given), so that it appears in the contexts of such names.
@@ -12,6 +13,7 @@ of its label (of every label, if none is given), so that it appears in the conte
 import logging
 import math
 import random
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from pathlib import Path
 
 from spner.core import paths
 from spner.core.datatypes import LABELS, Entity, Transcript
-from spner.core.errors import SpnerError, nearest
+from spner.core.errors import SpnerError, nearest, quote
 from spner.core.files import atomic_text, read_json, read_lines
 from spner.core.training import read_config
 from spner.lm.build import make_lm, read_words
@@ -44,7 +46,7 @@ class Name:
 
 
 def read_names(path: Path, *, lang: str, tokens: Iterable[str]) -> list[Name]:
-    """Read a list of names; empty lines are skipped, and names that the recogniser cannot spell, with a warning.
+    """Read a list of names; empty lines and comments are skipped, and with a warning what the tokens cannot spell.
 
     Args:
         path: as above.
@@ -52,7 +54,8 @@ def read_names(path: Path, *, lang: str, tokens: Iterable[str]) -> list[Name]:
         tokens: the recogniser's; a name of other characters cannot be written.
 
     Raises:
-        SpnerError: the file is missing, a label is unknown, or a weight is not above 0.
+        SpnerError: the file is missing or holds no name that can be spelt, a line cannot be a name, a label is
+            unknown, or a weight is not above 0.
     """
     if not path.is_file():
         raise SpnerError(f"{path}: no such file (expected a list of names, one a line); give another --boost")
@@ -60,7 +63,10 @@ def read_names(path: Path, *, lang: str, tokens: Iterable[str]) -> list[Name]:
     names: list[Name] = []
     num_skipped = 0
     for line_number, line in enumerate(read_lines(path), start=1):
+        if line.lstrip().startswith("#"):
+            continue
         name, label, weight, *rest = (*map(str.strip, line.split("\t")), "", "")
+        _require_one_name(name, f"{path}:{line_number}")
         if rest[2:]:
             raise SpnerError(f"{path}:{line_number}: more than name, label and weight; expected two tabs at most")
         if label and label not in LABELS:
@@ -74,7 +80,19 @@ def read_names(path: Path, *, lang: str, tokens: Iterable[str]) -> list[Name]:
             num_skipped += 1
     if num_skipped:
         log.warning("%s: %d names are left out: the recogniser lacks some of their letters", path, num_skipped)
+    if not names:
+        raise SpnerError(f"{path}: holds no name that the recogniser can spell (expected one a line); mend the list")
     return names
+
+
+def _require_one_name(text: str, where: str) -> None:
+    """Refuse what is no name: several on a line, or a label after a space, which would be a word of the name."""
+    spaced = re.search(rf"\s({'|'.join(LABELS)})(\s+[\d.]+)?$", text)
+    if spaced or re.search(r"[,;|<>]", text):
+        found = f'a label after a space, "{spaced[1]}"' if spaced else "a separator"
+        raise SpnerError(
+            f"{where}: {quote(text)} holds {found} (expected one name a line, then a tab before a label); mend the line"
+        )
 
 
 def _weight(text: str, where: str) -> float:

@@ -17,7 +17,7 @@ def read(folder: Path, text: str) -> list[Name]:
 
 
 def test_names_are_normalised_and_may_have_a_label_and_a_weight(tmp_path: Path) -> None:
-    text = "Oslo\tLOC\n\nDen  Haag \t LOC\t2\nAda de Oude\nInt-Hout\t\t0.5\n"
+    text = "# my names\nOslo\tLOC\n\n  # places, and others\nDen  Haag \t LOC\t2\nAda de Oude\nInt-Hout\t\t0.5\n"
     assert read(tmp_path, text) == [
         Name(("oslo",), ("LOC",), 1.0),
         Name(("den", "haag"), ("LOC",), 2.0),
@@ -34,6 +34,9 @@ def test_names_of_letters_that_the_recogniser_lacks_are_counted(
     assert "names.txt: 2 names are left out: the recogniser lacks some of their letters" in caplog.text
 
 
+ONE = " (expected one name a line, then a tab before a label); mend the line"
+
+
 @pytest.mark.parametrize(
     ("line", "found"),
     [
@@ -42,12 +45,26 @@ def test_names_of_letters_that_the_recogniser_lacks_are_counted(
         ("Oslo\tLOC\t0", 'weight "0" (expected a number above 0)'),
         ("Oslo\tLOC\tnan", 'weight "nan" (expected a number above 0)'),
         ("Oslo\tLOC\t1\t2", "more than name, label and weight; expected two tabs at most"),
+        ("Ada de Oude, Shell", '"Ada de Oude, Shell" holds a separator' + ONE),
+        ("Oslo;LOC", '"Oslo;LOC" holds a separator' + ONE),
+        ("<LOC> Oslo </NE>", '"<LOC> Oslo </NE>" holds a separator' + ONE),
+        ("Oslo LOC", '"Oslo LOC" holds a label after a space, "LOC"' + ONE),
+        ("Ada PER 2", '"Ada PER 2" holds a label after a space, "PER"' + ONE),
     ],
 )
 def test_a_malformed_line_is_named(tmp_path: Path, line: str, found: str) -> None:
     with pytest.raises(SpnerError) as raised:
         read(tmp_path, f"Ada\n{line}\n")
     assert str(raised.value) == f"{tmp_path}/names.txt:2: {found}"
+
+
+@pytest.mark.parametrize("text", ["", "# Oslo\n\n", "Xaver\n"])
+def test_a_list_without_a_name_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SpnerError) as raised:
+        read(tmp_path, text)
+    assert str(raised.value) == (
+        f"{tmp_path}/names.txt: holds no name that the recogniser can spell (expected one a line); mend the list"
+    )
 
 
 def test_a_missing_list_is_one_line(tmp_path: Path) -> None:
