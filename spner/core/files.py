@@ -76,12 +76,13 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise _cannot_be_read(path, error) from error
+        raise cannot_be_read(path, error) from error
     except (ValueError, RecursionError) as error:
         raise SpnerError(f"{path}: is not JSON ({error})") from error
 
 
-def _cannot_be_read(path: Path, error: OSError) -> SpnerError:
+def cannot_be_read(path: Path, error: OSError) -> SpnerError:
+    """Return the error of a file that cannot be read; it names the stage that makes it."""
     maker = made_by(path)
     advice = f"{maker} makes it" if maker else "check the path"
     return SpnerError(f"{path}: cannot be read ({error.strerror}); {advice}")
@@ -104,7 +105,7 @@ def read_lines(path: Path) -> Iterator[str]:
     try:
         file = open(path, "rb")
     except OSError as error:
-        raise _cannot_be_read(path, error) from error
+        raise cannot_be_read(path, error) from error
     with file:
         # Decoded line by line, so that an error can name its line.
         for line_number, line in enumerate(file, start=1):
@@ -148,7 +149,7 @@ def fingerprint(paths: Iterable[Path]) -> str:
             with open(path, "rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
-            raise _cannot_be_read(path, error) from error
+            raise cannot_be_read(path, error) from error
     return digest.hexdigest()
 
 

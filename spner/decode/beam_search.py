@@ -5,6 +5,7 @@ keeps its entity symbols in balance. The *lexicon* search scores words with a wo
 the best sequence in balance is taken.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from spner.core.errors import SpnerError
+from spner.core.errors import SpnerError, quote
 from spner.data.tokens import BLANK, CHAR, SPACE, Tokenizer, tighten, tokens_to_words
 from spner.decode.config import DecodeConfig
 from spner.decode.grammar import SPECIALS, make_forms
@@ -24,6 +25,10 @@ from spner.lm.arpa import read_ngrams, split_ngram
 from spner.text.tags import CLOSE, entity_symbols, text_to_spans
 
 NEVER = -1e9  # log posterior
+LEAST_SPELT = 0.1
+"""Share of a model's words: below it the model is of another alphabet, another case or another language."""
+
+log = logging.getLogger(__name__)
 
 MISSING = (
     "beam search: flashlight-text is not installed for this Python {version} (it is published for 3.11 and 3.12, "
@@ -123,7 +128,7 @@ def make_lexicon_search(
     """Return the search over the words of a word model that the tokens can spell.
 
     Raises:
-        SpnerError: ``arpa`` is broken, or the tokens spell none of its words.
+        SpnerError: ``arpa`` is broken, or the tokens spell nearly none of its words.
     """
     decoder = require_flashlight()
     ids = {token: i for i, token in enumerate(token_list)}
@@ -162,18 +167,31 @@ def make_lexicon_search(
 
 
 def _spell(arpa: Path, ids: Mapping[str, int], tokenizer: Tokenizer) -> dict[str, list[int]]:
-    """Return the words of a word model that the tokens can spell, each with its spelling."""
-    spellings = {}
+    """Return the words and entity symbols of a word model that the tokens can spell, each with its spelling.
+
+    Raises:
+        SpnerError: the tokens spell less than :data:`LEAST_SPELT` of its words; symbols do not count.
+    """
+    spellings, symbols = {}, entity_symbols()
+    unspelt: list[str] = []
+    num_words = 0
     for order, line in read_ngrams(arpa):
         if order == 1 and (word := split_ngram(line)[1][0]) not in SPECIALS:
+            num_words += word not in symbols
             tokens = tokenizer.text_to_tokens(word)
             if ids.keys() >= set(tokens):
                 spellings[word] = [ids[token] for token in tokens]
-    if not spellings:
+            elif word not in symbols:
+                unspelt.append(word)
+    what = f"{len(unspelt)} of its {num_words} words hold letters that this recogniser has no token for"
+    example = f", such as {quote(unspelt[0])}" if unspelt else ""
+    if num_words - len(unspelt) < LEAST_SPELT * num_words or not num_words:
         raise SpnerError(
-            f"{arpa}: holds no word that this recogniser's tokens spell; estimate it with spner lm "
-            "--unit word on the dump that the recogniser was trained on"
+            f"{arpa}: {what}{example} (expected words in the form of transcripts, as a rule in lower case); normalise "
+            "its text, or estimate it with spner lm --unit word on the dump that the recogniser was trained on"
         )
+    if unspelt:
+        log.warning("%s: %s%s; the search cannot write them", arpa, what, example)
     return spellings
 
 

@@ -17,7 +17,7 @@ from spner.data.tokens import BLANK, INSIDE, SOS_EOS, UNKNOWN
 from spner.lm.arpa import read_counts, read_ngrams, split_ngram
 from spner.text.tags import CLOSE, entity_symbols
 
-BEGIN, END, NEVER = "<s>", "</s>", "-99"
+BEGIN, END, NEVER = "<s>", "</s>", -99.0
 SPECIALS = (UNKNOWN, BEGIN, END)
 
 
@@ -57,12 +57,19 @@ def illegal_pairs(forms: Forms) -> list[tuple[str, str]]:
     return [pair for pair in product((BEGIN, *names), (*names, END)) if not is_legal(*pair)]
 
 
-def write_search_model(path: Path, arpa: Path | None, token_list: Sequence[str]) -> None:
-    """Write what an open search scores tokens with: a token model, or none, and the grammar of tagged text."""
+def write_search_model(path: Path, arpa: Path | None, token_list: Sequence[str], *, weight: float = 1.0) -> None:
+    """Write what an open search scores tokens with: a token model, or none, and the grammar of tagged text.
+
+    Args:
+        path: ARPA file to write.
+        arpa: the token model.
+        token_list: the recogniser's.
+        weight: the smallest that the search multiplies the model by, above 0; the grammar is as strict with each.
+    """
     if arpa is None:
         write_grammar(path, make_forms(token_list))
     else:
-        write_model(path, arpa, make_forms(token_list))
+        write_model(path, arpa, make_forms(token_list), weight=weight)
 
 
 def write_grammar(path: Path, forms: Forms) -> None:
@@ -71,8 +78,10 @@ def write_grammar(path: Path, forms: Forms) -> None:
     _write(path, [len(unigrams), 0], unigrams, forms, [])
 
 
-def write_model(path: Path, arpa: Path, forms: Forms) -> None:
+def write_model(path: Path, arpa: Path, forms: Forms, *, weight: float = 1.0) -> None:
     """Write a token model with the grammar in it; forms that the model lacks get the probability of ``<unk>``.
+
+    An illegal pair gets ``10^-99``, or less where a weight below 1 would make that likely.
 
     Raises:
         SpnerError: ``arpa`` is broken, or is no model of these forms.
@@ -95,7 +104,8 @@ def write_model(path: Path, arpa: Path, forms: Forms) -> None:
         )
     unknown = split_ngram(unigrams[UNKNOWN])[0]
     lines = [*unigrams.values(), *(f"{unknown}\t{name}\t0" for name in forms.names[1:] if name not in unigrams)]
-    _write(path, [len(lines), *counts[1:]], lines, forms, (ngram for ngram in read_ngrams(arpa) if ngram[0] > 1))
+    longer = (ngram for ngram in read_ngrams(arpa) if ngram[0] > 1)
+    _write(path, [len(lines), *counts[1:]], lines, forms, longer, never=NEVER / min(1.0, weight))
 
 
 def _require_forms(arpa: Path, known: Collection[str], forms: Forms) -> None:
@@ -109,7 +119,13 @@ def _require_forms(arpa: Path, known: Collection[str], forms: Forms) -> None:
 
 
 def _write(
-    path: Path, counts: list[int], unigrams: Iterable[str], forms: Forms, longer: Iterable[tuple[int, str]]
+    path: Path,
+    counts: list[int],
+    unigrams: Iterable[str],
+    forms: Forms,
+    longer: Iterable[tuple[int, str]],
+    *,
+    never: float = NEVER,
 ) -> None:
     illegal = illegal_pairs(forms)
     backoff = "\t0" if len(counts) > 2 else ""
@@ -118,7 +134,7 @@ def _write(
         file.write("\\data\\\n" + "".join(f"ngram {n}={size}\n" for n, size in enumerate(sizes, start=1)))
         file.write("\n\\1-grams:\n" + "".join(f"{line}\n" for line in unigrams))
         file.write("\n\\2-grams:\n")
-        file.writelines(f"{NEVER}\t{before} {after}{backoff}\n" for before, after in illegal)
+        file.writelines(f"{never:g}\t{before} {after}{backoff}\n" for before, after in illegal)
         current = 2
         for order, line in longer:
             if order != current:

@@ -5,7 +5,7 @@ Posteriors are kept in a file. Each process builds the search from a plan, which
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from spner.decode.config import LEXICON, DecodeConfig
 from spner.decode.grammar import write_search_model
 from spner.decode.plan import SearchPlan, build_search, forget_searches
 from spner.decode.posteriors import Posteriors
+from spner.lm.arpa import unpack_arpa
 
 UTTERANCES_AT_ONCE = 16
+SEARCH_MODEL = "search.arpa"
 
 
 @dataclass(frozen=True)
@@ -134,19 +136,35 @@ def prepare_search(exp: Path, arpa: Path | None, config: DecodeConfig) -> Iterat
     remove(work)
     work.mkdir(parents=True)
     try:
-        if config.search == LEXICON and arpa:
-            model = arpa
-        else:
-            model = work / "search.arpa"
-            write_search_model(model, arpa, token_list)
-        plan = SearchPlan(
+        model = unpack_arpa(arpa, work / "unpacked.arpa") if arpa else None
+        if config.search != LEXICON or model is None:
+            weights = [weight for weight in (config.lm_weight, *config.tune_lm_weight) if weight]
+            write_search_model(work / SEARCH_MODEL, model, token_list, weight=min(weights, default=1.0))
+            model = work / SEARCH_MODEL
+        whole = SearchPlan(
             config, model, work, token_list, settings["token_type"], Path(bpe_model) if bpe_model else None
         )
+        plan = weigh(whole, config)
         forget_searches()
         build_search(plan)
         yield plan
     finally:
         remove(work)
+
+
+def weigh(plan: SearchPlan, config: DecodeConfig) -> SearchPlan:
+    """Return the plan with other weights.
+
+    An open search that gives its language model no weight has the grammar alone, in full: it is no matter of weights.
+    """
+    if config.search == LEXICON:
+        return replace(plan, config=config)
+    if config.lm_weight:
+        return replace(plan, model=plan.work / SEARCH_MODEL, config=config)
+    grammar = plan.work / "grammar.arpa"
+    if not grammar.exists():
+        write_search_model(grammar, None, plan.token_list)
+    return replace(plan, model=grammar, config=replace(config, lm_weight=1.0))
 
 
 def store(batches: Iterable[Posteriors], path: Path) -> list[StoredPosteriors]:

@@ -15,7 +15,7 @@ from spner.data.tokens import tokens_to_words
 from spner.decode.beam_options import BeamOptions, find_arpa, identify_tuning, read_options
 from spner.decode.beam_search import Hypothesis
 from spner.decode.config import LEXICON, DecodeConfig
-from spner.decode.parallel_search import prepare_search, run_plans, store
+from spner.decode.parallel_search import prepare_search, run_plans, store, weigh
 from spner.decode.recogniser import compute_posteriors, load_recogniser
 from spner.text.tags import spans_to_text
 
@@ -46,11 +46,12 @@ def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size
             recogniser = load_recogniser(exp, device=device)
             batches = compute_posteriors(recogniser, data / paths.DEV, batch_size=batch_size, what="decode dev")
             stored = store(batches, plan.work / "posteriors")
-            plans = [replace(plan, config=one) for one in make_grid(config)]
+            grid = make_grid(config)
+            plans = [weigh(plan, one) for one in grid]
             found = run_plans(plans, stored, num_best=1, num_workers=options.num_workers, what="tune")
             rows = []
-            for one, hyps in zip(plans, found, strict=True):
-                weights = {"lm_weight": one.config.lm_weight, "word_score": one.config.word_score}
+            for one, hyps in zip(grid, found, strict=True):
+                weights = {"lm_weight": one.lm_weight, "word_score": one.word_score}
                 rows.append({**weights, **_score(refs, hyps, recogniser.token_list)})
         best = min(rows, key=lambda row: (-row["f1"], row["wer"]))
         return {"lm_weight": best["lm_weight"], "word_score": best["word_score"], "grid": rows}

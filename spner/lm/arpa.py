@@ -10,17 +10,23 @@
     …
     \\end\\
 
-Reading checks every line: a file that KenLM would misread, or abort on, is refused in one line.
+Reading checks every line: a file that KenLM would misread, or abort on, is refused in one line. A packed file (gzip,
+bzip2, xz) is unpacked first; KenLM's binary form, which hides its words, is refused by name.
 """
 
+import bz2
+import gzip
+import lzma
 import re
+import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from spner.core.errors import SpnerError
-from spner.core.files import atomic_text, read_lines
+from spner.core.files import atomic_path, atomic_text, cannot_be_read, read_lines
 from spner.lm.model import NgramModel
 
 MAX_ORDER = 6
@@ -29,6 +35,34 @@ MAX_ORDER = 6
 LINES_AT_ONCE = 100_000
 SECTION = re.compile(r"\\(\d+)-grams:|\\end\\")
 AGAIN = "make it again with spner lm"
+PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+KENLM_BINARY = b"mmap lm"
+
+
+def unpack_arpa(path: Path, unpacked: Path) -> Path:
+    """Return a model as plain text: the file itself, or ``unpacked``, which is written.
+
+    Raises:
+        SpnerError: the file is missing or its packing is broken, or it is KenLM's binary form.
+    """
+    try:
+        with open(path, "rb") as file:
+            begin = file.read(len(KENLM_BINARY))
+        if begin == KENLM_BINARY:
+            raise SpnerError(
+                f"{path}: is KenLM's binary form, whose words cannot be listed (expected an ARPA file, packed or not); "
+                "give the ARPA file that it was built from"
+            )
+        unpack = next((unpack for magic, unpack in PACKED.items() if begin.startswith(magic)), None)
+        if unpack is None:
+            return path
+        with atomic_path(unpacked) as temporary, unpack(path) as source, open(temporary, "wb") as target:
+            shutil.copyfileobj(source, target)
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
+        raise SpnerError(f"{path}: cannot be unpacked ({error}); pack the ARPA file again") from error
+    except OSError as error:
+        raise cannot_be_read(path, error) from error
+    return unpacked
 
 
 def write_arpa(path: Path, model: NgramModel) -> None:

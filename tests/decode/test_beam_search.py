@@ -24,9 +24,11 @@ from spner.decode.beam_search import (  # noqa: E402
     merge_repeats,
     require_flashlight,
 )
-from spner.decode.grammar import write_search_model  # noqa: E402
+from spner.decode.grammar import make_forms, write_search_model  # noqa: E402
+from spner.decode.parallel_search import SEARCH_MODEL, weigh  # noqa: E402
+from spner.decode.plan import SearchPlan  # noqa: E402
 from spner.text.tags import text_to_spans  # noqa: E402
-from tests.decode.models import TOKENIZER, TOKENS, hear, make_config, to_tokens, write_token_lm, write_word_lm  # noqa: E402
+from tests.decode.models import TEXT, TOKENIZER, TOKENS, hear, make_config, to_tokens, write_token_lm, write_word_lm  # noqa: E402
 
 
 def text_of(hyp: Hypothesis) -> str:
@@ -207,8 +209,52 @@ def test_a_model_that_kenlm_cannot_read_is_one_line(tmp_path: Path) -> None:
 
 def test_a_lexicon_of_another_alphabet_is_refused(tmp_path: Path) -> None:
     arpa = write_word_lm(tmp_path / "lm.arpa", ["мы едем"])
-    with pytest.raises(SpnerError, match="holds no word that this recogniser's tokens spell"):
+    with pytest.raises(SpnerError, match=r"lm\.arpa: 2 of its 2 words hold letters that .* such as \"мы\" \(expected"):
         make_lexicon_search(arpa, TOKENS, make_config(search="lexicon"), token_type=CHAR, tokenizer=TOKENIZER)
+
+
+def test_a_lexicon_in_capitals_is_refused_though_its_symbols_can_be_spelt(tmp_path: Path) -> None:
+    """Every hypothesis was empty, without a word."""
+    upper = [" ".join(word if word.startswith("<") else word.upper() for word in text.split()) for text in TEXT]
+    arpa = write_word_lm(tmp_path / "lm.arpa", upper)
+    with pytest.raises(SpnerError) as raised:
+        make_lexicon_search(arpa, TOKENS, make_config(search="lexicon"), token_type=CHAR, tokenizer=TOKENIZER)
+    assert str(raised.value) == (
+        f'{arpa}: 11 of its 11 words hold letters that this recogniser has no token for, such as "WIJ" (expected words '
+        "in the form of transcripts, as a rule in lower case); normalise its text, or estimate it with spner lm --unit "
+        "word on the dump that the recogniser was trained on"
+    )
+
+
+def test_words_that_cannot_be_spelt_are_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    arpa = write_word_lm(tmp_path / "lm.arpa", [*TEXT, "Anna eet cake"])
+    make_lexicon_search(arpa, TOKENS, make_config(search="lexicon"), token_type=CHAR, tokenizer=TOKENIZER)
+    assert caplog.messages == [
+        f"{arpa}: 2 of its 13 words hold letters that this recogniser has no token for, such as "
+        '"Anna"; the search cannot write them'
+    ]
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.01, 0.3, 2.0])
+@pytest.mark.parametrize("with_lm", [True, False])
+def test_entities_are_in_balance_whatever_the_weight(tmp_path: Path, lm: Path, weight: float, with_lm: bool) -> None:
+    """A close that is not heard well, and one that nothing opened: the posteriors alone would write what is illegal."""
+    config = make_config(lm_weight=weight, tune_lm_weight=[weight])
+    write_search_model(tmp_path / SEARCH_MODEL, lm if with_lm else None, TOKENS, weight=weight or 1.0)
+    plan = weigh(SearchPlan(config, tmp_path / SEARCH_MODEL, tmp_path, TOKENS, CHAR, None), config)
+    search = make_open_search(plan.model, TOKENS, plan.config) if with_lm else open_search(tmp_path, None)
+    unsure = {"<PER>": 0.7, "<space>": 0.25}
+    best, *_ = search(hear("<LOC>", "d", "e", unsure, "n", "</NE>", {"</NE>": 0.8, "<space>": 0.15}, "e", "e", "t"))
+    assert text_of(best) in ("<LOC> de n </NE> eet", "<LOC> den </NE> eet") and best.scores["lm_score"] > -99
+
+
+@pytest.mark.parametrize("weight", [0.01, 3.0])
+def test_the_grammar_costs_as_much_whatever_the_weight(tmp_path: Path, lm: Path, weight: float) -> None:
+    write_search_model(tmp_path / "search.arpa", lm, TOKENS, weight=weight)
+    model = load_lm(tmp_path / "search.arpa", make_forms(TOKENS).names)
+    state, _ = model.score(model.start(False), make_forms(TOKENS).names.index("<LOC>"))
+    _, score = model.score(state, make_forms(TOKENS).names.index("<PER>"))
+    assert weight * score <= -99
 
 
 class Pieces:

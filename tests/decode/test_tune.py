@@ -97,3 +97,18 @@ def test_each_row_of_the_grid_is_of_its_own_weights(exp: Path, monkeypatch: pyte
     record = tune_on(exp, dev, monkeypatch, weights=[2.0, 0.01, 2.0, 0.01])
     assert np.array([row["wer"] for row in record["grid"]]) * 70 == pytest.approx([18, 17, 18, 17])
     assert [row["f1"] for row in record["grid"]] == pytest.approx([1.0, 18 / 35, 1.0, 18 / 35])
+
+
+def test_a_weight_of_0_leaves_the_grammar(exp: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dev = {
+        "a": ("naar <LOC> gouda </NE>", [*to_tokens("naar"), "<space>", "<LOC>", *"gouda", {"</NE>": 0.3, "a": 0.6}])
+    }
+    searched = []
+    weighed = room.weigh
+    monkeypatch.setattr(room, "weigh", lambda *given: searched.append(weighed(*given)) or searched[-1])
+    record = tune_on(exp, dev, monkeypatch, weights=[0.0, 2.0])
+    assert [row["lm_weight"] for row in record["grid"]] == [0.0, 2.0]
+    assert [(plan.model.name, plan.config.lm_weight) for plan in searched] == [
+        ("grammar.arpa", 1.0),
+        ("search.arpa", 2.0),
+    ]
