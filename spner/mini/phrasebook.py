@@ -3,6 +3,7 @@
 ``templates/<lang>.yaml`` is all that another language needs. Its keys; lists are separated by commas::
 
     espeak: nl                  the language's name in eSpeak NG
+    elisions: de d', que qu'    words that are elided before a slot filled with a vowel; may be left out
     faker: nl_NL                the Faker locale that first names and surnames come from
     persons: Marie Curie, …     full names
     surnames: de Wit, …         besides Faker's, with any of its first names
@@ -25,6 +26,7 @@ from typing import Any
 
 from spner.core.datatypes import LABELS
 from spner.core.errors import SpnerError, nearest
+from spner.text.languages import base_language
 
 TEMPLATES = files("spner.mini") / "templates"
 SLOT = re.compile(r"\{(\w*)\}")
@@ -47,23 +49,25 @@ class Phrasebook:
     organisations: tuple[str, ...]
     words: dict[str, tuple[str, ...]]
     sentences: tuple[str, ...]
+    elisions: dict[str, str]
     fingerprint: str
 
 
 def read_phrasebook(lang: str, *, folder: Traversable = TEMPLATES) -> Phrasebook:
-    """Read ``<folder>/<lang>.yaml``.
+    """Read ``<folder>/<language>.yaml``; a country does not change the language.
 
     Raises:
         SpnerError: there is no such file (the message names the languages that have one), or it is not what
             the module describes.
     """
+    language = base_language(lang)
     languages = sorted(file.name[:-5] for file in folder.iterdir() if file.name.endswith(".yaml"))
-    if lang not in languages:
+    if language not in languages:
         raise SpnerError(
             f'--lang "{lang}": the mini corpus has no templates for it '
-            f"(expected one of {', '.join(languages)}); add {folder / f'{lang}.yaml'}"
+            f"(expected one of {', '.join(languages)}); add {folder / f'{language}.yaml'}"
         )
-    file = folder / f"{lang}.yaml"
+    file = folder / f"{language}.yaml"
     text = unicodedata.normalize("NFC", file.read_text(encoding="utf-8"))
     entries = _read_entries(text, str(file))
     sentences = tuple(line.strip() for line in entries["sentences"].splitlines() if line.strip())
@@ -71,11 +75,12 @@ def read_phrasebook(lang: str, *, folder: Traversable = TEMPLATES) -> Phrasebook
     _validate_slots(sentences, [*LABELS, *words], str(file))
     return Phrasebook(
         file=str(file),
-        lang=lang,
+        lang=language,
         espeak=entries["espeak"],
         faker=entries["faker"],
         words=words,
         sentences=sentences,
+        elisions=_read_elisions(entries.get("elisions", ""), str(file)),
         fingerprint=hashlib.sha256(text.encode()).hexdigest(),
         **{key: split_list(entries[key]) for key in LISTS},
     )
@@ -105,11 +110,13 @@ def _read_entries(text: str, file: str) -> dict[str, Any]:
     """Parse the YAML and check that every key is there, known, and text."""
     entries = parse_yaml(text, file)
     keys = [*TEXTS, *LISTS, "words"]
+    optional = ["elisions"]
     found = list(entries) if isinstance(entries, dict) else []
     for key in found:
-        if key not in keys:
-            raise SpnerError(f'{file}: unknown key "{key}"{nearest(str(key), keys)} (expected {", ".join(keys)})')
-    for key in keys:
+        if key not in keys + optional:
+            known = keys + optional
+            raise SpnerError(f'{file}: unknown key "{key}"{nearest(str(key), known)} (expected {", ".join(known)})')
+    for key in [*keys, *(key for key in optional if key in found)]:
         words = entries[key] if key in found else None
         if key == "words" and isinstance(words, dict):
             wrong = [slot for slot, value in words.items() if not isinstance(value, str)]
@@ -118,6 +125,17 @@ def _read_entries(text: str, file: str) -> dict[str, Any]:
         if wrong:
             raise SpnerError(f'{file}: "{wrong[0]}" is missing or no text (expected text, lists separated by commas)')
     return entries
+
+
+def _read_elisions(text: str, file: str) -> dict[str, str]:
+    """Return the elided form of each word that has one."""
+    pairs = [item.split() for item in split_list(text)]
+    for pair in pairs:
+        if len(pair) != 2:
+            raise SpnerError(
+                f'{file}: elisions: "{" ".join(pair)}" (expected a word and its elided form, as in de d\')'
+            )
+    return {word: elided for word, elided in pairs}
 
 
 def _validate_slots(sentences: tuple[str, ...], known: list[str], file: str) -> None:

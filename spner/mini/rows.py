@@ -135,5 +135,5 @@ def _foreign_row(phrasebook: Phrasebook, choose: Callable[[str], str], rng: rand
     if not candidates:
         raise SpnerError(f"templates for {lang}: no sentence with a single {{PER}} or {{LOC}}; add one")
     template, label, name = rng.choice(candidates)
-    sentence = fill(template, lambda slot: name if slot == label else choose(slot))
+    sentence = fill(phrasebook, template, lambda slot: name if slot == label else choose(slot))
     return Row(sentence, sentence.text.replace(name, anyascii(name)), FOREIGN)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from spner.core.datatypes import LABELS
 from spner.mini.names import Pool
 from spner.mini.phrasebook import SLOT, Phrasebook, slots
+from spner.text.textnorm import sounds_as_vowel
 
 ENTITY_FREE = 1 / 3
 """Share of the sentences without any entity."""
@@ -20,19 +21,29 @@ class Sentence:
     spans: tuple[tuple[int, int, str], ...] = ()
 
 
-def fill(template: str, choose: Callable[[str], str]) -> Sentence:
-    """Return the template with each slot replaced by ``choose(slot)``."""
+def fill(phrasebook: Phrasebook, template: str, choose: Callable[[str], str]) -> Sentence:
+    """Return the template with each slot replaced by ``choose(slot)``, after an elided word where the language asks."""
     text = ""
     spans: list[tuple[int, int, str]] = []
     position = 0
     for match in SLOT.finditer(template):
         text += template[position : match.start()]
         filler = choose(match[1])
+        text = _elide(phrasebook, text, filler)
         if match[1] in LABELS:
             spans.append((len(text), len(text) + len(filler), match[1]))
         text += filler
         position = match.end()
     return Sentence(text + template[position:], tuple(spans))
+
+
+def _elide(phrasebook: Phrasebook, text: str, following: str) -> str:
+    """Return the text with its last word elided if it is one of those and a vowel follows."""
+    word = text[:-1].rpartition(" ")[2]
+    elided = phrasebook.elisions.get(word.lower())
+    if not text.endswith(" ") or elided is None or not sounds_as_vowel(following[0], phrasebook.lang):
+        return text
+    return text[: -len(word) - 1] + (elided.capitalize() if word[0].isupper() else elided)
 
 
 def draw_sentences(
@@ -50,7 +61,7 @@ def draw_sentences(
     with_entities = [t for t in phrasebook.sentences if set(LABELS) & set(slots(t))]
     while True:
         template = rng.choice(entity_free if rng.random() < ENTITY_FREE else with_entities)
-        yield fill(template, choose_fillers(phrasebook, pools, rng, unseen))
+        yield fill(phrasebook, template, choose_fillers(phrasebook, pools, rng, unseen))
 
 
 def choose_fillers(

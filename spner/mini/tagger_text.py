@@ -12,7 +12,6 @@ the corpus are imperfect, as real pseudo-labels are.
 """
 
 import random
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -22,10 +21,10 @@ from spner.mini.make import read_settings
 from spner.mini.names import DEFAULT_POOLS, PoolSizes, draw_tagger_pools
 from spner.mini.phrasebook import read_phrasebook
 from spner.mini.sentences import Sentence, draw_sentences
+from spner.text.split import split_words
 from spner.text.tags import spans_to_bio
 
 OVERLAP = 0.85  # share of the corpus's names that the text mentions as well
-TOKEN = re.compile(r"['’]?\w+(?:['’-]\w+)*|[^\w\s]")
 
 
 def make_tagger_text(
@@ -53,7 +52,7 @@ def make_tagger_text(
     rng = random.Random(f"tagger text {lang} {seed}")
     drawn = draw_sentences(phrasebook, names, rng=rng, unseen=0)
     for _ in range(num_sentences):
-        transcript = _tokenise(next(drawn))
+        transcript = _tokenise(next(drawn), lang)
         yield transcript.words, spans_to_bio(transcript)
 
 
@@ -77,15 +76,21 @@ def write_tagger_text(corpus: Path, out: Path, *, num_sentences: int) -> None:
             file.write("\n")
 
 
-def _tokenise(sentence: Sentence) -> Transcript:
+def _tokenise(sentence: Sentence, lang: str) -> Transcript:
     """Return the tokens and the entities on them; a token never crosses an entity's border (``Curie`` ``'s``)."""
     tokens: list[str] = []
     entities: list[Entity] = []
+
+    def add(text: str) -> None:
+        # English clitics stay whole inside the text: so were published numbers measured.
+        tokens.extend(text[start:end] for start, end in split_words(text, lang, clitics=False))
+
     position = 0
     for start, end, label in sentence.spans:
-        tokens += TOKEN.findall(sentence.text[position:start])
+        add(sentence.text[position:start])
         first = len(tokens)
-        tokens += TOKEN.findall(sentence.text[start:end])
+        add(sentence.text[start:end])
         entities.append(Entity(first, len(tokens), label))
         position = end
-    return Transcript((*tokens, *TOKEN.findall(sentence.text[position:])), tuple(entities))
+    add(sentence.text[position:])
+    return Transcript(tuple(tokens), tuple(entities))

@@ -21,8 +21,14 @@ ENGLISH_CLITIC = re.compile(r"['’](?:s|S|re|ve|ll|d|m)$")
 APOSTROPHE = re.compile(f"[{re.escape(''.join(sorted(APOSTROPHES)))}]")
 
 
-def split_words(sentence: str, lang: str) -> Iterator[tuple[int, int]]:
-    """Yield the character spans of a sentence's words."""
+def split_words(sentence: str, lang: str, *, clitics: bool = True) -> Iterator[tuple[int, int]]:
+    """Yield the character spans of a sentence's words.
+
+    Args:
+        sentence: cased and punctuated, NFC.
+        lang: language code.
+        clitics: whether English splits ``Merkel 's``.
+    """
     for chunk in CHUNK.finditer(sentence):
         start, end = chunk.span()
         while start < end and not _begins_word(sentence, start, end, lang):
@@ -31,7 +37,7 @@ def split_words(sentence: str, lang: str) -> Iterator[tuple[int, int]]:
         tail = end
         while start < end and not _ends_word(sentence, start, end, lang):
             end -= 1
-        yield from _split_inside(sentence, start, end, lang)
+        yield from _split_inside(sentence, start, end, lang, clitics)
         yield from ((position, position + 1) for position in range(end, tail))
 
 
@@ -51,7 +57,7 @@ def _ends_word(sentence: str, start: int, end: int, lang: str) -> bool:
     return last.isalnum() or is_mark or INITIALS.fullmatch(sentence, start, end) is not None
 
 
-def _split_inside(sentence: str, start: int, end: int, lang: str) -> Iterator[tuple[int, int]]:
+def _split_inside(sentence: str, start: int, end: int, lang: str, clitics: bool) -> Iterator[tuple[int, int]]:
     """Yield the words of a chunk that begins and ends with a word's character."""
     if is_spaceless(lang):
         cut = ((start + a, start + b) for a, b in cut_characters(sentence[start:end]))
@@ -62,6 +68,6 @@ def _split_inside(sentence: str, start: int, end: int, lang: str) -> Iterator[tu
         if is_elided(sentence[start : apostrophe.start()].lower(), following, lang):
             yield start, apostrophe.end()
             start = apostrophe.end()
-    clitic = ENGLISH_CLITIC.search(sentence, start, end) if base_language(lang) == "en" else None
+    clitic = ENGLISH_CLITIC.search(sentence, start, end) if clitics and base_language(lang) == "en" else None
     middle = clitic.start() if clitic else end
     yield from ((a, b) for a, b in ((start, middle), (middle, end)) if a < b)

@@ -189,8 +189,13 @@ def is_elided(word: str, following: str, lang: str) -> bool:
     rules = spelling(lang)
     if word not in rules.elided or word not in rules.before_vowel or not following or not _is_inside(following, lang):
         return word in rules.elided
-    first = unicodedata.normalize("NFD", _normalise_char(following, lang))[0]
-    return first in VOWELS or first.isdigit()  # nobody knows how a number is read
+    return sounds_as_vowel(following, lang)
+
+
+def sounds_as_vowel(char: str, lang: str) -> bool:
+    """Whether words are elided before a letter or digit: a vowel, an h, or a number, whose reading is not known."""
+    first = unicodedata.normalize("NFD", _normalise_char(char, lang))[0]
+    return first in VOWELS or first.isdigit()
 
 
 def _cut(pieces: Sequence[str], starts: Sequence[int], end: int, lang: str) -> Iterator[Word]:

@@ -28,7 +28,7 @@ def _write(folder: Path, text: str) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("lang", ["nl", "de", "en"])
+@pytest.mark.parametrize("lang", ["nl", "de", "en", "fr"])
 def test_our_languages_have_enough_of_everything(lang: str) -> None:
     phrasebook = read_phrasebook(lang)
     assert len(set(phrasebook.sentences)) == len(phrasebook.sentences) >= 60
@@ -52,6 +52,8 @@ def test_our_languages_have_enough_of_everything(lang: str) -> None:
         ("de", "Halle", "großen Halle singen"),
         ("en", "Baker", "The baker"),
         ("en", "Bath", "a hot bath"),
+        ("fr", "Boulanger", "Le boulanger"),
+        ("fr", "Orange", " orange"),
     ],
 )
 def test_some_names_are_ordinary_words_of_the_sentences(lang: str, name: str, sentence: str) -> None:
@@ -70,8 +72,18 @@ def test_reads_lists_words_and_sentences(tmp_path: Path) -> None:
 
 
 def test_a_language_without_templates_names_those_that_have_some() -> None:
-    with pytest.raises(SpnerError, match=r'--lang "xx": .*one of de, en, nl\); add .*xx\.yaml'):
+    with pytest.raises(SpnerError, match=r'--lang "xx": .*one of de, en, fr, nl\); add .*xx\.yaml'):
         read_phrasebook("xx")
+
+
+def test_a_country_has_its_languages_templates() -> None:
+    assert read_phrasebook("nl-BE") == read_phrasebook("nl")
+
+
+def test_elisions_may_be_left_out(tmp_path: Path) -> None:
+    assert read_phrasebook("it", folder=_write(tmp_path, SMALL)).elisions == {}
+    folder = _write(tmp_path, f"elisions: di d', la l'\n{SMALL}")
+    assert read_phrasebook("it", folder=folder).elisions == {"di": "d'", "la": "l'"}
 
 
 @pytest.mark.parametrize(
@@ -85,6 +97,9 @@ def test_a_language_without_templates_names_those_that_have_some() -> None:
         ("Oggi piove.", "", "no sentence without an entity"),
         ("{PER}", "Mario", "no sentence with one"),
         ("espeak: it", "espeak: [", "is not YAML"),
+        ("espeak: it", "espeak: it\nelisions: di", 'elisions: "di" .expected a word and its elided form'),
+        ("espeak: it", "espeak: it\nelisions: [di]", '"elisions" is missing or no text'),
+        ("espeak: it", "espeak: it\nelision: di d'", 'unknown key "elision"; did you mean "elisions"'),
     ],
 )
 def test_mistakes_in_a_templates_file(tmp_path: Path, old: str, new: str, message: str) -> None:
