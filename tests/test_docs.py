@@ -75,8 +75,8 @@ def test_a_shown_command_exists_with_its_options(command: str) -> None:
         known = options_of(arguments[0] if program == "spner" else "benchmark")
     else:
         known = SETTINGS
-    # A recipe for French is the documents' example of one to make.
-    assert program == "spner" or "/cv_fr/" in program or (ROOT / program).is_file()
+    # A recipe for Italian is the documents' example of one to make.
+    assert program == "spner" or "/cv_it/" in program or (ROOT / program).is_file()
     assert options <= known
 
 
@@ -147,7 +147,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 @every_document
 def test_named_files_exist(document: Path) -> None:
     text = without_blocks(document)
-    made_by_the_reader = re.compile(r"egs/cv_fr|egs/\w+/exp|templates/fr\.yaml|benchmark_small")
+    made_by_the_reader = re.compile(r"egs/cv_it|egs/\w+/exp|templates/it\.yaml|benchmark_small")
     for name in re.findall(r"`((?:spner|docs|conf|egs|tools|tests)/[\w./-]+)(?::[\w.]+)?`", text):
         assert made_by_the_reader.search(name) or (ROOT / name).exists(), name
 

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.espnet, pytest.mark.timeout(900)]
 
 def test_a_new_recipe_runs_all_stages_without_a_line_of_python(tmp_path: Path, repo_root: Path) -> None:
     checkout = copy_checkout(repo_root, tmp_path).parents[1]
-    for name, lang in (("cv_xx", "de"), ("cv_none", "fr")):
+    for name, lang in (("cv_xx", "de"), ("cv_none", "it")):
         subprocess.run([checkout / "tools/new_recipe.sh", name, lang], check=True)
     done = run(checkout / "egs" / "cv_xx")
     assert done.returncode == 0, done.stderr
@@ -20,5 +20,6 @@ def test_a_new_recipe_runs_all_stages_without_a_line_of_python(tmp_path: Path, r
     without = run(checkout / "egs" / "cv_none")
     assert without.returncode == 2
     assert without.stderr.splitlines()[-1].endswith(
-        f"mini corpus has no templates for it (expected one of de, en, nl); add {checkout}/spner/mini/templates/fr.yaml"
+        "mini corpus has no templates for it (expected one of de, en, fr, nl); add "
+        f"{checkout}/spner/mini/templates/it.yaml"
     )

@@ -47,6 +47,7 @@ def test_recipes_are_found() -> None:
         "cv_nl": "nl",
         "cv_de": "de",
         "cv_en": "en",
+        "cv_fr": "fr",
     }.items()
 
 
@@ -360,7 +361,7 @@ def test_a_new_recipe_is_listed_where_the_tests_of_recipes_look_for_it(checkout:
     assert sorted(path.name for path in (checkout / "egs").iterdir()) == ["README.md", "TEMPLATE", "cv_xx"]
 
 
-@pytest.mark.parametrize("lang", ["fr", "fy-NL", "ast"])
+@pytest.mark.parametrize("lang", ["it", "fy-NL", "ast"])
 def test_a_language_without_templates_is_told_which_file_to_write(checkout: Path, lang: str) -> None:
     result = new_recipe(checkout, "cv_new", lang)
     assert (result.returncode, result.stderr) == (0, "")
@@ -375,13 +376,13 @@ def test_a_language_without_templates_is_told_which_file_to_write(checkout: Path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "found 0 arguments (expected the recipe's name and the language code, such as cv_fr fr)"),
-        (["cv_fr"], "found 1 arguments (expected the recipe's name and the language code, such as cv_fr fr)"),
-        (["cv", "fr", "x"], "found 3 arguments (expected the recipe's name and the language code, such as cv_fr fr)"),
-        (["../cv_fr", "fr"], "name '../cv_fr' (expected letters, digits, _ and -, such as cv_fr)"),
-        (["", "fr"], "name '' (expected letters, digits, _ and -, such as cv_fr)"),
-        (["-x", "fr"], "name '-x' (expected letters, digits, _ and -, such as cv_fr)"),
-        (["cv fr", "fr"], "name 'cv fr' (expected letters, digits, _ and -, such as cv_fr)"),
+        ([], "found 0 arguments (expected the recipe's name and the language code, such as cv_it it)"),
+        (["cv_fr"], "found 1 arguments (expected the recipe's name and the language code, such as cv_it it)"),
+        (["cv", "fr", "x"], "found 3 arguments (expected the recipe's name and the language code, such as cv_it it)"),
+        (["../cv_fr", "fr"], "name '../cv_fr' (expected letters, digits, _ and -, such as cv_it)"),
+        (["", "fr"], "name '' (expected letters, digits, _ and -, such as cv_it)"),
+        (["-x", "fr"], "name '-x' (expected letters, digits, _ and -, such as cv_it)"),
+        (["cv fr", "fr"], "name 'cv fr' (expected letters, digits, _ and -, such as cv_it)"),
         (["cv_fr", "French"], "language 'French' (expected a code such as fr or fy-NL)"),
         (["cv_fr", "../nl"], "language '../nl' (expected a code such as fr or fy-NL)"),
         (["cv_fr", 'fr"; rm x'], "language 'fr\"; rm x' (expected a code such as fr or fy-NL)"),

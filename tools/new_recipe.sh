@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a recipe for another language: its run.sh, a README.md to write in, and its line in egs/README.md.
 #
-#   tools/new_recipe.sh cv_fr fr
+#   tools/new_recipe.sh cv_it it
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"  # sh tools/new_recipe.sh
 set -euo pipefail
 unset CDPATH
@@ -10,9 +10,9 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 die() { echo "tools/new_recipe.sh: error: $*" >&2; exit 2; }
 
-[ $# -eq 2 ] || die "found $# arguments (expected the recipe's name and the language code, such as cv_fr fr)"
+[ $# -eq 2 ] || die "found $# arguments (expected the recipe's name and the language code, such as cv_it it)"
 name="$1" lang="$2" templates="spner/mini/templates/$2.yaml"
-[[ "${name}" =~ ^[A-Za-z0-9][A-Za-z0-9_-]*$ ]] || die "name ${name@Q} (expected letters, digits, _ and -, such as cv_fr)"
+[[ "${name}" =~ ^[A-Za-z0-9][A-Za-z0-9_-]*$ ]] || die "name ${name@Q} (expected letters, digits, _ and -, such as cv_it)"
 [[ "${lang}" =~ ^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$ ]] || die "language ${lang@Q} (expected a code such as fr or fy-NL)"
 [ ! -e "egs/${name}" ] || die "egs/${name} is there already (expected a new name); give another, or remove it"
 mkdir "egs/${name}"

@@ -130,11 +130,11 @@ _SPELLINGS: dict[str, Spelling] = {
     "tw": Spelling("'", elided=_words("n m w"), before_vowel=_words("n m w")),
     "yo": Spelling("'", elided=_words("l n t s b k"), before_vowel=_words("l n t s b k")),
     **dict.fromkeys(
-        _words("be uk rue mk cad ha lkt mgo nnh jgo bbj byv sw so om aa sid luo kln dav dag ff fub fue"), _LETTER
+        _words("be uk rue mk cad lkt mgo nnh jgo bbj byv sw so om aa sid luo kln dav dag ff fub fue"), _LETTER
     ),
     **dict.fromkeys(_words("gn vot olo krl vep izh liv esu yaq mau zoc cut cux tay trv pwn szy bnn"), _LETTER),
     **dict.fromkeys(_words("ay jqr qu quy qup qur qus qux qva qvi qvj qvl qwa qws qxa qxp qxt qxu qxw"), _LETTER),
-    **dict.fromkeys(_words("cic mic moh mus nv tli quc cak kek mam tzh tzo yua"), _EDGE_LETTER),
+    **dict.fromkeys(_words("cic ha mic moh mus nv tli quc cak kek mam tzh tzo yua"), _EDGE_LETTER),
     **dict.fromkeys(_words("haw to sm ty"), _OKINA),
     "uz": Spelling(LETTER_APOSTROPHE, turned=frozenset("og"), edges=True),
     **dict.fromkeys(_words("tr az crh gag kaa tly zza diq kiu"), _DOTLESS),
@@ -145,9 +145,12 @@ _SPELLINGS: dict[str, Spelling] = {
     **dict.fromkeys(_words("hy hyw"), Spelling(silent=frozenset("՛՜՞՟"))),
     **dict.fromkeys(_words("ady av ce dar inh kbd lbe lez"), _PALOCHKA),
     "kab": Spelling(letters=frozenset("ʷ"), variants=MappingProxyType({"ε": "ɛ", "Σ": "ɛ", "γ": "ɣ", "Γ": "ɣ"})),
-    "tzm": Spelling(letters=frozenset("ʷ")),
+    "tzm": Spelling(letters=frozenset("ʷⵯ")),
+    **dict.fromkeys(_words("shi zgh"), Spelling(letters=frozenset("ⵯ"))),
     "my": Spelling(letters=frozenset("၌၍၎၏")),
     **dict.fromkeys(ROMANISED, Spelling(letters=frozenset("ⁿ"))),
+    "ab": Spelling(variants=MappingProxyType({"ə": "ә", "Ə": "ә"})),
+    "cv": Spelling(variants=MappingProxyType(dict(zip("ăĂĕĔçÇÿŸ", "ӑӑӗӗҫҫӳӳ", strict=True)))),
     "ro": Spelling(variants=MappingProxyType({"ş": "ș", "ţ": "ț", "Ş": "ș", "Ţ": "ț"})),
 }
 
