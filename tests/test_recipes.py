@@ -205,8 +205,8 @@ def test_the_pipeline_has_a_recogniser_and_a_tagger_of_its_own(rehearsal: Path) 
     tagger = ["--data", "data/mini", "--out", "exp/tagger_words_mini", "--fraction", "100", "--from_scratch"]
     assert ["train-tagger", *tagger] in commands
     assert ["decode", "--data", "data/mini", "--exp", "exp/mini_asr", "--sets", "dev test"] in commands
-    pipeline = ["--asr", "exp/mini_asr", "--exp", "exp/mini_pipeline", "--sets", "dev test", "--search", "greedy"]
-    assert ["pipeline", *pipeline, "--tagger", "exp/tagger_words_mini"] in commands
+    pipeline = ["--asr", "exp/mini_asr", "--exp", "exp/mini_pipeline", "--sets", "dev test", "--data", "data/mini"]
+    assert ["pipeline", *pipeline, "--search", "greedy", "--tagger", "exp/tagger_words_mini"] in commands
     calibrated = [words[4:] for words in commands if words[0] == "calibrate"]
     assert calibrated == [[f"exp/mini_{name}", "--search", "greedy"] for name in ("asr", "pipeline")]
     score = ["score-exp", "--data", "data/mini", "--exp", "exp/mini_pipeline", "--search", "greedy"]

@@ -69,13 +69,13 @@ step() {  # step N "title" command...: run the command if stage N is asked for; 
 step 1 "prepare data" spner data --corpus "${corpus_path}" --lang "${lang}" --out "${data}" --nj "${nj}" \
     --max_broken "${max_broken}" ${clips:+--clips "${clips}"} ${split_validated:+--split_validated "${split_validated}"}
 
-# Stage 2, annotate: cased sentences -> data/<corpus>/<set>/entities.jsonl; a mini corpus's tagger is trained first
+# Stage 2, annotate: cased sentences -> data/<corpus>/labels, <set>/entities.jsonl; first a mini corpus's tagger
 [ -n "${mini}" ] &&
-    step 2 "generate gold text" spner mini-text --corpus "${corpus_path}" --out "${gold_text}" \
-        --num_sentences "${mini_text}"
+    step 2 "gold text" spner mini-text --corpus "${corpus_path}" --out "${gold_text}" --num_sentences "${mini_text}"
 [ -n "${new_tagger}" ] &&
     step 2 "train a small tagger" spner train-tagger --train "${gold_text}" --out "${new_tagger}" --epochs 5
-step 2 "annotate entities" spner annotate ${text_tagger:+--tagger "${text_tagger}"} --lang "${lang}" --data "${data}"
+step 2 "annotate entities" spner annotate ${text_tagger:+--tagger "${text_tagger}"} --lang "${lang}" --data "${data}" \
+    --labels "${labels}" $(each --map ${label_map})
 
 # Stage 3, tokens: texts and entities -> dump/<tag>/token_list and dump/<tag>/<set>/text
 [ -z "${model}" ] &&
@@ -104,7 +104,7 @@ step 5 "decode" spner decode --data "${data}" --exp "${model_exp}" --sets "${set
 step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "${model_exp}" --search "${search}"
 if [ "${system}" = pipeline ]; then
     step 5 "tag what was decoded" spner pipeline --asr "${model_exp}" --exp "${exp}" --sets "${sets}" \
-        --search "${search}" --tagger "${words_tagger}"
+        --data "${data}" --search "${search}" --tagger "${words_tagger}"
     step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "${exp}" --search "${search}"
 fi
 

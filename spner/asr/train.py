@@ -78,7 +78,8 @@ def train(
             "rerun stages 1 to 3"
         )
     if tokens["system"] == E2E:
-        require_symbols(read_token_list(dump / paths.TOKEN_LIST), where=dump / paths.TOKEN_LIST)
+        token_list = dump / paths.TOKEN_LIST
+        require_symbols(read_token_list(token_list), where=token_list, labels=tokens.get("labels"))
     config = merge_configs(configs, settings)
     asked = config | ({"transfer": transfer.settings()} if transfer else {})
     with locked(exp):

@@ -12,7 +12,7 @@ from spner.asr.ctc import greedy_search
 from spner.asr.dev_counts import count_dev
 from spner.core.files import atomic_path
 from spner.core.logs import prints_logged
-from spner.data.tokens import tokens_to_words
+from spner.data.tokens import find_labels, tokens_to_words
 from spner.scoring.ratio import Count
 
 with prints_logged():  # ESPnet prints that it lacks flash_attn, which it can do without
@@ -102,6 +102,8 @@ def _count(token_list: list[str], refs: list[list[int]], hyps: list[list[int]]) 
     def read(ids: list[int]) -> list[str]:
         return tokens_to_words(token_list[i] for i in ids)
 
-    errors, tagged_errors, found = count_dev(list(map(read, refs)), list(map(read, hyps)))
+    errors, tagged_errors, found = count_dev(
+        list(map(read, refs)), list(map(read, hyps)), labels=find_labels(token_list)
+    )
     counts = [(e.num_sub + e.num_del + e.num_ins, e.num_ref) for e in (errors, tagged_errors)]
     return [*counts[0], *counts[1], found.tp, 2 * found.tp + found.fp + found.fn]

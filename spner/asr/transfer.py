@@ -28,7 +28,7 @@ from anyascii import anyascii
 from torch import Tensor, nn
 
 from spner.core.errors import SpnerError
-from spner.text.tags import entity_symbols
+from spner.data.tokens import BLANK, SOS_EOS, SPACE, UNKNOWN
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ LOADED, ROW_BY_ROW, FRESH = STATES = ("loaded", "row by row", "re-initialised")
 OUTPUT_LAYER = ("ctc.ctc_lo.weight", "ctc.ctc_lo.bias")
 LAYER = re.compile(r"(encoder\.encoders|frontend\.\S+\.encoder\.layers)\.(\d+)\.")
 """The layers of an ESPnet encoder, and those of a wav2vec 2.0 upstream."""
+NO_SYMBOLS = (BLANK, UNKNOWN, SPACE, SOS_EOS)
 SHOWN = 5  # what a line lists at most
 
 
@@ -206,7 +207,7 @@ def carry_over(
 def format_report(report: Mapping[str, Any]) -> list[str]:
     """Return the report's lines for the log."""
     rows = {kind: [row for row in report["tokens"] if row["row"] == kind] for kind in ROWS}
-    symbols = [row["token"] for row in rows[SAME] if row["token"] in entity_symbols()]
+    symbols = [row["token"] for row in rows[SAME] if row["token"].startswith("<") and row["token"] not in NO_SYMBOLS]
     states = Counter(report["parameters"].values())
     lines = [
         f"parameters from {report['init']}: " + ", ".join(f"{states[s]} {s}" for s in STATES if states[s]),

@@ -44,12 +44,12 @@ from spner.benchmark.plan import (
 from spner.benchmark.preset import WHOLE, Preset
 from spner.core import paths
 from spner.core.files import read_json
-from spner.data.datadir import find_sets
+from spner.data.datadir import find_sets, read_labels
 from spner.scoring.compare import compare
 from spner.scoring.options import Options
 from spner.scoring.overlap import compute_overlaps
 from spner.scoring.pool import pool
-from spner.scoring.rules import Rules
+from spner.scoring.rules import Rules, choose_rules
 from spner.scoring.schema import ScoresMadeWith, read_scores
 
 BY_LANGUAGE, BY_TAGGER, BY_UPSTREAM, BY_FRACTION, OVER_PIPELINE, JOINED, ABLATION = KINDS = (
@@ -92,11 +92,17 @@ class _Scored:
         return self.made_with["experiment"]
 
     @property
+    def rules(self) -> Rules:
+        """As stage 6 read both sides."""
+        made = self.made_with
+        return Rules(made["lang"], tuple(made["labels"]), made["map"], frozenset(made["discard"]), made["policy"])
+
+    @property
     def options(self) -> Options:
         """As stage 6 scored."""
         seen = self.made_with["seen"]
         return Options(
-            Rules(self.made_with["lang"]),
+            self.rules,
             seen=self.cell.recipe / seen if seen else None,
             num_draws=self.made_with["bootstrap"],
             gold=self.gold,
@@ -224,7 +230,9 @@ def _overlaps(groups: _Groups, langs: Sequence[str]) -> dict[str, Any] | None:
     targets = []
     for number, (lang, target) in enumerate(folders.items(), start=1):
         if sources := list(folders.values())[number:]:
-            overlaps = compute_overlaps(sources=sources, target=target, rules=Rules(), entities_file=entities_file)
+            files = [folder / entities_file for data in (target, *sources) for folder in find_sets(data)]
+            rules = choose_rules(None, read_labels(target), files)
+            overlaps = compute_overlaps(sources=sources, target=target, rules=rules, entities_file=entities_file)
             named = [one | {"source": [name_of[folder] for folder in one["source"]]} for one in overlaps["sources"]]
             targets.append({"target": lang, "sources": named})
     return {"gold": gold, "targets": targets}

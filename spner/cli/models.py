@@ -1,12 +1,16 @@
 """Commands that make models beside the acoustic one: taggers, language models, search weights."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from spner.cli.options import FILE, FOLDER, beam_options, is_given
+from spner.cli.options import FILE, FOLDER, beam_options, is_given, label_options
 from spner.core.errors import SpnerError
 from spner.core.paths import DEV, TEST
+
+if TYPE_CHECKING:
+    from spner.text.labels import LabelSet
 
 
 @click.command("train-tagger")
@@ -69,9 +73,11 @@ from spner.core.paths import DEV, TEST
     show_default=False,
 )
 @click.option("--seed", default=0, type=int, help="Random seed.")
+@label_options
 @click.pass_context
 def train_tagger_command(
     context: click.Context,
+    labels: "LabelSet",
     train_files: tuple[Path, ...],
     data: Path | None,
     fraction: float,
@@ -90,11 +96,12 @@ def train_tagger_command(
     learning_rate: float | None,
     seed: int,
 ) -> None:
-    """Train a text tagger (PER, ORG, LOC) and print seqeval's scores.
+    """Train a text tagger and print seqeval's scores.
 
-    It learns from CoNLL column files (--train), IOB1 or IOB2, or from the pseudo-labelled utterances of a data folder
-    (--data).
+    It learns from CoNLL column files (--train), in IOB1, IOB2, BIOES or BILOU, or from the pseudo-labelled utterances
+    of a data folder (--data), whose labels it has then.
     """
+    from spner.data.datadir import read_labels
     from spner.tagger.labelled import choose_start, read_utterances, require_one_source
     from spner.tagger.score import format_scores
     from spner.tagger.speech_form import speech_language
@@ -106,6 +113,7 @@ def train_tagger_command(
         train=train_files,
         dev=dev,
         test=test,
+        labels=read_labels(data) if data else labels,
         utterances=read_utterances(data, joined=joined, fraction=fraction) if data else None,
         model=choose_start(data, model, from_scratch=from_scratch) if data else model,
         encoding=encoding,

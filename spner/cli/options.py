@@ -14,6 +14,7 @@ from spner.text.tags import POLICIES
 if TYPE_CHECKING:
     from spner.scoring.options import Options
     from spner.scoring.rules import Rules
+    from spner.text.labels import LabelSet
 
 P = ParamSpec("P")
 
@@ -65,6 +66,20 @@ def beam_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def label_options(command: Callable[Concatenate["LabelSet", P], None]) -> Callable[..., None]:
+    """Add the options that say which labels there are; the command gets them as its first argument."""
+
+    @click.option("--labels", default=" ".join(LABELS), help="Labels of the entities.")
+    @map_option("Read a label as another, one of --labels or O for none; repeatable. Common spellings need none.")
+    @functools.wraps(command)
+    def with_labels(labels: str, mapping: dict[str, str], *args: P.args, **others: P.kwargs) -> None:
+        from spner.text.labels import LabelSet, parse_labels
+
+        command(LabelSet(parse_labels(labels, where="--labels"), mapping), *args, **others)
+
+    return with_labels
+
+
 def reading_options(command: Callable[Concatenate["Rules", P], None]) -> Callable[..., None]:
     """Add the options that say how references and hypotheses are read; the command gets them as its first argument."""
 
@@ -72,14 +87,7 @@ def reading_options(command: Callable[Concatenate["Rules", P], None]) -> Callabl
         "--lang", help="Normalise both sides as in this language, such as nl; without it words stay as they are."
     )
     @click.option("--labels", default=" ".join(LABELS), help="Labels to score.")
-    @click.option(
-        "--map",
-        "mapping",
-        multiple=True,
-        metavar="OLD=NEW",
-        callback=_split_mapping,
-        help="Rename a label on both sides; repeatable.",
-    )
+    @map_option("Rename a label on both sides; repeatable.")
     @click.option("--discard", default="", help="Labels (after --map) to leave out on both sides.")
     @click.option(
         "--policy",
@@ -103,6 +111,11 @@ def reading_options(command: Callable[Concatenate["Rules", P], None]) -> Callabl
         command(rules, *args, **others)
 
     return with_rules
+
+
+def map_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return the option ``--map`` with this help."""
+    return click.option("--map", "mapping", multiple=True, metavar="OLD=NEW", callback=_split_mapping, help=text)
 
 
 def _split_mapping(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

@@ -1,11 +1,15 @@
 """Commands of the six stages."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from spner.cli.options import EITHER, FILE, FOLDER, beam_options, device_option, search_option
+from spner.cli.options import EITHER, FILE, FOLDER, beam_options, device_option, label_options, search_option
 from spner.core.paths import DEV, TEST, search_dir
+
+if TYPE_CHECKING:
+    from spner.text.labels import LabelSet
 
 
 @click.command("data")
@@ -64,12 +68,16 @@ def data_command(
 )
 @click.option("--lang", required=True, help="Language code, such as nl; selects the normalisation.")
 @click.option("--data", required=True, type=FOLDER, help="Data folder of stage 1.")
-def annotate_command(tagger: str | None, lang: str, data: Path) -> None:
-    """Stage 2: label the cased sentences with a tagger; write the entities of the transcripts."""
+@label_options
+def annotate_command(labels: "LabelSet", tagger: str | None, lang: str, data: Path) -> None:
+    """Stage 2: label the cased sentences with a tagger; write the entities of the transcripts.
+
+    The labels go into the data folder, and all later stages read them there.
+    """
     from spner.tagger.annotate import annotate_data_dir
     from spner.tagger.score import format_scores
 
-    for set_name, scores in annotate_data_dir(data, tagger=tagger, lang=lang).items():
+    for set_name, scores in annotate_data_dir(data, tagger=tagger, lang=lang, labels=labels).items():
         click.echo(f"{set_name}: " + (f"against gold: {format_scores(scores)}" if scores else "annotated"))
 
 
@@ -231,6 +239,7 @@ def decode_command(
 @click.command("pipeline")
 @click.option("--asr", required=True, type=FOLDER, help="Experiment folder whose decoded words are tagged.")
 @click.option("--exp", required=True, type=FOLDER, help="Experiment folder for the tagged hypotheses.")
+@click.option("--data", required=True, type=FOLDER, help="Data folder of stages 1 and 2, whose labels are kept.")
 @click.option(
     "--tagger",
     required=True,
@@ -240,11 +249,13 @@ def decode_command(
 @click.option("--sets", default=f"{DEV} {TEST}", help="Decoded sets to tag.")
 @search_option
 @device_option
-def pipeline_command(asr: Path, exp: Path, tagger: str, sets: str, search: str | None, device: str) -> None:
+def pipeline_command(asr: Path, exp: Path, data: Path, tagger: str, sets: str, search: str | None, device: str) -> None:
     """Stage 5 of the pipeline system: tag the words that a recogniser has decoded."""
+    from spner.data.datadir import read_labels
     from spner.decode.pipeline import tag_sets
 
-    tag_sets(asr, exp, sets.split(), tagger=tagger, search=search, device=device)
+    labels = read_labels(data)
+    tag_sets(asr, exp, sets.split(), tagger=tagger, labels=labels, search=search, device=device)
     click.echo(f"{exp / 'decode'}: {sets}")
 
 

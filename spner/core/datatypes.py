@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 LABELS = ("PER", "ORG", "LOC")
-"""Entity labels in the order in which they get token ids (paper, section 3)."""
+"""The paper's entity labels, in the order in which they get token ids (section 3); the mini corpus has them, and so has
+a recipe whose setting ``labels`` says nothing else."""
 
 WordTimes = tuple[tuple[float, float], ...]
 """(start, end) of each word of an utterance, seconds from the first sample of its clip."""

@@ -17,6 +17,7 @@ CORPUS_ENTITIES = "corpus_entities.jsonl"  # pseudo-labels that came with the co
 ANNOTATE_RECORD = "annotate.json"  # beside pseudo-labels: where they come from
 NBEST = "nbest.jsonl"
 WORD_TIMES = "word_times.jsonl"
+LABEL_LIST = "labels"  # of a data folder; without it the paper's
 
 # Stage 1's report about its corpus.
 REPORT = "report.json"

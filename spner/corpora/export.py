@@ -15,14 +15,15 @@ from typing import Any
 
 from spner import __version__
 from spner.core import paths
-from spner.core.datatypes import LABELS, Entity, Transcript
+from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, read_json
 from spner.core.progress import Progress
 from spner.corpora.corpus import require_clip_name
 from spner.corpora.paper_json import PUBLISHED_NAMES, make_record, write_paper_json
 from spner.data.audio import SAMPLE_RATE_HZ, copy_stored
-from spner.data.datadir import find_sets, parse_seconds, read_entities, read_sentences, read_table
+from spner.data.datadir import find_sets, parse_seconds, read_entities, read_labels, read_sentences, read_table
+from spner.data.stats import sort_labels
 from spner.text.tags import spans_to_bio
 from spner.text.textnorm import normalise_words
 
@@ -64,7 +65,7 @@ def export(data: Path, out: Path, *, format_name: str, entities_file: str = path
     """
     sets = [_read_set(folder, entities_file, NEEDED[format_name]) for folder in find_sets(data)]
     if format_name == PAPER_JSON:
-        return [_write_paper_json(sets, out, _describe(data, entities_file))]
+        return [_write_paper_json(sets, out, _describe(data, entities_file, sets))]
     if format_name == CONLL:
         return [_write_conll(one, out / f"{one.name}.conll") for one in sets]
     lang = _read_report(data)["settings"]["lang"]
@@ -86,9 +87,6 @@ def _read_set(folder: Path, entities_file: str, needed: Iterable[str]) -> _Set:
         where = f'{folder / entities_file}: utterance "{utt_id}"'
         if " ".join(utterance.words) != values[paths.TEXT][utt_id]:
             raise SpnerError(f"{where} has other words than in {folder / paths.TEXT}; rerun stage 2")
-        others = [entity.label for entity in utterance.entities if entity.label not in LABELS]
-        if others:
-            raise SpnerError(f'{where} has an entity "{others[0]}" (expected {", ".join(LABELS)})')
     return _Set(folder, transcripts, values)
 
 
@@ -103,13 +101,14 @@ def _read_report(data: Path) -> dict[str, Any]:
     return read_json(reports[0])
 
 
-def _describe(data: Path, entities_file: str) -> dict[str, Any]:
+def _describe(data: Path, entities_file: str, sets: Iterable[_Set]) -> dict[str, Any]:
     """Return the ``meta`` of the authors' format."""
-    report = _read_report(data)
+    report, names = _read_report(data), read_labels(data).names
+    found = {entity.label for one in sets for utterance in one.transcripts.values() for entity in utterance.entities}
     return {
         "made_by": f"spner {__version__}",
         "lang": report["settings"]["lang"],
-        "labels": list(LABELS),
+        "labels": sort_labels({*names, *found}, order=names),
         "entities": "gold" if entities_file == paths.GOLD_ENTITIES else "pseudo-labels",
         "synthetic": report["synthetic"],
     }

@@ -19,18 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from spner.core import paths
-from spner.core.datatypes import LABELS, Entity, Transcript, Utterance
+from spner.core.datatypes import Transcript, Utterance
 from spner.core.errors import SpnerError, nearest, quote
 from spner.core.files import atomic_text, read_json
 from spner.corpora.corpus import Corpus, CorpusSet, require_clip_name, without_space
-from spner.text.tags import BIO_TAG, bio_to_spans, spans_to_bio
+from spner.text.tags import TAG, bio_to_spans, spans_to_bio
 from spner.text.textnorm import normalise, normalise_transcript
 
 FORM = "a JSON file of the paper's authors"
 PUBLISHED_NAMES = {paths.TRAIN: "train", paths.DEV: "valid", paths.TEST: "test"}
 EXPECTED = '{"meta": …, "data": {"train": […], "valid": […], "test": […]}}'
-OTHER_LABEL, WITHOUT_WORDS, OTHER_WORDS = NOTES = (
-    "entities of other labels, dropped",
+WITHOUT_WORDS, OTHER_WORDS = NOTES = (
     "entities without a word, dropped",
     "transcriptions with other words than their tokens",
 )
@@ -148,10 +147,8 @@ def _read_utterance(record: Any, where: str, lang: str, notes: Counter[str]) -> 
     tokens, labels, transcription, clip = _check_record(record, where)
     utt_id = without_space(Path(clip).stem)
     entities = bio_to_spans(labels)
-    kept = tuple(Entity(e.start, e.end, e.label) for e in entities if e.label in LABELS)
-    transcript = normalise_transcript(Transcript(tuple(tokens), kept), lang)
-    notes[OTHER_LABEL] += len(entities) - len(kept)
-    notes[WITHOUT_WORDS] += len(kept) - len(transcript.entities)
+    transcript = normalise_transcript(Transcript(tuple(tokens), entities), lang)
+    notes[WITHOUT_WORDS] += len(entities) - len(transcript.entities)
     text = " ".join(transcript.words)
     sentence = " ".join(unicodedata.normalize("NFC", transcription).split())
     if normalise(sentence, lang) != text:
@@ -180,9 +177,11 @@ def _check_record(record: Any, where: str) -> tuple[list[str], list[str], str, s
             raise SpnerError(f"{where}: {name} are no list of texts (expected one text a token)")
     if len(tokens) != len(labels):
         raise SpnerError(f"{where}: {len(labels)} labels for {len(tokens)} tokens (expected a label for each token)")
-    wrong = next((label for label in labels if not BIO_TAG.fullmatch(label)), None)
+    wrong = next((label for label in labels if not TAG.fullmatch(label)), None)
     if wrong is not None:
-        raise SpnerError(f"{where}: label {quote(wrong)} is not BIO (expected O, B-<label> or I-<label>)")
+        raise SpnerError(
+            f"{where}: label {quote(wrong)} is no tag (expected O, or a label behind B-, I-, E-, S-, L-, U-)"
+        )
     try:
         transcription.encode("utf-8")
     except UnicodeEncodeError as error:

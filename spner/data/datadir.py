@@ -10,7 +10,8 @@ from typing import Any
 from spner.core.datatypes import Entity, Timing, Transcript, WordTimes
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, read_lines
-from spner.core.paths import ENTITIES, GOLD_ENTITIES, SETS, TEXT, made_by
+from spner.core.paths import ENTITIES, GOLD_ENTITIES, LABEL_LIST, SETS, TEXT, made_by
+from spner.text.labels import NO_ENTITY, LabelSet, parse_labels
 
 SEPARATOR = re.compile("[ \t]+")
 
@@ -34,6 +35,29 @@ def find_sets(folder: Path) -> list[Path]:
             f"{SETS[0]}); stage 1 makes data folders"
         )
     return sorted(found, key=lambda path: SETS.index(path.name) if path.name in SETS else len(SETS))
+
+
+def write_labels(data: Path, labels: LabelSet) -> None:
+    """Write the labels of a data folder, one a line; the other names that are read as it follow, ``O`` is none."""
+    others = {
+        label: [old for old, new in labels.mapping.items() if new == label] for label in (*labels.names, NO_ENTITY)
+    }
+    with atomic_text(data / LABEL_LIST) as file:
+        file.writelines(f"{' '.join([label, *old])}\n" for label, old in others.items() if old or label != NO_ENTITY)
+
+
+def read_labels(data: Path) -> LabelSet:
+    """Read what :func:`write_labels` wrote into a data folder, or into that of a set; without it, the paper's labels.
+
+    Raises:
+        SpnerError: the file is malformed.
+    """
+    file = next((path for folder in (data, data.parent) if (path := folder / LABEL_LIST).is_file()), None)
+    if file is None:
+        return LabelSet()
+    rows = [line.split() for line in read_lines(file) if line.strip()]
+    names = parse_labels(" ".join(row[0] for row in rows if row[0] != NO_ENTITY), where=str(file))
+    return LabelSet(names, {old: row[0] for row in rows for old in row[1:]})
 
 
 def write_table(path: Path, rows: dict[str, str]) -> None:

@@ -2,7 +2,8 @@
 
 The JSON form; hours and means have full precision, unknown or undefined values are null::
 
-    {"data": "data/mini", "entities_file": "entities.jsonl", "missing": ["data/mini/dev/utt2dur"],
+    {"data": "data/mini", "labels": ["PER", "ORG", "LOC"], "entities_file": "entities.jsonl",
+     "missing": ["data/mini/dev/utt2dur"],
      "sets": {"train": {"num_utts": 893, "hours": 0.89, "num_words": 7432, "num_distinct_words": 1207,
                         "num_speakers": 8,
                         "entities": {"num": {"all": 870, "PER": 300, …}, "num_distinct": {"all": 500, "PER": 170, …},
@@ -23,10 +24,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from spner.core.datatypes import LABELS, Transcript
+from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
 from spner.core.paths import ENTITIES, GOLD_ENTITIES, TEXT, UTT2DUR, UTT2SPK
-from spner.data.datadir import find_sets, parse_seconds, stream_entities, stream_table
+from spner.data.datadir import find_sets, parse_seconds, read_labels, stream_entities, stream_table
 
 Mentions = Counter[tuple[str, str]]
 """How often each entity, ``(label, phrase)``, is mentioned."""
@@ -104,13 +105,15 @@ def compute_stats(data: Path, *, entities_file: str = ENTITIES, top: int = 10) -
     sets = {folder.resolve().name: folder for folder in find_sets(data)}
     counts = {name: count_set(folder, entities_file=entities_file) for name, folder in sets.items()}
     first, *others = counts.values()
+    labels = read_labels(data).names
     files = [folder / name for folder in sets.values() for name in (entities_file, UTT2DUR, UTT2SPK)]
     return {
         "data": str(data),
+        "labels": list(labels),
         "entities_file": entities_file,
         "missing": [str(file) for file in files if not file.is_file()],
-        "sets": {name: _describe(one, top) for name, one in counts.items()},
-        "all": _describe(sum(others, first), top),
+        "sets": {name: _describe(one, labels, top) for name, one in counts.items()},
+        "all": _describe(sum(others, first), labels, top),
     }
 
 
@@ -165,10 +168,10 @@ def most_frequent(mentions: Mentions, top: int) -> list[tuple[tuple[str, str], i
     return heapq.nsmallest(top, mentions.items(), key=lambda item: (-item[1], item[0]))
 
 
-def sort_labels(labels: Iterable[str]) -> list[str]:
-    """Return the labels, each once: the project's own in their order, then others in C order."""
+def sort_labels(labels: Iterable[str], *, order: Sequence[str]) -> list[str]:
+    """Return the labels, each once: those of ``order`` as they stand there, then others in C order."""
     found = set(labels)
-    return [*(label for label in LABELS if label in found), *sorted(found.difference(LABELS))]
+    return [*(label for label in order if label in found), *sorted(found.difference(order))]
 
 
 def select_label(mentions: Mentions, label: str) -> Mentions:
@@ -176,19 +179,21 @@ def select_label(mentions: Mentions, label: str) -> Mentions:
     return Counter({entity: count for entity, count in mentions.items() if entity[0] == label})
 
 
-def _describe(counts: SetCounts, top: int) -> dict[str, Any]:
+def _describe(counts: SetCounts, order: Sequence[str], top: int) -> dict[str, Any]:
     return {
         "num_utts": counts.num_utts,
         "hours": None if counts.duration_s is None else counts.duration_s / 3600,
         "num_words": counts.words.total(),
         "num_distinct_words": len(counts.words),
         "num_speakers": None if counts.speakers is None else len(counts.speakers),
-        "entities": None if counts.entities is None else _describe_entities(counts.entities, counts.num_utts, top),
+        "entities": None
+        if counts.entities is None
+        else _describe_entities(counts.entities, counts.num_utts, order, top),
     }
 
 
-def _describe_entities(entities: EntityCounts, num_utts: int, top: int) -> dict[str, Any]:
-    labels = sort_labels(label for label, _ in entities.mentions)
+def _describe_entities(entities: EntityCounts, num_utts: int, order: Sequence[str], top: int) -> dict[str, Any]:
+    labels = sort_labels((label for label, _ in entities.mentions), order=order)
     groups = {"all": entities.mentions} | {label: select_label(entities.mentions, label) for label in labels}
     return {
         "num": {name: group.total() for name, group in groups.items()},
@@ -214,7 +219,7 @@ def format_stats(stats: dict[str, Any]) -> str:
             "",
             *(
                 f"{title:26}" + "".join(f"{_cell(value):>{width}}" for value in values)
-                for title, values in [("", names), *_rows(counts)]
+                for title, values in [("", names), *_rows(counts, stats["labels"])]
             ),
             *_most_frequent_lines((stats["all"]["entities"] or {}).get("most_frequent", {})),
             *([""] if stats["missing"] else []),
@@ -223,9 +228,9 @@ def format_stats(stats: dict[str, Any]) -> str:
     )
 
 
-def _rows(columns: Sequence[dict[str, Any]]) -> Iterator[tuple[str, list[Any]]]:
+def _rows(columns: Sequence[dict[str, Any]], order: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
     entities = [one["entities"] or {} for one in columns]
-    labels = sort_labels(label for one in entities for label in one.get("most_frequent", ()))
+    labels = sort_labels((label for one in entities for label in one.get("most_frequent", ())), order=order)
     for title, key in FACTS.items():
         yield title, [one[key] for one in columns]
     for title, key in {"entities": "num", "distinct entities": "num_distinct"}.items():

@@ -7,7 +7,7 @@ entity symbols inside an entity are dropped (``naar <LOC>den haag</NE> en``); th
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,15 @@ from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read
 from spner.core.resume import once
 from spner.data.audio import SAMPLE_RATE_HZ
 from spner.data.datadir import read_table, write_table
-from spner.data.trainset import choose_trainset, find_data, locate_audio, read_durations, read_labelled
-from spner.text.tags import entity_symbols, spans_to_text
+from spner.data.trainset import (
+    choose_labels,
+    choose_trainset,
+    find_data,
+    locate_audio,
+    read_durations,
+    read_labelled,
+)
+from spner.text.tags import CLOSE, entity_symbols, spans_to_text, symbol_labels
 
 BLANK, UNKNOWN, SPACE, SOS_EOS = "<blank>", "<unk>", "<space>", "<sos/eos>"
 PIECE_SPACE = "▁"  # SentencePiece's mark of a word's begin
@@ -58,15 +65,14 @@ class Tokenizer:
         return tokens
 
 
-def tighten(tagged: str) -> str:
-    """Return tagged text without the spaces between a symbol and the words of its entity."""
-    *opens, close = entity_symbols()
-    for symbol in opens:
-        tagged = tagged.replace(f"{symbol} ", symbol)
-    return tagged.replace(f" {close}", close)
+def tighten(tagged: str, symbols: Sequence[str]) -> str:
+    """Return tagged text without the spaces between one of the entity symbols and the words of its entity."""
+    for symbol in symbols:
+        tagged = tagged.replace(f" {symbol}" if symbol == CLOSE else f"{symbol} ", symbol)
+    return tagged
 
 
-def mark_inside(tokens: Iterable[str]) -> list[str]:
+def mark_inside(tokens: Iterable[str], symbols: Collection[str]) -> list[str]:
     """Return the tokens as token language models have them: ``n a a r <space> <LOC> u<NE> r<NE> k<NE> </NE>``.
 
     A name looks like other text to a model that sees a few tokens; marked, it does not. What may follow a token of
@@ -74,10 +80,9 @@ def mark_inside(tokens: Iterable[str]) -> list[str]:
     """
     marked: list[str] = []
     inside = False
-    symbols = entity_symbols()
     for token in tokens:
         if token in symbols:
-            inside = token != symbols[-1]
+            inside = token != CLOSE
             marked.append(token)
         else:
             marked.append(token + INSIDE if inside else token)
@@ -106,14 +111,36 @@ def read_token_list(path: Path) -> list[str]:
     return list(read_lines(path))
 
 
-def require_symbols(token_list: Sequence[str], *, where: Path) -> None:
-    """Raise SpnerError unless the token list holds every entity symbol once."""
-    for symbol in entity_symbols():
-        if token_list.count(symbol) != 1:
-            raise SpnerError(
-                f"{where}: entity symbol {symbol} occurs {token_list.count(symbol)} times (expected "
-                "once); rerun stage 3 with --system e2e"
-            )
+def find_symbols(token_list: Sequence[str]) -> list[str]:
+    """Return the entity symbols of a token list, which stand behind ``<unk>``; none of a recogniser's."""
+    return list(token_list[token_list.index(UNKNOWN) + 1 : token_list.index(CLOSE) + 1]) if CLOSE in token_list else []
+
+
+def find_labels(token_list: Sequence[str]) -> tuple[str, ...]:
+    """Return the labels of the entity symbols of a token list."""
+    return symbol_labels(find_symbols(token_list))
+
+
+def require_symbols(token_list: Sequence[str], *, where: Path, labels: Sequence[str] | None = None) -> None:
+    """Refuse a token list without entity symbols behind ``<unk>``, the close last, each of them once.
+
+    Args:
+        token_list: the tokens.
+        where: the file that the error names.
+        labels: whose symbols are expected; None for those of any labels.
+
+    Raises:
+        SpnerError: the symbols are others.
+    """
+    symbols = find_symbols(token_list) if UNKNOWN in token_list else []
+    is_right = symbols == entity_symbols(labels) if labels else len(symbols) > 1
+    is_right &= all(re.fullmatch(r"<[^<>/]+>", symbol) is not None for symbol in symbols[:-1])
+    if not is_right or any(token_list.count(symbol) > 1 for symbol in symbols):
+        expected = " ".join(entity_symbols(labels)) if labels else f"one a label, then {CLOSE}"
+        raise SpnerError(
+            f"{where}: its entity symbols are {' '.join(symbols) or 'none'} (expected {expected}, behind {UNKNOWN}, "
+            "each once); rerun stage 3 with --system e2e"
+        )
 
 
 def make_tokens(
@@ -140,7 +167,8 @@ def make_tokens(
             used whole.
 
     Raises:
-        SpnerError: stage 1 or 2 has not finished, ``vocab_size`` does not fit, or joined folders share an utterance id.
+        SpnerError: stage 1 or 2 has not finished, ``vocab_size`` does not fit, an entity's label is none of the
+            folder's, or joined folders share an utterance id or have other labels.
     """
     if (token_type == BPE) != (vocab_size is not None):
         raise SpnerError("--vocab_size: is for --token_type bpe, which needs it; characters need no size")
@@ -150,6 +178,7 @@ def make_tokens(
     inputs = (paths.TEXT, paths.UTT2DUR, *([paths.ENTITIES] if system == E2E else []))
     settings = {
         "system": system,
+        "labels": choose_labels(data, others) if system == E2E else None,
         "token_type": token_type,
         "vocab_size": vocab_size,
         "joined": [str(other) for other in others],
@@ -190,14 +219,14 @@ def _list_outputs(out: Path, settings: Mapping[str, Any]) -> list[Path]:
 
 def _write_dump(data: Path, out: Path, others: Sequence[Path], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Write what the record of :func:`make_tokens` then vouches for; return what each train set gave."""
-    system, token_type = settings["system"], settings["token_type"]
-    texts = {s: _read_texts(data / s, system) for s in settings["sets"]}
-    whole = {data: texts[paths.TRAIN], **{other: _read_texts(other / paths.TRAIN, system) for other in others}}
+    labels, token_type = settings["labels"], settings["token_type"]
+    texts = {s: _read_texts(data / s, labels) for s in settings["sets"]}
+    whole = {data: texts[paths.TRAIN], **{other: _read_texts(other / paths.TRAIN, labels) for other in others}}
     trainset = choose_trainset(whole, settings["fraction"])
     texts[paths.TRAIN] = trainset.texts
+    symbols = entity_symbols(labels) if labels else []
     if token_type == CHAR:
-        texts = {s: {utt_id: tighten(text) for utt_id, text in texts[s].items()} for s in texts}
-    symbols = entity_symbols() if system == E2E else []
+        texts = {s: {utt_id: tighten(text, symbols) for utt_id, text in texts[s].items()} for s in texts}
     if token_type == BPE:
         _train_pieces(texts[paths.TRAIN].values(), out / paths.BPE_MODEL, settings["vocab_size"], symbols)
     tokenizer = Tokenizer(token_type, symbols=symbols, bpe_model=out / paths.BPE_MODEL)
@@ -212,11 +241,11 @@ def _write_dump(data: Path, out: Path, others: Sequence[Path], settings: Mapping
     return trainset.counts
 
 
-def _read_texts(folder: Path, system: str) -> dict[str, str]:
-    """Return each utterance's text to train on."""
-    if system == ASR:
+def _read_texts(folder: Path, labels: Sequence[str] | None) -> dict[str, str]:
+    """Return each utterance's text to train on; without labels that is the transcript."""
+    if labels is None:
         return read_table(folder / paths.TEXT)
-    return {utt_id: spans_to_text(transcript) for utt_id, transcript in read_labelled(folder).items()}
+    return {utt_id: spans_to_text(transcript) for utt_id, transcript in read_labelled(folder, labels).items()}
 
 
 def _train_pieces(texts: Iterable[str], model_file: Path, vocab_size: int, symbols: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from spner.core import paths
 from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
-from spner.data.datadir import read_entities, read_table
+from spner.data.datadir import read_entities, read_labels, read_table
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,28 @@ class TrainSet:
     counts: list[dict[str, Any]]
 
 
-def read_labelled(folder: Path) -> dict[str, Transcript]:
+def choose_labels(data: Path, others: Sequence[Path]) -> list[str]:
+    """Return the labels of a data folder, which folders that are joined must have, too.
+
+    Raises:
+        SpnerError: one has others.
+    """
+    names = read_labels(data).names
+    for other in others:
+        found = read_labels(other).names
+        if set(found) != set(names):
+            raise SpnerError(
+                f"--join {other}: has the labels {', '.join(found)} (expected those of {data}, {', '.join(names)}); "
+                "rerun stage 2 of either with the other's --labels"
+            )
+    return list(names)
+
+
+def read_labelled(folder: Path, labels: Collection[str]) -> dict[str, Transcript]:
     """Return the words of a set's utterances with their pseudo-labels, in the order of its transcripts.
 
     Raises:
-        SpnerError: stage 1 or 2 has not finished, or the labels are those of other words.
+        SpnerError: stage 1 or 2 has not finished, the entities are those of other words, or one has none of the labels.
     """
     text, transcripts = read_table(folder / paths.TEXT), read_entities(folder / paths.ENTITIES)
     for utt_id in text:
@@ -43,6 +60,13 @@ def read_labelled(folder: Path) -> dict[str, Transcript]:
                 f'{folder / paths.ENTITIES}: words of utterance "{utt_id}" are not those of '
                 f"{folder / paths.TEXT}; rerun stage 2"
             )
+        for entity in transcripts[utt_id].entities:
+            if entity.label not in labels:
+                raise SpnerError(
+                    f'{folder / paths.ENTITIES}: utterance "{utt_id}" has an entity {entity.label} (expected '
+                    f"{', '.join(labels)}); rerun stage 2 with other --labels, or add it to "
+                    f"{folder.parent / paths.LABEL_LIST}"
+                )
     return {utt_id: transcripts[utt_id] for utt_id in text}
 
 

@@ -16,8 +16,8 @@ from itertools import pairwise
 import numpy as np
 
 from spner.core.datatypes import FrameGrid, Timing, WordTimes
-from spner.data.tokens import locate_words, tokens_to_words
-from spner.text.tags import entity_symbols, text_to_spans
+from spner.data.tokens import find_labels, find_symbols, locate_words, tokens_to_words
+from spner.text.tags import text_to_spans
 
 REACH_S = 0.06
 """Least mean boundary error on the mini corpus's dev set; from 0.05 to 0.07 the error is 2 ms larger at most."""
@@ -99,9 +99,9 @@ def time_hypothesis(
     if alignment is None:
         return None
     tokens = [token_list[i] for i in token_ids]
-    words, symbols = tokens_to_words(tokens), frozenset(entity_symbols())
+    words, symbols = tokens_to_words(tokens), find_symbols(token_list)
     places = [place for word, place in zip(words, locate_words(tokens), strict=True) if word not in symbols]
-    entities = text_to_spans(words).transcript.entities
+    entities = text_to_spans(words, labels=find_labels(token_list)).transcript.entities
     return Timing(
         _time_words(places, alignment, grid, duration_s),
         tuple(_confidence(places, i, i + 1, alignment) for i in range(len(places))),

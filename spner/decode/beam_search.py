@@ -18,11 +18,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from spner.core.errors import SpnerError, quote
-from spner.data.tokens import BLANK, CHAR, SPACE, Tokenizer, tighten, tokens_to_words
+from spner.data.tokens import BLANK, CHAR, SPACE, Tokenizer, find_labels, find_symbols, tighten, tokens_to_words
 from spner.decode.config import DecodeConfig
 from spner.decode.grammar import SPECIALS, make_forms
 from spner.lm.arpa import read_ngrams, split_ngram
-from spner.text.tags import CLOSE, entity_symbols, text_to_spans
+from spner.text.tags import CLOSE, text_to_spans
 
 NEVER = -1e9  # log posterior
 LEAST_SPELT = 0.1
@@ -133,7 +133,7 @@ def make_lexicon_search(
     decoder = require_flashlight()
     ids = {token: i for i, token in enumerate(token_list)}
     spellings = _spell(arpa, ids, tokenizer)
-    words = tuple(spellings)
+    words, symbols = tuple(spellings), find_symbols(token_list)
     lm = load_lm(arpa, words)
     blank, nothing = ids[BLANK], len(token_list)
     # flashlight may put any number of "silences" between words at no cost: spaces; for pieces, a token of posterior 0.
@@ -159,7 +159,7 @@ def make_lexicon_search(
         hyps = []
         for result in _decode(flashlight, np.pad(log_probs, ((0, 0), (0, 1)), constant_values=NEVER)):
             text = " ".join(words[number] for number in result.words if number >= 0)
-            tokens = tokenizer.text_to_tokens(tighten(text) if token_type == CHAR else text)
+            tokens = tokenizer.text_to_tokens(tighten(text, symbols) if token_type == CHAR else text)
             hyps.append(_hypothesis(result, [ids[token] for token in tokens]))
         return balanced(hyps, token_list)
 
@@ -172,16 +172,17 @@ def _spell(arpa: Path, ids: Mapping[str, int], tokenizer: Tokenizer) -> dict[str
     Raises:
         SpnerError: the tokens spell less than :data:`LEAST_SPELT` of its words; symbols do not count.
     """
-    spellings, symbols = {}, entity_symbols()
+    spellings = {}
     unspelt: list[str] = []
     num_words = 0
     for order, line in read_ngrams(arpa):
         if order == 1 and (word := split_ngram(line)[1][0]) not in SPECIALS:
-            num_words += word not in symbols
+            is_symbol = word.startswith("<")  # no transcript holds one
+            num_words += not is_symbol
             tokens = tokenizer.text_to_tokens(word)
             if ids.keys() >= set(tokens):
                 spellings[word] = [ids[token] for token in tokens]
-            elif word not in symbols:
+            elif not is_symbol:
                 unspelt.append(word)
     what = f"{len(unspelt)} of its {num_words} words hold letters that this recogniser has no token for"
     example = f", such as {quote(unspelt[0])}" if unspelt else ""
@@ -225,9 +226,10 @@ def balanced(hyps: Sequence[Hypothesis], token_list: Sequence[str]) -> list[Hypo
     If no text is in balance, the best hypothesis is returned without its illegal symbols.
     """
     distinct: dict[str, Hypothesis] = {}
+    labels = find_labels(token_list)
     for hyp in hyps:
         words = tokens_to_words(_tokens(hyp, token_list))
-        if not text_to_spans(words).illegal:
+        if not text_to_spans(words, labels=labels).illegal:
             distinct.setdefault(" ".join(words), hyp)
     return [*distinct.values()] or [replace(hyps[0], token_ids=_without_illegal(hyps[0], token_list))]
 
@@ -238,11 +240,11 @@ def _tokens(hyp: Hypothesis, token_list: Sequence[str]) -> list[str]:
 
 def _without_illegal(hyp: Hypothesis, token_list: Sequence[str]) -> tuple[int, ...]:
     """Return the token ids without the symbols that open inside an entity, close none, close nothing or stay open."""
-    tokens = _tokens(hyp, token_list)
+    tokens, symbols = _tokens(hyp, token_list), find_symbols(token_list)
     dropped: set[int] = set()
     opened: int | None = None
     for place, token in enumerate([*tokens, ""]):
-        if token != CLOSE and (token in entity_symbols() or place == len(tokens)):
+        if token != CLOSE and (token in symbols or place == len(tokens)):
             dropped |= {opened} if opened is not None else set()
             opened = place
         elif token == CLOSE:

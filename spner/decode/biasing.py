@@ -21,12 +21,13 @@ from itertools import chain
 from pathlib import Path
 
 from spner.core import paths
-from spner.core.datatypes import LABELS, Entity, Transcript
+from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError, nearest, quote
 from spner.core.files import atomic_text, read_json, read_lines
 from spner.core.training import read_config
+from spner.data.tokens import find_labels, find_symbols
 from spner.lm.build import make_lm, read_words
-from spner.text.tags import entity_symbols, spans_to_text, text_to_spans
+from spner.text.tags import spans_to_text, text_to_spans
 from spner.text.textnorm import normalise
 
 MENTIONS = 8
@@ -45,13 +46,13 @@ class Name:
     weight: float
 
 
-def read_names(path: Path, *, lang: str, tokens: Iterable[str]) -> list[Name]:
+def read_names(path: Path, *, lang: str, tokens: Sequence[str]) -> list[Name]:
     """Read a list of names; empty lines and comments are skipped, and with a warning what the tokens cannot spell.
 
     Args:
         path: as above.
         lang: selects the normalisation.
-        tokens: the recogniser's; a name of other characters cannot be written.
+        tokens: the recogniser's token list; a name of other characters cannot be written.
 
     Raises:
         SpnerError: the file is missing or holds no name that can be spelt, a line cannot be a name, a label is
@@ -59,23 +60,23 @@ def read_names(path: Path, *, lang: str, tokens: Iterable[str]) -> list[Name]:
     """
     if not path.is_file():
         raise SpnerError(f"{path}: no such file (expected a list of names, one a line); give another --boost")
-    characters = set("".join(tokens))
+    characters, labels = set("".join(tokens)), find_labels(tokens)
     names: list[Name] = []
     num_skipped = 0
     for line_number, line in enumerate(read_lines(path), start=1):
         if line.lstrip().startswith("#"):
             continue
         name, label, weight, *rest = (*map(str.strip, line.split("\t")), "", "")
-        _require_one_name(name, f"{path}:{line_number}")
+        _require_one_name(name, labels, f"{path}:{line_number}")
         if rest[2:]:
             raise SpnerError(f"{path}:{line_number}: more than name, label and weight; expected two tabs at most")
-        if label and label not in LABELS:
+        if label and label not in labels:
             raise SpnerError(
-                f'{path}:{line_number}: label "{label}" (expected {", ".join(LABELS)} or none){nearest(label, LABELS)}'
+                f'{path}:{line_number}: label "{label}" (expected {", ".join(labels)} or none){nearest(label, labels)}'
             )
         words = tuple(normalise(name, lang).split())
         if words and characters >= set("".join(words)):
-            names.append(Name(words, (label,) if label else LABELS, _weight(weight, f"{path}:{line_number}")))
+            names.append(Name(words, (label,) if label else labels, _weight(weight, f"{path}:{line_number}")))
         elif name:
             num_skipped += 1
     if num_skipped:
@@ -85,9 +86,9 @@ def read_names(path: Path, *, lang: str, tokens: Iterable[str]) -> list[Name]:
     return names
 
 
-def _require_one_name(text: str, where: str) -> None:
+def _require_one_name(text: str, labels: Sequence[str], where: str) -> None:
     """Refuse what is no name: several on a line, or a label after a space, which would be a word of the name."""
-    spaced = re.search(rf"\s({'|'.join(LABELS)})(\s+[\d.]+)?$", text)
+    spaced = re.search(rf"\s({'|'.join(labels)})(\s+[\d.]+)?$", text)
     if spaced or re.search(r"[,;|<>]", text):
         found = f'a label after a space, "{spaced[1]}"' if spaced else "a separator"
         raise SpnerError(
@@ -105,17 +106,18 @@ def _weight(text: str, where: str) -> float:
     return weight
 
 
-def mention(names: Sequence[Name], sentences: Iterable[Sequence[str]]) -> list[str]:
+def mention(names: Sequence[Name], sentences: Iterable[Sequence[str]], *, labels: Sequence[str]) -> list[str]:
     """Return tagged sentences that mention the names, :data:`MENTIONS` for each label of a name of weight 1.
 
     Args:
         names: to mention.
         sentences: tagged text, words and symbols; those with entities lend their words. Where none has an entity of a
             label, a name stands alone.
+        labels: those of the symbols.
     """
     carriers: dict[str, list[tuple[Transcript, Entity]]] = defaultdict(list)
     for sentence in dict.fromkeys(map(tuple, sentences)):
-        transcript = text_to_spans(sentence).transcript
+        transcript = text_to_spans(sentence, labels=labels).transcript
         for entity in transcript.entities:
             carriers[entity.label].append((transcript, entity))
     rng = random.Random("boost")
@@ -154,7 +156,8 @@ def boost_lm(names_file: Path, lm: Path | None, exp: Path, *, lang: str, out: Pa
     """
     if lm is None or not (lm / paths.LM_RECORD).exists():
         raise SpnerError(f"--boost {names_file}: biasing needs a language model; give --lm, the folder of spner lm")
-    names = read_names(names_file, lang=lang, tokens=read_config(exp)["token_list"])
+    token_list = read_config(exp)["token_list"]
+    names, symbols = read_names(names_file, lang=lang, tokens=token_list), find_symbols(token_list)
     settings = read_json(lm / paths.LM_RECORD)["settings"]
     inputs = [Path(name) for name in settings["inputs"]]
     for missing in (path for path in inputs if not path.exists()):
@@ -164,12 +167,12 @@ def boost_lm(names_file: Path, lm: Path | None, exp: Path, *, lang: str, out: Pa
     dump = inputs[0].parent
     texts = [path for path in inputs if not path.is_relative_to(dump)]
     sentences = chain(
-        read_words(dump / paths.TRAIN / paths.TEXT, entity_symbols(), kaldi=True),
-        *(read_words(path, entity_symbols()) for path in texts),
+        read_words(dump / paths.TRAIN / paths.TEXT, symbols, kaldi=True),
+        *(read_words(path, symbols) for path in texts),
     )
     mentions = out / "mentions.txt"
     with atomic_text(mentions) as file:
-        file.writelines(f"{sentence}\n" for sentence in mention(names, sentences))
+        file.writelines(f"{sentence}\n" for sentence in mention(names, sentences, labels=find_labels(token_list)))
     make_lm(
         dump, out, unit=settings["unit"], order=settings["order"], prune=settings["prune"], texts=[*texts, mentions]
     )

@@ -15,7 +15,7 @@ from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, locked, write_json
 from spner.core.searches import GREEDY
 from spner.core.training import chosen_checkpoint
-from spner.data.tokens import tokens_to_words
+from spner.data.tokens import find_labels, tokens_to_words
 from spner.decode.alignment import time_hypothesis
 from spner.decode.beam_options import BeamOptions
 from spner.decode.beam_search import Hypothesis, search_greedily
@@ -104,11 +104,12 @@ def decode(
     timings: dict[str, Timing] = {}
     nbest: dict[str, list[dict[str, Any]]] = {}
     token_list, grid = recogniser.token_list, recogniser.grid
+    labels = find_labels(token_list)
     found = _search_beam(search, batches, what) if search else _search_greedily(batches)
     for utt_id, log_probs, duration_s, hyps in found:
         words = [tokens_to_words(token_list[i] for i in hyp.token_ids) for hyp in hyps]
         texts[utt_id] = " ".join(words[0])
-        transcripts[utt_id] = text_to_spans(words[0]).transcript
+        transcripts[utt_id] = text_to_spans(words[0], labels=labels).transcript
         timing = time_hypothesis(log_probs, hyps[0].token_ids, token_list, grid=grid, duration_s=duration_s)
         if timing:
             timings[utt_id] = timing

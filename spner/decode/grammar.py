@@ -13,9 +13,9 @@ from pathlib import Path
 
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text
-from spner.data.tokens import BLANK, INSIDE, SOS_EOS, UNKNOWN
+from spner.data.tokens import BLANK, INSIDE, SOS_EOS, UNKNOWN, find_symbols
 from spner.lm.arpa import read_counts, read_ngrams, split_ngram
-from spner.text.tags import CLOSE, entity_symbols
+from spner.text.tags import CLOSE
 
 BEGIN, END, NEVER = "<s>", "</s>", -99.0
 SPECIALS = (UNKNOWN, BEGIN, END)
@@ -23,15 +23,29 @@ SPECIALS = (UNKNOWN, BEGIN, END)
 
 @dataclass(frozen=True)
 class Forms:
-    """The tokens of a search, blank first, and the column of the posteriors that each takes."""
+    """The tokens of a search, blank first.
+
+    Attributes:
+        names: the forms.
+        columns: the column of the posteriors that each takes.
+        opens: the forms that lead inside.
+    """
 
     names: tuple[str, ...]
     columns: tuple[int, ...]
+    opens: frozenset[str]
+
+    def is_legal(self, before: str, after: str) -> bool:
+        """Whether tagged text can hold the two forms one after the other; ``<s>`` and ``</s>`` are its ends."""
+        opened = before in self.opens
+        if opened or before.endswith(INSIDE):
+            return after.endswith(INSIDE) or (after == CLOSE and not opened)
+        return after != CLOSE and not after.endswith(INSIDE)
 
 
 def make_forms(token_list: Sequence[str]) -> Forms:
     """Return the forms of a token list; without entity symbols in it, every token has one."""
-    symbols = [symbol for symbol in entity_symbols() if symbol in token_list]
+    symbols = find_symbols(token_list)
     forms = [(BLANK, token_list.index(BLANK))]
     for column, token in enumerate(token_list):
         if token in (BLANK, UNKNOWN, SOS_EOS):
@@ -40,21 +54,13 @@ def make_forms(token_list: Sequence[str]) -> Forms:
         if symbols and token not in symbols:
             forms.append((token + INSIDE, column))
     names, columns = zip(*forms, strict=True)
-    return Forms(names, columns)
-
-
-def is_legal(before: str, after: str) -> bool:
-    """Whether tagged text can hold the two forms one after the other; ``<s>`` and ``</s>`` are its ends."""
-    opened = before != CLOSE and before in entity_symbols()
-    if opened or before.endswith(INSIDE):
-        return after.endswith(INSIDE) or (after == CLOSE and not opened)
-    return after != CLOSE and not after.endswith(INSIDE)
+    return Forms(names, columns, frozenset(symbols) - {CLOSE})
 
 
 def illegal_pairs(forms: Forms) -> list[tuple[str, str]]:
     """Return the pairs of forms, ends included, that tagged text cannot hold."""
     names = forms.names[1:]
-    return [pair for pair in product((BEGIN, *names), (*names, END)) if not is_legal(*pair)]
+    return [pair for pair in product((BEGIN, *names), (*names, END)) if not forms.is_legal(*pair)]
 
 
 def write_search_model(path: Path, arpa: Path | None, token_list: Sequence[str], *, weight: float = 1.0) -> None:
@@ -94,7 +100,7 @@ def write_model(path: Path, arpa: Path, forms: Forms, *, weight: float = 1.0) ->
     for order, line in read_ngrams(arpa):
         if order == 1:
             unigrams[split_ngram(line)[1][0]] = line
-        elif order == 2 and UNKNOWN not in (words := split_ngram(line)[1]) and not is_legal(*words):
+        elif order == 2 and UNKNOWN not in (words := split_ngram(line)[1]) and not forms.is_legal(*words):
             unbalanced = " ".join(words)
     _require_forms(arpa, unigrams, forms)
     if unbalanced:

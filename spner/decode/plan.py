@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from spner.data.tokens import Tokenizer
+from spner.data.tokens import Tokenizer, find_symbols
 from spner.decode.beam_search import Search, load_lm, make_lexicon_search, make_open_search
 from spner.decode.config import LEXICON, DecodeConfig
-from spner.text.tags import entity_symbols
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,7 @@ def build_search(plan: SearchPlan) -> Search:
         SpnerError: flashlight-text is missing, or the model is broken or of another vocabulary.
     """
     if plan.config.search == LEXICON:
-        symbols = [symbol for symbol in entity_symbols() if symbol in plan.token_list]
-        tokenizer = Tokenizer(plan.token_type, symbols=symbols, bpe_model=plan.bpe_model)
+        tokenizer = Tokenizer(plan.token_type, symbols=find_symbols(plan.token_list), bpe_model=plan.bpe_model)
         return make_lexicon_search(
             plan.model, plan.token_list, plan.config, token_type=plan.token_type, tokenizer=tokenizer
         )

@@ -10,7 +10,7 @@ from spner.core import paths
 from spner.core.errors import SpnerError
 from spner.core.files import locked
 from spner.core.resume import once
-from spner.data.datadir import read_entities, read_table
+from spner.data.datadir import read_entities, read_labels, read_table
 from spner.data.tokens import tokens_to_words
 from spner.decode.beam_options import BeamOptions, find_arpa, identify_tuning, read_options
 from spner.decode.beam_search import Hypothesis
@@ -38,7 +38,7 @@ def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size
     config = read_options(options)
     if options.lm is None:
         raise SpnerError("--lm: is missing; without a language model there are no weights to tune")
-    refs = _read_refs(data / paths.DEV)
+    refs, labels = _read_refs(data / paths.DEV), read_labels(data).names
 
     def search_grid() -> dict[str, Any]:
         arpa = find_arpa(options.lm, config)
@@ -52,7 +52,7 @@ def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size
             rows = []
             for one, hyps in zip(grid, found, strict=True):
                 weights = {"lm_weight": one.lm_weight, "word_score": one.word_score}
-                rows.append({**weights, **_score(refs, hyps, recogniser.token_list)})
+                rows.append({**weights, **_score(refs, hyps, recogniser.token_list, labels)})
         best = min(rows, key=lambda row: (-row["f1"], row["wer"]))
         return {"lm_weight": best["lm_weight"], "word_score": best["word_score"], "grid": rows}
 
@@ -79,10 +79,13 @@ def _read_refs(folder: Path) -> dict[str, list[str]]:
 
 
 def _score(
-    refs: dict[str, list[str]], hyps: dict[str, list[Hypothesis]], token_list: tuple[str, ...]
+    refs: dict[str, list[str]],
+    hyps: dict[str, list[Hypothesis]],
+    token_list: tuple[str, ...],
+    labels: tuple[str, ...],
 ) -> dict[str, Any]:
     best = [tokens_to_words(token_list[i] for i in hyps[utt_id][0].token_ids) for utt_id in refs]
-    errors, _, found = count_dev(list(refs.values()), best)
+    errors, _, found = count_dev(list(refs.values()), best, labels=labels)
     return {"f1": found.f1, "wer": errors.rate}
 
 

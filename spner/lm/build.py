@@ -23,7 +23,8 @@ from spner.lm.counts import read_corpus
 from spner.lm.kneser_ney import estimate
 from spner.lm.model import compute_perplexity
 from spner.tagger.conll import read_conll
-from spner.text.tags import spans_to_text
+from spner.text.labels import LabelSet, adopt
+from spner.text.tags import spans_to_text, symbol_labels
 from spner.text.textnorm import normalise, normalise_transcript
 
 WORD, TOKEN = "word", "token"
@@ -144,7 +145,8 @@ def _splitter(unit: str, token_type: str, symbols: Sequence[str], dump: Path) ->
 
     def split(words: list[str]) -> list[str]:
         text = " ".join(words)
-        marked = mark_inside(tokenizer.text_to_tokens(tighten(text) if token_type == CHAR else text))
+        tokens = tokenizer.text_to_tokens(tighten(text, symbols) if token_type == CHAR else text)
+        marked = mark_inside(tokens, symbols)
         return [token if token.removesuffix(INSIDE) in known else UNKNOWN for token in marked]
 
     return split
@@ -173,15 +175,18 @@ def read_words(path: Path, symbols: Sequence[str], *, kaldi: bool = False) -> It
 def _read_columns(files: Sequence[Path], out: Path, *, symbols: Sequence[str], lang: str) -> Path:
     """Normalise the sentences of column files, tagged where there are entity symbols; return the file they are in."""
     with atomic_text(out / paths.LM_COLUMNS) as file:
-        for transcript in chain.from_iterable(map(read_conll, files)):
-            normalised = normalise_transcript(transcript, lang)
-            file.write(f"{spans_to_text(normalised) if symbols else ' '.join(normalised.words)}\n")
+        for path in files:
+            sentences = read_conll(path)
+            if symbols:
+                sentences = adopt(sentences, LabelSet(symbol_labels(symbols)), where=str(path))
+            for normalised in (normalise_transcript(sentence, lang) for sentence in sentences):
+                file.write(f"{spans_to_text(normalised) if symbols else ' '.join(normalised.words)}\n")
     return out / paths.LM_COLUMNS
 
 
 def _tag(files: Sequence[Path], out: Path, *, symbols: Sequence[str], tagger: str | None, lang: str) -> Path:
     """Normalise cased sentences and, where there are entity symbols, tag them; return the file they are in."""
-    name, weights = None, None
+    name, weights, labels = None, None, LabelSet(symbol_labels(symbols))
     if symbols:
         from spner.tagger.annotate import default_tagger, tag_sentences
         from spner.tagger.model import fingerprint_model, load_tagger
@@ -189,16 +194,18 @@ def _tag(files: Sequence[Path], out: Path, *, symbols: Sequence[str], tagger: st
         name = tagger or default_tagger(lang)
         weights = fingerprint_model(name)
     inputs = {str(path): fingerprint([path]) for path in files}
-    identity = {"lang": lang, "inputs": inputs, "tagger": name, "weights": weights}
+    identity = {"lang": lang, "inputs": inputs, "tagger": name, "weights": weights, "labels": list(labels.names)}
 
     def write() -> None:
-        loaded = load_tagger(name) if name else None
+        loaded = load_tagger(name, labels=labels) if name else None
         lines = chain.from_iterable(read_lines(path) for path in files)
         cased = (unicodedata.normalize("NFC", line) for line in lines)
         with atomic_text(out / paths.LM_TAGGED) as file:
             while part := list(islice(cased, SENTENCES_AT_ONCE)):
                 if loaded:
-                    transcripts = tag_sentences(loaded, {str(n): one for n, one in enumerate(part)}, lang=lang)
+                    transcripts = tag_sentences(
+                        loaded, {str(n): one for n, one in enumerate(part)}, lang=lang, labels=labels
+                    )
                     texts = [spans_to_text(transcript) for transcript in transcripts.values()]
                 else:
                     texts = [normalise(sentence, lang) for sentence in part]

@@ -11,11 +11,12 @@ from spner.core.errors import SpnerError
 from spner.core.files import read_json
 from spner.core.searches import find_searches
 from spner.core.training import chosen_checkpoint, find_model, read_config, read_training
+from spner.data.datadir import read_labels
 from spner.data.trainset import format_counts
 from spner.report.curves import plot_curves
 from spner.report.markdown import Run, write_results
 from spner.scoring.options import Options
-from spner.scoring.rules import Rules
+from spner.scoring.rules import choose_rules
 from spner.scoring.score import write_scores
 from spner.scoring.table import format_table
 from spner.tagger.origin import read_origin
@@ -53,18 +54,20 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str], search: st
     if not (data / paths.REPORT).exists():
         raise SpnerError(f"{data}: holds no finished data; stage 1 makes it")
     report = read_json(data / paths.REPORT)
-    run = _describe(report, exp)
+    run, labels = _describe(report, exp), read_labels(data)
     tables = []
     for name, set_name, gold in product(find_searches(exp, search), set_names, (False, True)):
         ref = data / set_name / paths.GOLD_ENTITIES if gold else data / set_name
         if gold and not ref.exists():
             continue
         seen = data / paths.TRAIN / ref.name if gold else data / paths.TRAIN
+        hyp = paths.decode_dir(exp, name, set_name)
+        rules = choose_rules(run.lang, labels, [ref, seen, hyp])
         scores = write_scores(
             paths.score_file(exp, name, set_name, gold=gold),
             ref=ref,
-            hyp=paths.decode_dir(exp, name, set_name),
-            options=Options(Rules(run.lang), seen=seen if seen.exists() else None, gold=gold),
+            hyp=hyp,
+            options=Options(rules, seen=seen if seen.exists() else None, gold=gold),
             experiment=asdict(run),
         )
         tables.append(f"{set_name}, {'gold entities' if gold else 'pseudo-labels'}\n{format_table(scores)}")

@@ -54,7 +54,10 @@ def compute_overlaps(
     return {
         "target": str(target),
         "sources": [
-            {"source": [str(path) for path in paths], **compute_overlap(source=mentions, target=of_target, top=top)}
+            {
+                "source": [str(path) for path in paths],
+                **compute_overlap(source=mentions, target=of_target, order=rules.labels, top=top),
+            }
             for paths, mentions in of_sources.items()
         ],
     }
@@ -74,9 +77,9 @@ def read_mentions(path: Path, rules: Rules, *, entities_file: str) -> Mentions:
     return mentions
 
 
-def compute_overlap(*, source: Mentions, target: Mentions, top: int) -> dict[str, Any]:
+def compute_overlap(*, source: Mentions, target: Mentions, order: Sequence[str], top: int) -> dict[str, Any]:
     """Return what one source and the target share, by label and in all, and examples."""
-    labels = sort_labels(label for label, _ in [*source, *target])
+    labels = sort_labels((label for label, _ in [*source, *target]), order=order)
     by_label = {label: (select_label(source, label), select_label(target, label)) for label in labels}
     shared = Counter({entity: count for entity, count in target.items() if entity in source})
     return {

@@ -2,14 +2,18 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 
 from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
+from spner.core.paths import ENTITIES
+from spner.data.datadir import stream_entities
 from spner.scoring.errors import NO_LABEL
 from spner.scoring.transcripts import AnyTranscript, Phrases
+from spner.text.labels import LabelSet
 from spner.text.languages import require_language
 from spner.text.textnorm import normalise_transcript, normalise_word
 
@@ -76,3 +80,18 @@ class Rules:
     def normalise(self, word: str) -> tuple[str, ...]:
         """Return the words that one word becomes."""
         return (unicodedata.normalize("NFC", word),) if self.lang is None else normalise_word(word, self.lang)
+
+
+def choose_rules(lang: str | None, labels: LabelSet, sides: Sequence[Path]) -> Rules:
+    """Return the rules that bring true entities, or those of a model of other labels, to the labels of a data folder.
+
+    Args:
+        lang: as :class:`Rules` has it.
+        labels: of the data folder.
+        sides: folders with entities, or files of entities; those that are not there are passed over.
+    """
+    files = [side / ENTITIES if side.is_dir() else side for side in sides]
+    found = {e.label for file in files if file.is_file() for _, one in stream_entities(file) for e in one.entities}
+    means = {name: labels.find(name) for name in sorted(found)}
+    renamed = {name: label for name, label in means.items() if label and label != name}
+    return Rules(lang, labels.names, renamed, frozenset(name for name, label in means.items() if label is None))

@@ -1,46 +1,45 @@
-"""CoNLL column files: one token a line, a blank line after each sentence, a BIO tag in one of the columns.
+"""CoNLL column files: one token a line, a blank line after each sentence, a tag in one of the columns.
 
 CoNLL-2002 (``token POS tag``, UTF-8 or Latin-1, IOB2), CoNLL-2003 (``token POS chunk tag``, German Latin-1, IOB1)
-and WikiNEuRal (``index<TAB>token<TAB>tag``) are read alike. Labels other than ours (MISC) are dropped here,
-so that training and scoring never see them.
+and WikiNEuRal (``index<TAB>token<TAB>tag``) are read alike, and so are BIOES and BILOU tags. Labels are those of the
+file; :func:`spner.text.labels.adopt` makes them a recipe's.
 """
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from spner.core.datatypes import LABELS, Transcript
+from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
-from spner.text.tags import BIO_TAG, bio_to_spans
+from spner.text.tags import TAG, bio_to_spans
 
 
 def read_conll(path: Path, *, encoding: str = "utf-8", token_column: int = 0, tag_column: int = -1) -> list[Transcript]:
-    """Read the sentences of a column file; words are its tokens, entities those of ``LABELS``.
+    """Read the sentences of a column file; words are its tokens.
 
     Args:
         path: columns separated by tabs, or by runs of spaces where a line has no tab. ``-DOCSTART-`` lines are
             skipped, and ``#`` lines where the token is not the first column (CoNLL-U comments).
         encoding: any name Python knows, as ``latin-1``.
         token_column: 0 is the first column.
-        tag_column: counted as Python indexes; its tags are IOB1 or IOB2.
+        tag_column: counted as Python indexes; its tags are IOB1, IOB2, BIOES or BILOU.
 
     Raises:
-        SpnerError: the file is missing, empty or not in ``encoding``, a line has too few columns, or a tag is not BIO.
+        SpnerError: the file is missing, empty or not in ``encoding``, a line has too few columns, or a tag is none.
     """
     sentences: list[Transcript] = []
     words: list[str] = []
-    bio: list[str] = []
+    tags: list[str] = []
     for line_number, line in enumerate([*_lines(path, encoding), ""], start=1):
         if line.startswith("-DOCSTART-") or (token_column > 0 and line.startswith("#")):
             continue
         if line.strip():
             word, tag = _columns(line, token_column, tag_column, f"{path}:{line_number}")
             words.append(word)
-            bio.append(tag)
+            tags.append(tag)
         elif words:
-            entities = tuple(entity for entity in bio_to_spans(bio) if entity.label in LABELS)
-            sentences.append(Transcript(tuple(words), entities))
-            words, bio = [], []
+            sentences.append(Transcript(tuple(words), bio_to_spans(tags)))
+            words, tags = [], []
     if not sentences:
         raise SpnerError(f"{path}: holds no sentence (expected one token and its tag a line)")
     return sentences
@@ -75,9 +74,9 @@ def _columns(line: str, token_column: int, tag_column: int, where: str) -> tuple
             f"in column {tag_column}, counted from 0); correct the line or name the columns"
         )
     word, tag = columns[token_column].strip(" "), columns[tag_column].strip(" ")
-    if not word or not BIO_TAG.fullmatch(tag):
+    if not word or not TAG.fullmatch(tag):
         raise SpnerError(
-            f'{where}: token "{word}", tag "{tag}" (expected a token and O, B-<label> or I-<label>); '
+            f'{where}: token "{word}", tag "{tag}" (expected a token, and O or a label behind B-, I-, E-, S-, L-, U-); '
             "correct the line or name the columns"
         )
     return word, tag

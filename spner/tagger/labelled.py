@@ -14,10 +14,10 @@ from spner.core import paths
 from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_json
-from spner.data.trainset import choose_trainset, find_data, read_labelled
+from spner.data.trainset import choose_labels, choose_trainset, find_data, read_labelled
 from spner.tagger.annotate import default_tagger
 
-OF_FILES = {"dev", "test", "encoding", "token_column", "match_speech", "noise", "lang"}
+OF_FILES = {"dev", "test", "encoding", "token_column", "match_speech", "noise", "lang", "labels", "mapping"}
 OF_UTTERANCES = {"fraction", "joined", "from_scratch"}
 log = logging.getLogger(__name__)
 
@@ -46,15 +46,17 @@ def read_utterances(data: Path, *, joined: Sequence[Path] = (), fraction: float 
         fraction: percent of ``data``'s train set; joined ones are used whole.
 
     Raises:
-        SpnerError: stage 1 or 2 has not finished, or joined folders share an utterance id.
+        SpnerError: stage 1 or 2 has not finished, or joined folders share an utterance id or have other
+            labels.
     """
     folders = [data, *(find_data(path, like=data) for path in joined)]
-    whole = {folder: read_labelled(folder / paths.TRAIN) for folder in folders}
+    labels = choose_labels(data, folders[1:])
+    whole = {folder: read_labelled(folder / paths.TRAIN, labels) for folder in folders}
     texts = {folder: {utt_id: " ".join(one.words) for utt_id, one in whole[folder].items()} for folder in folders}
     chosen = choose_trainset(texts, fraction)
     train = [whole[home][utt_id] for utt_id, home in chosen.homes.items()]
     dev_set = data / paths.DEV
-    dev = list(read_labelled(dev_set).values()) if dev_set.is_dir() else []
+    dev = list(read_labelled(dev_set, labels).values()) if dev_set.is_dir() else []
     if not any(transcript.entities for transcript in dev):
         log.info("%s: nothing is labelled, so the last epoch is kept", dev_set)
         dev = []
@@ -78,7 +80,7 @@ def require_one_source(given: Collection[str]) -> None:
         raise SpnerError("--train, --data: expected one of them: column files, or a data folder of stages 1 and 2")
     here, there, unfit = ("--data", "--train", OF_FILES) if "data" in given else ("--train", "--data", OF_UTTERANCES)
     if found := sorted(unfit & set(given)):
-        options = ", ".join(f"--{name.removesuffix('ed')}" for name in found)
+        options = ", ".join(f"--{name.removesuffix('ed').removesuffix('ping')}" for name in found)
         raise SpnerError(f"{options}: cannot be given with {here}; leave out, or give {there}")
 
 

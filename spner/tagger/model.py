@@ -5,23 +5,24 @@ A word's tag is that of its first subword. Character offsets of the tokenizer ar
 and WordPiece tokenizers treat the space before a word differently.
 """
 
-import re
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spner.core.datatypes import LABELS
+from spner.core.datatypes import Transcript
 from spner.core.devices import choose_device
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint
 from spner.core.progress import Progress
+from spner.text.labels import LabelSet, rename_entities, require_labels
+from spner.text.tags import TAG, bio_to_spans
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel
 
-BIO_TAGS = ("O", *(f"{prefix}-{label}" for label in LABELS for prefix in "BI"))
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer.model",
@@ -31,6 +32,8 @@ TOKENIZER_FILES = (
     "vocab.txt",
     "vocab.json",
 )
+log = logging.getLogger(__name__)
+
 MAX_TOKENS = 512
 """Subwords of one window at most, whatever the model takes: the models we name are trained up to here."""
 
@@ -150,14 +153,20 @@ def batches(windows: Sequence[Window], batch_tokens: int) -> Iterator[list[Windo
 
 @dataclass(frozen=True)
 class Tagger:
-    """A token classifier with its encoder, ready on a device."""
+    """A token classifier with its encoder, ready on a device.
+
+    Attributes:
+        model: the classifier.
+        encoder: words to its input.
+        tags: what its outputs stand for, in any scheme that :func:`spner.text.tags.bio_to_spans` reads.
+    """
 
     model: "PreTrainedModel"
     encoder: Encoder
     tags: tuple[str, ...]
 
     def predict(self, sentences: Sequence[Sequence[str]], *, batch_tokens: int) -> list[list[str]]:
-        """Return one BIO tag a word.
+        """Return one tag a word.
 
         Windows go through the model longest first: a batch that is too large fails at once, and padding is least.
 
@@ -185,16 +194,26 @@ class Tagger:
         return bio
 
 
-def load_tagger(name: str, *, device: str = "auto") -> Tagger:
+def find_entities(
+    tagger: Tagger, sentences: Sequence[Sequence[str]], *, labels: LabelSet, batch_tokens: int = BATCH_TOKENS
+) -> list[Transcript]:
+    """Return the words of each sentence with the entities that a tagger finds in them, under the recipe's labels."""
+    tagged = tagger.predict(sentences, batch_tokens=batch_tokens)
+    found = (Transcript(tuple(words), bio_to_spans(tags)) for words, tags in zip(sentences, tagged, strict=True))
+    return rename_entities(found, labels, where="tagger")
+
+
+def load_tagger(name: str, *, labels: LabelSet, device: str = "auto") -> Tagger:
     """Load a trained token classifier.
 
     Args:
         name: hub name, or a local folder.
+        labels: the recipe's, of which it must know one.
         device: torch device; ``auto`` takes a GPU if there is one.
 
     Raises:
-        SpnerError: there is no such model, it has no (fast) tokenizer or no trained classifier,
-            or its labels are not CoNLL's.
+        SpnerError: there is no such model, it has no (fast) tokenizer or no trained classifier, or none of its labels
+            is one of the recipe's.
     """
     from transformers import AutoModelForTokenClassification
 
@@ -206,8 +225,13 @@ def load_tagger(name: str, *, device: str = "auto") -> Tagger:
             f"{name}: has no weights for {sorted(info['missing_keys'])} (expected a trained token "
             "classifier); train one with spner train-tagger"
         )
-    tags = tuple(model.config.id2label[index] for index in range(model.config.num_labels))
-    _require_conll_tags(name, tags)
+    outputs = [model.config.id2label[index] for index in range(model.config.num_labels)]
+    # Where words are labelled without a scheme, a label continues an entity as I- does.
+    tags = tuple(tag if TAG.fullmatch(tag) else f"I-{tag}" for tag in outputs)
+    known = {tag[2:] for tag in tags if tag != "O"}
+    require_labels(known, labels, where=name)
+    if lacking := set(labels.names).difference(map(labels.find, known)):
+        log.warning("%s: knows no %s", name, ", ".join(sorted(lacking)))
     return Tagger(model.to(choose_device(device)).eval(), make_encoder(tokenizer, model.config), tags)
 
 
@@ -292,12 +316,3 @@ def quiet_transformers() -> None:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-
-
-def _require_conll_tags(name: str, tags: Sequence[str]) -> None:
-    known = all(tag == "O" or re.fullmatch(r"[BI]-\S+", tag) for tag in tags)
-    if not known or not set(BIO_TAGS[1:]) & set(tags):
-        raise SpnerError(
-            f"{name}: labels {', '.join(tags)} (expected O and B-/I- with some of {', '.join(LABELS)}); "
-            "give a tagger trained on CoNLL-style labels"
-        )

@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
-from spner.core.datatypes import LABELS, Transcript
-from spner.tagger.model import BATCH_TOKENS, Tagger
-from spner.text.tags import bio_to_spans, spans_to_bio
+from spner.core.datatypes import Transcript
+from spner.tagger.model import Tagger, find_entities
+from spner.text.labels import LabelSet
+from spner.text.tags import spans_to_bio
 
 
-def score_tagger(tagger: Tagger, sentences: Sequence[Transcript]) -> dict[str, Any]:
-    """Return :func:`score` of what a tagger finds in the words of sentences."""
-    bio = tagger.predict([sentence.words for sentence in sentences], batch_tokens=BATCH_TOKENS)
-    hyp = [Transcript(s.words, bio_to_spans(tags)) for s, tags in zip(sentences, bio, strict=True)]
-    return score(ref=sentences, hyp=hyp)
+def score_tagger(tagger: Tagger, sentences: Sequence[Transcript], labels: LabelSet) -> dict[str, Any]:
+    """Return :func:`score` of what a tagger finds in the words of sentences; both have the recipe's labels."""
+    hyp = find_entities(tagger, [one.words for one in sentences], labels=labels)
+    return score(ref=sentences, hyp=hyp, labels=labels.names)
 
 
-def score(*, ref: Sequence[Transcript], hyp: Sequence[Transcript]) -> dict[str, Any]:
-    """Return seqeval's strict IOB2 precision, recall, F1 and support: ``micro``, and each label that occurs.
+def score(*, ref: Sequence[Transcript], hyp: Sequence[Transcript], labels: Sequence[str]) -> dict[str, Any]:
+    """Return seqeval's strict IOB2 precision, recall, F1 and support: each label that occurs, and ``micro``.
 
     Where there is no entity at all, ``micro`` is 0 with support 0.
     """
@@ -33,6 +33,7 @@ def score(*, ref: Sequence[Transcript], hyp: Sequence[Transcript]) -> dict[str, 
         output_dict=True,
         zero_division=0,
     )
+    rows = {name: report[name] for name in (*labels, "micro avg") if name in report}
     return {
         name.removesuffix(" avg"): {
             "precision": float(row["precision"]),
@@ -40,15 +41,14 @@ def score(*, ref: Sequence[Transcript], hyp: Sequence[Transcript]) -> dict[str, 
             "f1": float(row["f1-score"]),
             "support": int(row["support"]),
         }
-        for name, row in report.items()
-        if name not in ("macro avg", "weighted avg")
+        for name, row in rows.items()
     }
 
 
 def format_scores(scores: dict[str, Any]) -> str:
     """Return one line of percentages: ``F1 71.3 (precision 70.0, recall 72.6); PER 77.2, ORG 62.1, LOC 75.0``."""
     micro = scores["micro"]
-    labels = ", ".join(f"{label} {100 * scores[label]['f1']:.1f}" for label in LABELS if label in scores)
+    labels = ", ".join(f"{label} {100 * row['f1']:.1f}" for label, row in scores.items() if label != "micro")
     percent = {name: 100 * micro[name] for name in ("f1", "precision", "recall")}
     line = "F1 {f1:.1f} (precision {precision:.1f}, recall {recall:.1f})".format(**percent)
     return f"{line}; {labels}" if labels else line

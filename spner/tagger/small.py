@@ -5,10 +5,10 @@ The tokenizer is a byte-level BPE, so no word is ever unknown.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from spner.tagger.model import BIO_TAGS, Encoder, make_encoder
+from spner.tagger.model import Encoder, make_encoder
 
 VOCAB_SIZE = 4000
 PAD, START, END, MASK = SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<mask>")
@@ -62,8 +62,8 @@ def coarser_encoders(tokenizer: Any, config: Any) -> list[Encoder]:
     return encoders
 
 
-def small_config(tokenizer: Any) -> Any:
-    """Return the configuration of the small classifier for this tokenizer."""
+def small_config(tokenizer: Any, tags: Sequence[str]) -> Any:
+    """Return the configuration of the small classifier for this tokenizer and these outputs."""
     from transformers import DebertaV2Config
 
     # Not all of these are parameters that transformers declares, though its model reads them.
@@ -88,7 +88,7 @@ def small_config(tokenizer: Any) -> Any:
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
-        id2label=dict(enumerate(BIO_TAGS)),
-        label2id={tag: index for index, tag in enumerate(BIO_TAGS)},
+        id2label=dict(enumerate(tags)),
+        label2id={tag: index for index, tag in enumerate(tags)},
     )
     return DebertaV2Config(**settings)

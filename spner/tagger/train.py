@@ -22,7 +22,6 @@ from spner.core.resume import find_record
 from spner.tagger.conll import read_conll
 from spner.tagger.labelled import Labelled
 from spner.tagger.model import (
-    BIO_TAGS,
     Encoder,
     Tagger,
     fingerprint_model,
@@ -36,6 +35,8 @@ from spner.tagger.score import format_scores, score_tagger
 from spner.tagger.small import coarser_encoders, small_config, train_tokenizer
 from spner.tagger.speech_form import match_speech
 from spner.tagger.trainer import Trainer, TrainingOptions
+from spner.text.labels import LabelSet, adopt
+from spner.text.tags import bio_tags
 
 SCORES = "scores.json"
 TRAIN_RECORD = "train.json"
@@ -53,6 +54,7 @@ def train_tagger(
     dev: Path | None = None,
     test: Path | None = None,
     utterances: Labelled | None = None,
+    labels: LabelSet,
     model: str | None = None,
     encoding: str = "utf-8",
     token_column: int = 0,
@@ -72,6 +74,7 @@ def train_tagger(
         dev: the epoch with the best micro F1 on it is kept; without it, the last.
         test: scored at the end.
         utterances: what is learnt from in place of files.
+        labels: what the tagger learns, and the other names that mean it.
         model: hub name or local folder to fine-tune; None trains a small model from scratch.
         encoding: of all files.
         token_column: of all files; the tag is in the last column.
@@ -96,6 +99,7 @@ def train_tagger(
     default = FINE_TUNING if model else FROM_SCRATCH
     options = TrainingOptions(**asdict(default) | _given(epochs=epochs, learning_rate=learning_rate))
     record = {
+        "labels": labels.as_json(),
         "model": model,
         "weights": fingerprint_model(model) if model else None,
         "columns": None if utterances else {"encoding": encoding, "token_column": token_column},
@@ -109,7 +113,7 @@ def train_tagger(
         files, sets = utterances.files, dict(utterances.sets)
     else:
         files = {"train": list(train), "dev": [dev] if dev else [], "test": [test] if test else []}
-        sets = {name: _read(paths, encoding, token_column) for name, paths in files.items()}
+        sets = {name: _read(paths, encoding, token_column, labels) for name, paths in files.items()}
     record["files"] = {name: fingerprint(paths) for name, paths in files.items()}
     _refuse_other_folder(out)
     if find_record(out / TRAIN_RECORD, record, [out / name for name in FILES]):
@@ -122,26 +126,28 @@ def train_tagger(
         }
     use_threads(None if model else 1)  # as conf/train_mini.yaml: the small model's operations are small
     torch.manual_seed(seed)
-    tagger, coarse = _make_tagger(model, sets["train"], choose_device(device))
+    tagger, coarse = _make_tagger(model, sets["train"], bio_tags(labels.names), choose_device(device))
     rng = random.Random(seed)
     trainer = Trainer(tagger, sets["train"], options, coarse=coarse, batch_tokens=batch_tokens, rng=rng)
     with atomic_path(out) as temporary:
-        scores = _train(trainer, options.epochs, sets["dev"], temporary)
+        scores = _train(trainer, options.epochs, sets["dev"], labels, temporary)
         scores["test"] = None
         if sets["test"]:
-            scores["test"] = score_tagger(load_tagger(str(temporary), device=device), sets["test"])
+            scores["test"] = score_tagger(
+                load_tagger(str(temporary), labels=labels, device=device), sets["test"], labels
+            )
         write_json(temporary / SCORES, scores)
         write_json(temporary / TRAIN_RECORD, record)
         remove(out)
     return scores
 
 
-def _train(trainer: Trainer, epochs: int, dev: list[Transcript], out: Path) -> dict[str, Any]:
+def _train(trainer: Trainer, epochs: int, dev: list[Transcript], labels: LabelSet, out: Path) -> dict[str, Any]:
     """Run the epochs; leave the best epoch's tagger in ``out`` and return its number and scores."""
     best: dict[str, Any] = {}
     for epoch in range(1, epochs + 1):
         loss = trainer.run_epoch(epoch)
-        scores = score_tagger(trainer.averaged, dev) if dev else None
+        scores = score_tagger(trainer.averaged, dev, labels) if dev else None
         found = f", dev {format_scores(scores)}" if scores else ""
         log.info("epoch %d of %d: loss %.3f%s", epoch, epochs, loss, found)
         is_better = epoch == epochs if scores is None else not best or _f1(scores) > _f1(best["dev"])
@@ -156,29 +162,34 @@ def _f1(scores: dict[str, Any]) -> float:
     return scores["micro"]["f1"]
 
 
-def _make_tagger(name: str | None, sentences: list[Transcript], device: str) -> tuple[Tagger, list[Encoder]]:
+def _make_tagger(
+    name: str | None, sentences: list[Transcript], tags: tuple[str, ...], device: str
+) -> tuple[Tagger, list[Encoder]]:
     """Return the classifier to train, and the coarser encoders of one from scratch."""
     from transformers import AutoModelForTokenClassification
 
     quiet_transformers()
     if name is None:
         tokenizer = train_tokenizer(word for sentence in sentences for word in sentence.words)
-        model = AutoModelForTokenClassification.from_config(small_config(tokenizer))
+        model = AutoModelForTokenClassification.from_config(small_config(tokenizer, tags))
         coarse = coarser_encoders(tokenizer, model.config)
     else:
         tokenizer = load_tokenizer(name)
-        labels = {"id2label": dict(enumerate(BIO_TAGS)), "label2id": {tag: i for i, tag in enumerate(BIO_TAGS)}}
-        model = from_pretrained(AutoModelForTokenClassification, name, ignore_mismatched_sizes=True, **labels)
+        outputs = {"id2label": dict(enumerate(tags)), "label2id": {tag: i for i, tag in enumerate(tags)}}
+        model = from_pretrained(AutoModelForTokenClassification, name, ignore_mismatched_sizes=True, **outputs)
         coarse = []
-    return Tagger(model.to(device), make_encoder(tokenizer, model.config), BIO_TAGS), coarse
+    return Tagger(model.to(device), make_encoder(tokenizer, model.config), tags), coarse
 
 
 def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _read(paths: Sequence[Path], encoding: str, token_column: int) -> list[Transcript]:
-    return [s for path in paths for s in read_conll(path, encoding=encoding, token_column=token_column)]
+def _read(paths: Sequence[Path], encoding: str, token_column: int, labels: LabelSet) -> list[Transcript]:
+    sentences = []
+    for path in paths:
+        sentences += adopt(read_conll(path, encoding=encoding, token_column=token_column), labels, where=str(path))
+    return sentences
 
 
 def _refuse_other_folder(out: Path) -> None:

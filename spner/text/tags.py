@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from spner.core.datatypes import LABELS, Entity, Transcript
+from spner.core.datatypes import Entity, Transcript
 
 CLOSE = "</NE>"
 POLICIES = ("discard", "repair")
-BIO_TAG = re.compile(r"O|[BI]-\S+")
+TAG = re.compile(r"O|[BIESLU]-\S+")
+"""A tag of IOB1, IOB2, BIOES or BILOU."""
+CONTINUING, ENDING = frozenset("IEL"), frozenset("ELSU")
 
 
 def open_symbol(label: str) -> str:
@@ -21,9 +23,14 @@ def open_symbol(label: str) -> str:
     return f"<{label}>"
 
 
-def entity_symbols(labels: Sequence[str] = LABELS) -> list[str]:
+def entity_symbols(labels: Sequence[str]) -> list[str]:
     """Return every entity symbol in token-list order: one opening symbol a label, then the close."""
     return [*map(open_symbol, labels), CLOSE]
+
+
+def symbol_labels(symbols: Sequence[str]) -> tuple[str, ...]:
+    """Return the labels whose symbols :func:`entity_symbols` gave."""
+    return tuple(symbol[1:-1] for symbol in symbols if symbol != CLOSE)
 
 
 def spans_to_text(transcript: Transcript) -> str:
@@ -45,7 +52,7 @@ class Reading:
     illegal: Counter[str]
 
 
-def text_to_spans(tokens: Iterable[str], *, labels: Sequence[str] = LABELS, policy: str = "discard") -> Reading:
+def text_to_spans(tokens: Iterable[str], *, labels: Sequence[str], policy: str = "discard") -> Reading:
     """Read tagged text. Any token sequence can be read; nothing raises (docs/metrics.md, section 2).
 
     Illegal events are ``open_inside``, ``stray_close``, ``unclosed`` and ``empty``. Words are always kept.
@@ -88,6 +95,11 @@ def text_to_spans(tokens: Iterable[str], *, labels: Sequence[str] = LABELS, poli
     return Reading(Transcript(tuple(words), tuple(entities)), illegal)
 
 
+def bio_tags(labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the tags of IOB2."""
+    return ("O", *(f"{prefix}-{label}" for label in labels for prefix in "BI"))
+
+
 def spans_to_bio(transcript: Transcript) -> list[str]:
     """Return one IOB2 tag a word."""
     bio = ["O"] * len(transcript.words)
@@ -97,18 +109,22 @@ def spans_to_bio(transcript: Transcript) -> list[str]:
     return bio
 
 
-def bio_to_spans(bio: Sequence[str]) -> tuple[Entity, ...]:
-    """Read BIO tags, IOB1 or IOB2, the way ``conlleval`` does.
+def bio_to_spans(tags: Sequence[str]) -> tuple[Entity, ...]:
+    """Read tags of IOB1, IOB2, BIOES or BILOU, the way ``conlleval`` reads the first two.
 
-    An entity begins at ``B-``, and at an ``I-`` that does not continue an entity of its own label.
+    An entity begins at ``B-``, ``S-`` and ``U-``, and wherever a tag does not continue an entity of its own label. It
+    ends behind ``E-``, ``L-``, ``S-`` and ``U-``.
     """
     entities: list[Entity] = []
     label, start = None, 0
-    for position, tag in enumerate([*bio, "O"]):
+    for position, tag in enumerate([*tags, "O"]):
         prefix, _, tag_label = tag.partition("-")
-        if label is not None and (prefix != "I" or tag_label != label):
+        if label is not None and (prefix not in CONTINUING or tag_label != label):
             entities.append(Entity(start, position, label))
             label = None
-        if label is None and prefix in ("B", "I"):
+        if label is None and prefix != "O":
             label, start = tag_label, position
+        if label is not None and prefix in ENDING:
+            entities.append(Entity(start, position + 1, label))
+            label = None
     return tuple(entities)

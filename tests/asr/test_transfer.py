@@ -24,10 +24,11 @@ from spner.asr.transfer import (  # noqa: E402
     map_tokens,
     refuse_other_kind,
 )
+from spner.core.datatypes import LABELS  # noqa: E402
 from spner.core.errors import SpnerError  # noqa: E402
 from spner.text.tags import entity_symbols  # noqa: E402
 
-RESERVED = ["<blank>", "<unk>", *entity_symbols()]
+RESERVED = ["<blank>", "<unk>", *entity_symbols(LABELS)]
 GERMAN = [*RESERVED, "<space>", "e", "n", "s", "i", "u", "ü", "ß", "<sos/eos>"]
 LETTERS = tuple("ensiuüß")
 

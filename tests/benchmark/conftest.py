@@ -16,7 +16,7 @@ import yaml
 from spner.benchmark.plan import DATA, E2E, NEW_OUTPUT, PIPELINE, TRANSFER, ZERO_SHOT, Cell, Group
 from spner.benchmark.results import collect
 from spner.core import paths
-from spner.core.datatypes import Transcript
+from spner.core.datatypes import LABELS, Transcript
 from spner.core.files import write_json
 from spner.data.datadir import write_entities, write_table
 from spner.report.experiment import score_experiment
@@ -45,7 +45,10 @@ LANGS = ("nl", "de")
 
 def read_texts(texts: Sequence[str]) -> dict[str, Transcript]:
     """Return utterances u1, u2 … of tagged texts."""
-    return {f"u{number}": text_to_spans(text.split()).transcript for number, text in enumerate(texts, start=1)}
+    return {
+        f"u{number}": text_to_spans(text.split(), labels=LABELS).transcript
+        for number, text in enumerate(texts, start=1)
+    }
 
 
 def write_data(data: Path, lang: str, *, gold: bool) -> None:

@@ -22,6 +22,7 @@ from spner.data.datadir import read_entities, read_sentences, read_table
 from spner.data.tokens import make_tokens
 from spner.tagger import annotate as tagger_room
 from spner.tagger.annotate import annotate_data_dir
+from spner.text.labels import LabelSet
 from spner.text.textnorm import normalise
 
 MERKEL = [
@@ -140,9 +141,9 @@ def test_what_is_not_taken_as_it_stands_is_counted(tmp_path: Path) -> None:
         record(clip="e.mp3", tokens=["?", "!"], labels=["O", "B-PER"]),
         record(clip="f.mp3", tokens=[], labels=[], transcription=""),
     )
-    assert one.notes == dict(zip(NOTES, (1, 2, 4), strict=True))
+    assert one.notes == dict(zip(NOTES, (2, 4), strict=True))
     assert [u.utt_id for u in one.empty] == ["e", "f"]
-    assert mentions(one.transcripts["a"]) == [("PER", "angela merkel"), ("LOC", "amsterdam")]
+    assert mentions(one.transcripts["a"]) == [("PER", "angela merkel"), ("MISC", "naar"), ("LOC", "amsterdam")]
     assert mentions(one.transcripts["b"]) == [("PER", "angela merkel")]
 
 
@@ -189,22 +190,23 @@ def test_synthetic_speech_stays_so(tmp_path: Path, meta: Any, synthetic: bool) -
         (
             "no BIO",
             record(labels=["O", "O", "O", "O", "LOC"]),
-            ' "common_voice_nl_1.mp3": label "LOC" is not BIO (expected O, B-<label> or I-<label>)',
+            ' "common_voice_nl_1.mp3": label "LOC" is no tag (expected O, or a label behind B-, I-, E-, S-, L-, U-)',
         ),
         (
             "begins with O",
             record(labels=["O", "O", "O", "O", "ORG"]),
-            ' "common_voice_nl_1.mp3": label "ORG" is not BIO (expected O, B-<label> or I-<label>)',
+            ' "common_voice_nl_1.mp3": label "ORG" is no tag (expected O, or a label behind B-, I-, E-, S-, L-, U-)',
         ),
         (
-            "BIOES",
-            record(labels=["O", "O", "O", "O", "S-LOC"]),
-            ' "common_voice_nl_1.mp3": label "S-LOC" is not BIO (expected O, B-<label> or I-<label>)',
+            "another scheme",
+            record(labels=["O", "O", "O", "O", "M-LOC"]),
+            ' "common_voice_nl_1.mp3": label "M-LOC" is no tag (expected O, or a label behind B-, I-, E-, S-, L-, U-)',
         ),
         (
             "a line end in a label",
             record(labels=["O", "O", "O", "O", "B-\nLOC"]),
-            ' "common_voice_nl_1.mp3": label "B-\\nLOC" is not BIO (expected O, B-<label> or I-<label>)',
+            ' "common_voice_nl_1.mp3": label "B-\\nLOC" is no tag (expected O, or a label behind B-, I-, E-, S-, L-, '
+            "U-)",
         ),
         (
             "tokens in one text",
@@ -321,7 +323,7 @@ def published(tmp_path: Path) -> Path:
         tmp_path / "cv_nl_dataset.json",
         train=[
             record(clip="b.mp3"),
-            record(clip="a.mp3", tokens=["ook", "in", "test"], labels=["O", "O", "B-A"], transcription="Ook in test"),
+            record(clip="a.mp3", tokens=["ook", "in", "test"], labels=["O", "O", "B-A"], transcription="Ook de test"),
             record(clip="gone.mp3"),
             record(clip="silent.mp3"),
             record(clip="empty.mp3", tokens=["?"], labels=["O"], transcription="?"),
@@ -349,7 +351,7 @@ def test_the_sets_stay_as_they_are_but_for_unusable_clips(published: Path) -> No
     assert read_table(train / paths.UTT2SPK) == {"a": "a", "b": "b"}
     assert read_sentences(train / paths.SENTENCES)["b"] == "Angela Merkel reist naar Amsterdam."
     *_, kept, note = format_report(report).splitlines()
-    assert kept.startswith("kept ") and note == f"{NOTES[0]}: 1 in train"
+    assert kept.startswith("kept ") and note == f"{NOTES[1]}: 1 in train"
 
 
 def test_a_file_without_clips(published: Path) -> None:
@@ -371,7 +373,7 @@ def test_a_changed_file_is_prepared_and_labelled_anew(published: Path) -> None:
     for old, new in (("rome", "rome"), ("rome", "parijs"), ("B-LOC", "B-ORG")):
         published.write_text(published.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
         prepare(published)
-        annotate_data_dir(data, tagger=None, lang="nl")
+        annotate_data_dir(data, tagger=None, lang="nl", labels=LabelSet())
     assert read_table(data / "dev" / paths.TEXT) == {"c": "naar parijs"}
     assert mentions(read_entities(data / "dev" / paths.ENTITIES)["c"]) == [("ORG", "parijs")]
 
@@ -387,7 +389,7 @@ def test_stage_2_takes_the_labels_of_the_file_and_calls_them_pseudo_labels(
     monkeypatch.setattr(tagger_room, "load_tagger", refuse)
     prepare(published)
     data = published.parent / "data"
-    assert annotate_data_dir(data, tagger=None, lang="nl") == dict.fromkeys(("dev", "test", "train"))
+    assert annotate_data_dir(data, tagger=None, lang="nl", labels=LabelSet()) == dict.fromkeys(("dev", "test", "train"))
     assert f"{data}/dev: takes the labels that came with {published}; --tagger would make others" in caplog.text
     found = read_entities(data / "train" / paths.ENTITIES)
     assert {utt_id: mentions(one) for utt_id, one in found.items()} == {
@@ -399,6 +401,24 @@ def test_stage_2_takes_the_labels_of_the_file_and_calls_them_pseudo_labels(
     assert "<PER>angela merkel</NE> reist" in (published.parent / "dump/train/text").read_text()
 
 
+def test_labels_of_the_file_are_those_of_the_recipe(published: Path) -> None:
+    prepare(published)
+    data = published.parent / "data"
+    annotate_data_dir(data, tagger=None, lang="nl", labels=LabelSet(("A", "PERSON"), {"LOC": "A"}))
+    found = read_entities(data / "train" / paths.ENTITIES)
+    assert {utt_id: mentions(one) for utt_id, one in found.items()} == {
+        "a": [("A", "test")],
+        "b": [("PERSON", "angela merkel"), ("A", "amsterdam")],
+    }
+    with pytest.raises(SpnerError) as error:
+        annotate_data_dir(data, tagger=None, lang="nl", labels=LabelSet(("DATE",)))
+    assert str(error.value) == (
+        f"{data}: has entities A, LOC, PER (expected DATE); say which is which, such as --map A=DATE, or give other "
+        "--labels"
+    )
+    assert read_entities(data / "train" / paths.ENTITIES) == found
+
+
 def test_a_tagger_that_is_asked_for_labels_anew_and_the_labels_of_the_file_come_back(
     published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,7 +426,7 @@ def test_a_tagger_that_is_asked_for_labels_anew_and_the_labels_of_the_file_come_
         def predict(self, sentences: list[list[str]], **_: Any) -> list[list[str]]:
             return [["B-ORG"] * len(words) for words in sentences]
 
-    monkeypatch.setattr(tagger_room, "load_tagger", lambda name, device: Everything())
+    monkeypatch.setattr(tagger_room, "load_tagger", lambda name, *, labels, device: Everything())
     prepare(published)
     data = published.parent / "data"
     ours = data / "dev" / paths.ENTITIES
@@ -415,7 +435,7 @@ def test_a_tagger_that_is_asked_for_labels_anew_and_the_labels_of_the_file_come_
         ("a", [("ORG", "naar"), ("ORG", "rome")]),
         (None, [("LOC", "rome")]),
     ):
-        annotate_data_dir(data, tagger=tagger, lang="nl")
+        annotate_data_dir(data, tagger=tagger, lang="nl", labels=LabelSet())
         assert mentions(read_entities(ours)["c"]) == expected
         record = json.loads((data / "dev" / paths.ANNOTATE_RECORD).read_text())
         assert (record["tagger"], "corpus" in record) == (tagger, tagger is None)
@@ -436,10 +456,10 @@ def test_labels_of_the_file_that_are_interrupted(published: Path, monkeypatch: p
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(holder, call, killed)
-        annotate_data_dir(data, tagger=None, lang="nl")
+        annotate_data_dir(data, tagger=None, lang="nl", labels=LabelSet())
     assert not (data / "test" / paths.ANNOTATE_RECORD).exists()
-    annotate_data_dir(data, tagger=None, lang="nl")
+    annotate_data_dir(data, tagger=None, lang="nl", labels=LabelSet())
     assert all((data / name / paths.ANNOTATE_RECORD).exists() for name in paths.SETS)
     times = {name: os.stat(data / name / paths.ENTITIES).st_mtime_ns for name in paths.SETS}
-    annotate_data_dir(data, tagger=None, lang="nl")
+    annotate_data_dir(data, tagger=None, lang="nl", labels=LabelSet())
     assert {name: os.stat(data / name / paths.ENTITIES).st_mtime_ns for name in paths.SETS} == times

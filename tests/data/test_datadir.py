@@ -9,16 +9,19 @@ from spner.core.errors import SpnerError
 from spner.data.datadir import (
     find_sets,
     read_entities,
+    read_labels,
     read_sentences,
     read_table,
     read_word_times,
     stream_entities,
     stream_table,
     write_entities,
+    write_labels,
     write_sentences,
     write_table,
     write_word_times,
 )
+from spner.text.labels import LabelSet
 
 ANNOTATED = {
     "u2": Transcript(("ië", "straße"), (Entity(0, 1, "LOC"), Entity(1, 2, "PER"))),
@@ -223,3 +226,23 @@ def test_malformed_word_times(tmp_path: Path, pair: str) -> None:
         f"{tmp_path / 'word_times.jsonl'}:1: {pair} is no [start, end] in seconds (expected 0 <= start <= end); "
         "rerun stage 1 (spner data) of a corpus with word times"
     )
+
+
+# Labels
+
+
+def test_labels_are_written_and_read(tmp_path: Path) -> None:
+    labels = LabelSet(("PER", "LOC", "DATE"), {"FAC": "LOC", "GPE": "LOC", "ORG": "O"})
+    write_labels(tmp_path / "data", labels)
+    assert (tmp_path / "data" / "labels").read_text() == "PER\nLOC FAC GPE\nDATE\nO ORG\n"
+    assert read_labels(tmp_path / "data") == read_labels(tmp_path / "data" / "dev") == labels
+
+
+def test_without_a_list_the_labels_are_the_papers(tmp_path: Path) -> None:
+    assert read_labels(tmp_path / "data").names == ("PER", "ORG", "LOC")
+
+
+def test_a_list_of_labels_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "labels").write_text("PER\n\nPER\n")
+    with pytest.raises(SpnerError, match=f'^{tmp_path}/labels: found "PER" in "PER PER" .expected different labels'):
+        read_labels(tmp_path)

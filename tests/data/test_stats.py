@@ -51,6 +51,7 @@ def data(tmp_path: Path) -> Path:
 def test_counts_by_hand(data: Path) -> None:
     assert compute_stats(data, top=1) == {
         "data": str(data),
+        "labels": ["PER", "ORG", "LOC"],
         "entities_file": "entities.jsonl",
         "missing": [],
         "sets": {
@@ -269,7 +270,7 @@ def test_most_frequent_and_ties_in_c_order() -> None:
 
 
 def test_labels_are_sorted_with_the_projects_own_first() -> None:
-    assert sort_labels(["b", "LOC", "A", "PER", "LOC"]) == ["PER", "LOC", "A", "b"]
+    assert sort_labels(["b", "LOC", "A", "PER", "LOC"], order=LABELS) == ["PER", "LOC", "A", "b"]
 
 
 def test_long_lists_are_wrapped_between_items() -> None:

@@ -14,7 +14,7 @@ from spner.core import paths
 from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import write_json
-from spner.data.datadir import read_table, write_entities, write_table
+from spner.data.datadir import read_table, write_entities, write_labels, write_table
 from spner.data.tokens import (
     BLANK,
     BPE,
@@ -23,6 +23,8 @@ from spner.data.tokens import (
     SPACE,
     UNKNOWN,
     Tokenizer,
+    find_labels,
+    find_symbols,
     locate_words,
     make_tokens,
     mark_inside,
@@ -31,11 +33,12 @@ from spner.data.tokens import (
     tighten,
     tokens_to_words,
 )
+from spner.text.labels import LabelSet
 from spner.text.tags import entity_symbols, spans_to_text
 from spner.text.textnorm import normalise
 from tests.killed import start_and_kill
 
-SYMBOLS = entity_symbols()
+SYMBOLS = entity_symbols(LABELS)
 TRAIN = {
     "a-1": Transcript(("anna", "reist", "naar", "den", "haag"), (Entity(0, 1, "PER"), Entity(3, 5, "LOC"))),
     "a-2": Transcript(
@@ -185,11 +188,11 @@ def test_tokens_are_espnets(bpe_dump: Path, text: str) -> None:
 @given(text=tagged_texts)
 def test_tight_text_says_the_same(text: str) -> None:
     tokenizer = Tokenizer(CHAR, symbols=SYMBOLS)
-    assert tokens_to_words(tokenizer.text_to_tokens(tighten(text))) == text.split()
+    assert tokens_to_words(tokenizer.text_to_tokens(tighten(text, SYMBOLS))) == text.split()
 
 
 def test_no_space_stands_between_a_symbol_and_the_words_of_its_entity() -> None:
-    assert tighten("<PER> éa </NE> bc <LOC> a b </NE>") == "<PER>éa</NE> bc <LOC>a b</NE>"
+    assert tighten("<PER> éa </NE> bc <LOC> a b </NE>", SYMBOLS) == "<PER>éa</NE> bc <LOC>a b</NE>"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +206,7 @@ def test_no_space_stands_between_a_symbol_and_the_words_of_its_entity() -> None:
     ],
 )
 def test_tokens_inside_an_entity_are_marked(tokens: str, marked: str) -> None:
-    assert mark_inside(tokens.split()) == marked.split()
+    assert mark_inside(tokens.split(), SYMBOLS) == marked.split()
 
 
 # The dump folder
@@ -332,16 +335,47 @@ def test_entities_of_other_words(data: Path, tmp_path: Path, change: dict[str, T
     assert not (tmp_path / "dump" / paths.TOKENS_CONFIG).exists()
 
 
-@pytest.mark.parametrize("symbol", SYMBOLS)
-@pytest.mark.parametrize("times", [0, 2])
-def test_token_list_needs_every_symbol_once(symbol: str, times: int) -> None:
-    token_list = [BLANK, *(s for s in SYMBOLS if s != symbol), *[symbol] * times, SOS_EOS]
+@pytest.mark.parametrize(
+    ("symbols", "found"),
+    [
+        ([], "none"),
+        (["</NE>"], "</NE>"),
+        (["<PER>", "<PER>", "</NE>"], "<PER> <PER> </NE>"),
+        (["<PER>", "</NE>", "</NE>"], "<PER> </NE>"),
+        (["<PER>", "a", "</NE>"], "<PER> a </NE>"),
+    ],
+)
+def test_a_token_list_has_each_symbol_once(symbols: list[str], found: str) -> None:
     with pytest.raises(SpnerError) as error:
-        require_symbols(token_list, where=Path("dump/token_list"))
+        require_symbols([BLANK, UNKNOWN, *symbols, "b", SOS_EOS], where=Path("dump/token_list"))
     assert str(error.value) == (
-        f"dump/token_list: entity symbol {symbol} occurs {times} times (expected once); rerun stage 3 with --system e2e"
+        f"dump/token_list: its entity symbols are {found} (expected one a label, then </NE>, behind <unk>, each once); "
+        "rerun stage 3 with --system e2e"
     )
-    require_symbols([BLANK, *SYMBOLS, SOS_EOS], where=Path("dump/token_list"))
+
+
+def test_labels_are_those_of_the_token_list() -> None:
+    seven = ("LAW", "NORP", "ORG", "PERSON", "PLACE", "QUANT", "WHEN")
+    token_list = [BLANK, UNKNOWN, *entity_symbols(seven), SPACE, "a", SOS_EOS]
+    require_symbols(token_list, where=Path("x"))
+    assert find_labels(token_list) == seven and find_symbols(token_list) == entity_symbols(seven)
+    assert find_labels([BLANK, UNKNOWN, SPACE, "a", SOS_EOS]) == ()
+
+
+def test_labels_are_those_of_the_data_folder(tmp_path: Path) -> None:
+    labels = LabelSet(("person", "creative-work"))
+    train = {"u-1": Transcript(("anna", "leest", "max"), (Entity(0, 1, "person"), Entity(2, 3, "creative-work")))}
+    data = write_data(tmp_path / "data", {"train": train})
+    assert refusal(data, tmp_path / "dump") == (
+        f'{data}/train/entities.jsonl: utterance "u-1" has an entity person (expected PER, ORG, LOC); rerun stage 2 '
+        f"with other --labels, or add it to {data}/labels"
+    )
+    write_labels(data, labels)
+    record = make_tokens(data, tmp_path / "dump")
+    assert record["labels"] == list(labels.names)
+    assert find_labels(read_token_list(tmp_path / "dump" / paths.TOKEN_LIST)) == labels.names
+    text = read_table(tmp_path / "dump" / "train" / paths.TEXT)
+    assert text == {"u-1": "<person>anna</NE> leest <creative-work>max</NE>"}
 
 
 # Again, on a full disk, killed

@@ -11,9 +11,10 @@ from spner.core import paths
 from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_json, write_json
-from spner.data.datadir import read_table, write_entities, write_table
+from spner.data.datadir import read_table, write_entities, write_labels, write_table
 from spner.data.tokens import make_tokens, read_token_list
 from spner.data.trainset import choose_fraction, format_counts
+from spner.text.labels import LabelSet
 
 DUTCH = {f"nl-{n}": Transcript(("anna", "één"), (Entity(0, 1, "PER"),)) for n in range(10)}
 GERMAN = {"de-1": Transcript(("köln",), (Entity(0, 1, "LOC"),)), "de-2": Transcript(("straße",))}
@@ -148,3 +149,14 @@ def test_a_joined_recipe_without_data_names_the_stages(nl: Path, de: Path, tmp_p
         f"{de}/train/entities.jsonl: cannot be read (No such file or directory); stage 2 (spner annotate) makes it"
     )
     assert make_tokens(nl, tmp_path / "dump", joined=[de], system="asr")["system"] == "asr"
+
+
+def test_joined_folders_have_the_same_labels(nl: Path, de: Path, tmp_path: Path) -> None:
+    write_labels(de, LabelSet(("LOC", "ORG", "PER")))
+    assert make_tokens(nl, tmp_path / "dump", joined=[de])["labels"] == ["PER", "ORG", "LOC"]
+    write_labels(de, LabelSet(("PER", "ORG")))
+    assert refusal(nl, tmp_path / "dump", joined=[de]) == (
+        f"--join {de}: has the labels PER, ORG (expected those of {nl}, PER, ORG, LOC); rerun stage 2 of either "
+        "with the other's --labels"
+    )
+    assert make_tokens(nl, tmp_path / "dump", joined=[de], system="asr")["labels"] is None

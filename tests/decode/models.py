@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spner.core.datatypes import LABELS
 from spner.data.tokens import BLANK, CHAR, SOS_EOS, SPACE, UNKNOWN, Tokenizer, mark_inside, tighten
 from spner.decode.config import DecodeConfig, make_decode_config
 from spner.lm.arpa import write_arpa
@@ -12,8 +13,9 @@ from spner.lm.counts import read_corpus
 from spner.lm.kneser_ney import estimate
 from spner.text.tags import entity_symbols
 
-TOKENS = (BLANK, UNKNOWN, *entity_symbols(), SPACE, *"abdeghijlnorstuw", SOS_EOS)
-TOKENIZER = Tokenizer(CHAR, symbols=entity_symbols())
+SYMBOLS = entity_symbols(LABELS)
+TOKENS = (BLANK, UNKNOWN, *SYMBOLS, SPACE, *"abdeghijlnorstuw", SOS_EOS)
+TOKENIZER = Tokenizer(CHAR, symbols=SYMBOLS)
 SETTINGS = {
     "search": "open",
     "beam_size": 10,
@@ -40,12 +42,12 @@ def make_config(**settings: object) -> DecodeConfig:
 
 def to_tokens(text: str) -> list[str]:
     """Return the tokens of tagged text, without spaces inside the symbols."""
-    return TOKENIZER.text_to_tokens(tighten(text))
+    return TOKENIZER.text_to_tokens(tighten(text, SYMBOLS))
 
 
 def write_token_lm(path: Path, texts: Sequence[str] = TEXT, *, order: int = 6) -> Path:
     """Write a token model of some text."""
-    write_arpa(path, estimate(read_corpus(mark_inside(to_tokens(text)) for text in texts), order=order))
+    write_arpa(path, estimate(read_corpus(mark_inside(to_tokens(text), SYMBOLS) for text in texts), order=order))
     return path
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from hypothesis.extra import numpy as st_numpy  # noqa: E402
 
+from spner.core.datatypes import LABELS
 from spner.core.errors import SpnerError  # noqa: E402
 from spner.data.tokens import CHAR, SPACE, tokens_to_words  # noqa: E402
 from spner.decode.beam_search import (  # noqa: E402
@@ -126,7 +127,7 @@ def test_illegal_symbols_are_never_written(
     searches: dict[str, Search], kind: str, heard: list[str], expected: str
 ) -> None:
     for hyp in searches[kind](hear(*heard)):
-        assert not text_to_spans(text_of(hyp).split()).illegal, expected
+        assert not text_to_spans(text_of(hyp).split(), labels=LABELS).illegal, expected
 
 
 @settings(max_examples=60)
@@ -142,7 +143,7 @@ def test_whatever_is_heard_hypotheses_are_legal_distinct_and_ordered(
         hyps = search(log_probs)
         texts = [text_of(hyp) for hyp in hyps]
         assert hyps and len(set(texts)) == len(texts)
-        assert not any(text_to_spans(text.split()).illegal for text in texts)
+        assert not any(text_to_spans(text.split(), labels=LABELS).illegal for text in texts)
         scores = [hyp.scores["score"] for hyp in hyps]
         assert scores == sorted(scores, reverse=True)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from spner.core.datatypes import LABELS
 from spner.core.errors import SpnerError
 from spner.decode.biasing import MENTIONS, Name, mention, read_names
 from spner.text.tags import text_to_spans
@@ -74,25 +75,25 @@ def test_a_missing_list_is_one_line(tmp_path: Path) -> None:
 
 def test_names_take_the_places_of_entities_of_their_label() -> None:
     sentences = ["<PER> ada </NE> reist naar <LOC> den haag </NE> en <LOC> gouda </NE>".split(), "zonder namen".split()]
-    mentions = mention([Name(("oslo",), ("LOC",), 1.0)], sentences)
+    mentions = mention([Name(("oslo",), ("LOC",), 1.0)], sentences, labels=LABELS)
     assert set(mentions) == {
         "<PER> ada </NE> reist naar <LOC> oslo </NE> en <LOC> gouda </NE>",
         "<PER> ada </NE> reist naar <LOC> den haag </NE> en <LOC> oslo </NE>",
     }
-    assert len(mentions) == MENTIONS and mentions == mention([Name(("oslo",), ("LOC",), 1.0)], sentences)
+    assert len(mentions) == MENTIONS and mentions == mention([Name(("oslo",), ("LOC",), 1.0)], sentences, labels=LABELS)
 
 
 def test_a_weight_multiplies_the_mentions_and_a_name_without_a_label_gets_each() -> None:
     names = [Name(("ada", "de", "oude"), ("PER", "ORG", "LOC"), 2.0), Name(("oslo",), ("LOC",), 0.01)]
-    mentions = mention(names, [["<LOC>", "gouda", "</NE>", "is", "ver"]])
+    mentions = mention(names, [["<LOC>", "gouda", "</NE>", "is", "ver"]], labels=LABELS)
     assert len(mentions) == 3 * 2 * MENTIONS + 1
     assert mentions[0] == "<PER> ada de oude </NE>", "no sentence has a person: the name stands alone"
     assert mentions[-1] == "<LOC> oslo </NE> is ver"
-    assert not any(text_to_spans(sentence.split()).illegal for sentence in mentions)
+    assert not any(text_to_spans(sentence.split(), labels=LABELS).illegal for sentence in mentions)
 
 
 def test_a_sentence_that_occurs_often_lends_its_words_no_more_often_than_others() -> None:
     common, rare = "naar <LOC> gouda </NE>".split(), "in <LOC> delft </NE>".split()
-    mentions = mention([Name(("oslo",), ("LOC",), 40 / MENTIONS)], [common] * 200 + [rare])
+    mentions = mention([Name(("oslo",), ("LOC",), 40 / MENTIONS)], [common] * 200 + [rare], labels=LABELS)
     assert 10 < mentions.count("in <LOC> oslo </NE>") < 30
     assert len(mentions) == 40

@@ -7,7 +7,7 @@ import pytest
 
 from spner.core.errors import SpnerError
 from spner.data.tokens import BLANK, INSIDE, SOS_EOS, SPACE, UNKNOWN
-from spner.decode.grammar import illegal_pairs, is_legal, make_forms, write_grammar, write_model
+from spner.decode.grammar import illegal_pairs, make_forms, write_grammar, write_model
 from spner.lm.arpa import read_counts, read_ngrams, write_arpa
 from spner.lm.counts import read_corpus
 from spner.lm.kneser_ney import estimate
@@ -43,13 +43,19 @@ NO_ARPA = r"is no ARPA file \(expected \\data\\ and counts of n-grams\)"
     ],
 )
 def test_what_may_follow_what(before: str, after: str, legal: bool) -> None:
-    assert is_legal(before, after) == legal
+    assert make_forms(TOKENS).is_legal(before, after) == legal
 
 
 def test_a_token_has_two_forms_and_a_symbol_one() -> None:
     forms = make_forms((BLANK, UNKNOWN, "<PER>", "<ORG>", "<LOC>", "</NE>", SPACE, "a", SOS_EOS))
     assert forms.names == (BLANK, "<PER>", "<ORG>", "<LOC>", "</NE>", SPACE, SPACE + INSIDE, "a", "a" + INSIDE)
     assert forms.columns == (0, 2, 3, 4, 5, 6, 6, 7, 7)
+
+
+def test_other_labels_have_forms_of_their_own() -> None:
+    forms = make_forms((BLANK, UNKNOWN, "<DATE>", "</NE>", SPACE, "a", SOS_EOS))
+    assert forms.names == (BLANK, "<DATE>", "</NE>", SPACE, SPACE + INSIDE, "a", "a" + INSIDE)
+    assert forms.is_legal("<DATE>", "a" + INSIDE) and not forms.is_legal("<DATE>", "a")
 
 
 def test_without_entity_symbols_everything_is_legal() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from spner.core import paths
+from spner.core.datatypes import LABELS
 from spner.core.errors import SpnerError
 from spner.core.files import read_json
 from spner.data.datadir import read_table
@@ -77,7 +78,7 @@ def test_the_text_is_the_same_for_every_batch_size_and_number_of_processes(
     ]
     assert len(texts[0].splitlines()) == 20
     assert texts[1:] == texts[:1] * 3
-    assert not any(text_to_spans(line.split()[1:]).illegal for line in texts[0].splitlines())
+    assert not any(text_to_spans(line.split()[1:], labels=LABELS).illegal for line in texts[0].splitlines())
 
 
 def test_nbest_lists_begin_with_the_hypothesis_and_go_when_they_are_not_asked_for(

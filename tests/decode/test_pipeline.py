@@ -16,6 +16,7 @@ from spner.decode import pipeline
 from spner.decode.calibrate import calibrate_sets
 from spner.decode.pipeline import tag_sets, time_entities
 from spner.report.experiment import score_experiment
+from spner.text.labels import LabelSet
 from spner.text.tags import spans_to_text
 
 TAGS = {"anna": "B-PER", "den": "B-LOC", "haag": "I-LOC", "pasen": "B-MISC"}
@@ -36,7 +37,7 @@ class Lookup:
 def loaded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The taggers that were loaded."""
     names: list[str] = []
-    monkeypatch.setattr(pipeline, "load_tagger", lambda name, *, device: names.append(name) or Lookup())
+    monkeypatch.setattr(pipeline, "load_tagger", lambda name, *, labels, device: names.append(name) or Lookup())
     monkeypatch.setattr(pipeline, "fingerprint_model", lambda name: f"weights of {name}")
     return names
 
@@ -79,7 +80,7 @@ def data(tmp_path: Path) -> Path:
 
 def test_entities_come_with_their_words_times(asr: Path, tmp_path: Path) -> None:
     exp = tmp_path / "exp" / "mini_pipeline"
-    tag_sets(asr, exp, ["test", "dev"], tagger="t")
+    tag_sets(asr, exp, ["test", "dev"], tagger="t", labels=LabelSet())
     folder = paths.decode_dir(exp, "greedy", "test")
     expected = Transcript(tuple(WORDS["a"].split()), (Entity(0, 1, "PER"), Entity(3, 5, "LOC")))
     assert read_entities(folder / paths.ENTITIES) == {
@@ -108,7 +109,7 @@ def test_what_is_tagged_already_is_left(asr: Path, tmp_path: Path, loaded: list[
     exp = tmp_path / "exp" / "mini_pipeline"
 
     def tag(tagger: str) -> dict[Path, bytes]:
-        tag_sets(asr, exp, ["dev", "test"], tagger=tagger)
+        tag_sets(asr, exp, ["dev", "test"], tagger=tagger, labels=LabelSet())
         return {path: path.read_bytes() for path in exp.rglob("*") if path.is_file()}
 
     assert tag("t") == tag("t")
@@ -127,25 +128,25 @@ def test_confidences_are_calibrated_where_recogniser_search_and_tagger_are_devs(
     data: Path, asr: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     exp = tmp_path / "exp" / "mini_pipeline"
-    tag_sets(asr, exp, ["dev", "test"], tagger="t")
+    tag_sets(asr, exp, ["dev", "test"], tagger="t", labels=LabelSet())
     caplog.clear()
     calibrate_sets(data, exp, "greedy")
     assert caplog.messages == []
     changes: list[dict[str, Any]] = [{"model": "n"}, {"search": {"beam_size": 10}}]
     for change in changes:
         write_decoded(asr, "test", **change)
-        tag_sets(asr, exp, ["test"], tagger="t")
+        tag_sets(asr, exp, ["test"], tagger="t", labels=LabelSet())
         calibrate_sets(data, exp, "greedy")
-    tag_sets(asr, exp, ["dev"], tagger="another")
+    tag_sets(asr, exp, ["dev"], tagger="another", labels=LabelSet())
     write_decoded(asr, "test")
-    tag_sets(asr, exp, ["test"], tagger="t")
+    tag_sets(asr, exp, ["test"], tagger="t", labels=LabelSet())
     calibrate_sets(data, exp, "greedy")
     assert [message.split(":")[0] for message in caplog.messages if "raw" in message] == ["test"] * 3
 
 
 def refusal(asr: Path, exp: Path) -> str:
     with pytest.raises(SpnerError) as error:
-        tag_sets(asr, exp, ["dev"], tagger="t")
+        tag_sets(asr, exp, ["dev"], tagger="t", labels=LabelSet())
     return str(error.value)
 
 
@@ -182,7 +183,7 @@ def test_results_tell_model_and_tagger(data: Path, asr: Path, tmp_path: Path) ->
     write_training(german, train=[part], init="../cv_en/exp/mini_asr")
     write_json(asr / paths.SYSTEM, {"model": str(german)})
     exp = tmp_path / "exp" / "mini_pipeline"
-    tag_sets(asr, exp, ["dev", "test"], tagger="t")
+    tag_sets(asr, exp, ["dev", "test"], tagger="t", labels=LabelSet())
     score_experiment(data, exp, ["test"])
     table = (exp / paths.RESULTS).read_text().split("| made with |")[1]
     for row in (

@@ -13,6 +13,7 @@ pytest.importorskip("flashlight.lib.text.decoder", reason="flashlight-text has n
 import numpy as np  # noqa: E402
 
 from spner.core import paths  # noqa: E402
+from spner.core.datatypes import LABELS
 from spner.core.files import read_json, write_json  # noqa: E402
 from spner.data.datadir import write_entities  # noqa: E402
 from spner.decode import tune as room  # noqa: E402
@@ -53,7 +54,7 @@ def tune_on(
 ) -> dict[str, Any]:
     """Tune on utterances, each with its reference and what the recogniser hears, the longest first as it decodes."""
     folder = exp.parent
-    refs = {utt_id: text_to_spans(text.split()).transcript for utt_id, (text, _) in dev.items()}
+    refs = {utt_id: text_to_spans(text.split(), labels=LABELS).transcript for utt_id, (text, _) in dev.items()}
     write_entities(folder / "data" / paths.DEV / paths.ENTITIES, refs)
     heard = sorted(((utt_id, hear(*tokens)) for utt_id, (_, tokens) in dev.items()), key=lambda one: -len(one[1]))
 

@@ -117,7 +117,7 @@ def test_cased_sentences_are_normalised_and_tagged_once(
     dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tagger = OneName()
-    monkeypatch.setattr("spner.tagger.model.load_tagger", lambda name: tagger)
+    monkeypatch.setattr("spner.tagger.model.load_tagger", lambda name, *, labels: tagger)
     monkeypatch.setattr("spner.lm.build.SENTENCES_AT_ONCE", 2)
     cased = write(tmp_path / "cased", "Bea slaapt!\n…\nIn Één foto's\n")
     for order in (3, 4):
@@ -144,7 +144,7 @@ def test_cased_sentences_need_no_tagger_without_symbols(tmp_path: Path) -> None:
 def test_tagged_sentences_are_not_taken_for_a_model_without_symbols(
     dump: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spner.tagger.model.load_tagger", lambda name: OneName())
+    monkeypatch.setattr("spner.tagger.model.load_tagger", lambda name, *, labels: OneName())
     cased = write(tmp_path / "cased", "Bea slaapt!")
     make_lm(dump, tmp_path / "lm", sentences=[cased], tagger="x", lang="nl")
     plain = make_dump(tmp_path / "plain", {"train": TRAIN}, system="asr")

@@ -10,9 +10,10 @@ import yaml
 from spner.core import paths
 from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
-from spner.core.files import write_json
-from spner.data.datadir import write_entities, write_table
+from spner.core.files import read_json, write_json
+from spner.data.datadir import write_entities, write_labels, write_table
 from spner.report.experiment import chosen_epochs, plot_training, score_experiment
+from spner.text.labels import LabelSet
 from spner.text.tags import spans_to_text
 
 ANNA = Transcript(("anna", "slaapt"), (Entity(0, 1, "PER"),))
@@ -113,6 +114,25 @@ def test_sets_are_scored_against_both_references(data: Path, exp: Path) -> None:
     titles = [line for line in printed.splitlines() if line.startswith(("dev,", "test,"))]
     assert titles == ["dev, pseudo-labels", "test, pseudo-labels", "test, gold entities"]
     assert printed.endswith(f"\n\n{exp}/RESULTS.md")
+
+
+def test_gold_entities_and_another_models_have_their_own_names_of_labels(data: Path, exp: Path) -> None:
+    """Names that mean one of the labels are read as it, entities of others are left out; pseudo-labels as before."""
+    plain = score_experiment(data, exp, ["test"])
+    expected = read_json(exp / "score" / "lm" / "test_gold.json")
+    here = Transcript(("naar", "utrecht"), (Entity(0, 1, "EVENT"), Entity(1, 2, "GPE")))
+    write_entities(data / "test" / paths.GOLD_ENTITIES, {"a": ANNA, "u": here})
+    person = Transcript(ANNA.words, (Entity(0, 1, "PERSON"),))
+    write_side(exp / "decode" / "lm" / "test", {"a": person, "u": UTRECHT})
+    assert score_experiment(data, exp, ["test"]) != plain
+    scores = read_json(exp / "score" / "lm" / "test_gold.json")
+    assert scores["f1"] == expected["f1"] and scores["confusion"] == expected["confusion"]
+    assert scores["made_with"]["map"] == {"GPE": "LOC", "PERSON": "PER"} and scores["made_with"]["discard"] == ["EVENT"]
+    write_labels(data, LabelSet(("PER",)))
+    score_experiment(data, exp, ["test"])
+    scores = read_json(exp / "score" / "lm" / "test_gold.json")
+    assert scores["made_with"]["labels"] == ["PER"] and scores["made_with"]["discard"] == ["EVENT", "GPE", "LOC"]
+    assert list(scores["f1"]["labels"]) == ["PER"]
 
 
 def test_entities_seen_in_training_are_told_apart(data: Path, exp: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spner.core.datatypes import Transcript
+from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
 from spner.core.paths import utterances_file
 from spner.scoring.counts import compute_scores
@@ -285,7 +285,7 @@ SCRAPS = st.lists(st.one_of(ANY_TEXT, TEXTS, st.sampled_from(["<PER>", "</NE>", 
 
 @given(st.lists(st.one_of(st.text(), st.sampled_from(["<PER>", "<LOC>", "</NE>"]))), st.sampled_from(POLICIES))
 def test_parse_never_raises_on_any_token_sequence(tokens: list[str], policy: str) -> None:
-    reading = text_to_spans(tokens, policy=policy)
+    reading = text_to_spans(tokens, labels=LABELS, policy=policy)
     assert list(reading.transcript.words) == [t for t in tokens if t not in ("<PER>", "<ORG>", "<LOC>", "</NE>")]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spner.core.datatypes import Transcript
+from spner.core.datatypes import LABELS, Transcript
 from spner.scoring.alignment import align
 from spner.scoring.errors import EntityError, find_errors, label_pairs, match_mentions
 from spner.scoring.transcripts import labels_of
@@ -24,7 +24,7 @@ def account(ref: str, hyp: str) -> list[tuple[str, str | None, str | None]]:
 
 
 def read(text: str) -> Transcript:
-    return text_to_spans(text.split()).transcript
+    return text_to_spans(text.split(), labels=LABELS).transcript
 
 
 CASES = {

@@ -42,7 +42,7 @@ def example(entity: str, target: int, source: int) -> dict[str, Any]:
 
 
 def test_shares_by_hand() -> None:
-    assert compute_overlap(source=GERMAN, target=TARGET, top=2) == {
+    assert compute_overlap(source=GERMAN, target=TARGET, order=LABELS, top=2) == {
         "all": group((3, 10, 1, 4), (5, 8, 1, 3)),
         "labels": {
             "PER": group((0, 2, 0, 1), (0, 1, 0, 1)),
@@ -64,7 +64,10 @@ def test_union_of_sources_is_their_sum(tmp_path: Path) -> None:
     assert union["source"] == [str(paths["de"]), str(paths["en"])]
     assert union["all"] == group((5, 10, 2, 4), (13, 16, 2, 4))
     assert union["shared"] == [example("LOC york", 3, 6), example("PER york", 2, 7)]
-    assert union == {"source": union["source"], **compute_overlap(source=GERMAN + ENGLISH, target=TARGET, top=10)}
+    assert union == {
+        "source": union["source"],
+        **compute_overlap(source=GERMAN + ENGLISH, target=TARGET, order=LABELS, top=10),
+    }
 
 
 def test_one_source_has_no_union(tmp_path: Path) -> None:
@@ -90,7 +93,7 @@ EMPTY = {
 @pytest.mark.parametrize("case", EMPTY)
 def test_edges(case: str) -> None:
     source, target, expected = EMPTY[case]
-    overlap = compute_overlap(source=source, target=target, top=10)
+    overlap = compute_overlap(source=source, target=target, order=LABELS, top=10)
     assert overlap["all"] == expected
     assert len(overlap["shared"]) == expected["target"]["entities"]["shared"]
     assert len(overlap["shared"]) + len(overlap["unshared"]) == len(target)
@@ -171,7 +174,7 @@ source {tmp_path}/de
 
 def test_long_labels_widen_the_table() -> None:
     mentions = Counter({("WORK_OF_ART", "x"): 1})
-    one = {"source": ["a"], **compute_overlap(source=mentions, target=mentions, top=1)}
+    one = {"source": ["a"], **compute_overlap(source=mentions, target=mentions, order=LABELS, top=1)}
     lines = format_overlaps({"target": "b", "sources": [one]}).splitlines()
     assert len({len(line) for line in lines[4:5] + lines[6:8]}) == 1 and lines[7].startswith("  WORK_OF_ART    1.0000")
 
@@ -261,7 +264,7 @@ def shares(overlap: dict[str, Any], side: str) -> list[float | None]:
 
 @given(source=MENTIONS, target=MENTIONS)
 def test_shares_lie_between_0_and_1_and_labels_add_up(source: Mentions, target: Mentions) -> None:
-    overlap = compute_overlap(source=source, target=target, top=3)
+    overlap = compute_overlap(source=source, target=target, order=LABELS, top=3)
     for side in ("target", "source"):
         assert all(one is None or 0 <= one <= 1 for one in shares(overlap, side))
         for unit in ("mentions", "entities"):
@@ -272,7 +275,9 @@ def test_shares_lie_between_0_and_1_and_labels_add_up(source: Mentions, target: 
 
 @given(source=MENTIONS, target=MENTIONS)
 def test_directions_change_places_when_the_sides_do(source: Mentions, target: Mentions) -> None:
-    there, back = (compute_overlap(source=a, target=b, top=3) for a, b in ((source, target), (target, source)))
+    there, back = (
+        compute_overlap(source=a, target=b, order=LABELS, top=3) for a, b in ((source, target), (target, source))
+    )
     assert shares(there, "target") == shares(back, "source") and shares(there, "source") == shares(back, "target")
 
 
@@ -287,6 +292,6 @@ def test_union_covers_at_least_as_much_of_the_target_as_each_source(sources: lis
 @given(source=MENTIONS, target=MENTIONS, data=st.data())
 def test_order_of_the_entities_changes_nothing(source: Mentions, target: Mentions, data: st.DataObject) -> None:
     shuffled = [Counter(dict(data.draw(st.permutations(list(side.items()))))) for side in (source, target)]
-    expected = compute_overlap(source=source, target=target, top=2)
-    again = compute_overlap(source=shuffled[0], target=shuffled[1], top=2)
+    expected = compute_overlap(source=source, target=target, order=LABELS, top=2)
+    again = compute_overlap(source=shuffled[0], target=shuffled[1], order=LABELS, top=2)
     assert json.dumps(again) == json.dumps(expected)

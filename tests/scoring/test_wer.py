@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spner.core.datatypes import LABELS
 from spner.scoring.alignment import align
 from spner.scoring.wer import ErrorCounts, count_entity_word_errors, count_errors
 from spner.text.tags import text_to_spans
@@ -49,7 +50,7 @@ INSIDE = {
 @pytest.mark.parametrize("case", INSIDE)
 def test_word_errors_inside_entities(case: str) -> None:
     text, hyp, expected = INSIDE[case]
-    ref, hyp = text_to_spans(text.split()).transcript, hyp.split()
+    ref, hyp = text_to_spans(text.split(), labels=LABELS).transcript, hyp.split()
     found = count_entity_word_errors(align(ref=ref.words, hyp=hyp), ref=ref.words, hyp=hyp, entities=ref.entities)
     assert found == ErrorCounts(*expected)
 

@@ -9,9 +9,10 @@ import pytest
 from spner.core import paths, resume
 from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
-from spner.data.datadir import read_entities, write_entities, write_sentences
+from spner.data.datadir import read_entities, read_labels, write_entities, write_sentences
 from spner.tagger import annotate as room
 from spner.tagger.annotate import annotate_data_dir, default_tagger, tag_sentences
+from spner.text.labels import LabelSet
 from spner.text.textnorm import normalise
 
 
@@ -59,7 +60,7 @@ class Lexicon:
 def test_labels_reach_the_normalised_words(
     name: str, lang: str, sentence: str, tags: dict[str, str], found: list[tuple[str, str]]
 ) -> None:
-    transcript = tag_sentences(Lexicon(**tags), {"u": sentence}, lang=lang)["u"]
+    transcript = tag_sentences(Lexicon(**tags), {"u": sentence}, lang=lang, labels=LabelSet())["u"]
     assert [(entity.label, transcript.phrase(entity)) for entity in transcript.entities] == found, name
     assert " ".join(transcript.words) == normalise(sentence, lang)
 
@@ -67,19 +68,21 @@ def test_labels_reach_the_normalised_words(
 def test_entities_of_other_labels_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     tagger = Lexicon(Nederlandse="B-MISC", Kerst="B-MISC", WK="B-EVENT", Jan="B-PER", Parijs="B-LOC")
     with caplog.at_level("INFO"):
-        tag_sentences(tagger, {"a": "De Nederlandse Jan", "b": "Kerst en WK in Parijs"}, lang="nl")
-    assert "dropped entities of other labels: {'EVENT': 1, 'MISC': 2}" in caplog.messages
+        tag_sentences(tagger, {"a": "De Nederlandse Jan", "b": "Kerst en WK in Parijs"}, lang="nl", labels=LabelSet())
+    assert caplog.messages == [
+        "tagger: entities left out, of labels that are not PER, ORG, LOC: 1 EVENT, 2 MISC; --map OLD=NEW keeps them"
+    ]
     caplog.clear()
     with caplog.at_level("INFO"):
-        tag_sentences(tagger, {"a": "Jan in Parijs"}, lang="nl")
-    assert "dropped" not in caplog.text
+        tag_sentences(tagger, {"a": "Jan in Parijs"}, lang="nl", labels=LabelSet())
+    assert caplog.messages == []
 
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder of two sets, and a lexicon in place of the taggers ``one`` and ``two``."""
     taggers = {"one": Lexicon(Jan="B-PER", Parijs="B-LOC"), "two": Lexicon(Jan="B-ORG")}
-    monkeypatch.setattr(room, "load_tagger", lambda name, device: taggers[name])
+    monkeypatch.setattr(room, "load_tagger", lambda name, *, labels, device: taggers[name])
     for name in ("dev", "test"):
         write_sentences(tmp_path / name / paths.SENTENCES, {f"{name}_1": "Jan belt.", f"{name}_2": "Naar Parijs!"})
     (tmp_path / "audio").mkdir()
@@ -91,7 +94,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_every_set_is_annotated(data: Path) -> None:
-    assert annotate_data_dir(data, tagger="one", lang="nl") == {"dev": None, "test": None}
+    assert annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet()) == {"dev": None, "test": None}
     transcript = read_entities(data / "dev" / paths.ENTITIES)
     assert transcript == {
         "dev_1": Transcript(("jan", "belt"), (Entity(0, 1, "PER"),)),
@@ -99,32 +102,58 @@ def test_every_set_is_annotated(data: Path) -> None:
     }
 
 
+def test_labels_are_a_matter_of_the_call_and_written_beside_the_sets(
+    data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
+    assert read_labels(data) == LabelSet()
+    labels = LabelSet(("person", "place"), {"LOC": "place"})
+    annotate_data_dir(data, tagger="one", lang="nl", labels=labels)
+    assert read_labels(data) == labels
+    found = read_entities(data / "dev" / paths.ENTITIES)
+    assert [found[utt_id].entities for utt_id in sorted(found)] == [(Entity(0, 1, "person"),), (Entity(1, 2, "place"),)]
+    annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet(("PER",)))
+    assert "tagger: entities left out, of labels that are not PER: 1 LOC" in caplog.text
+    assert read_entities(data / "dev" / paths.ENTITIES)["dev_2"].entities == ()
+
+
+def test_gold_entities_have_their_own_names_of_labels(data: Path) -> None:
+    """Those of none of the labels are no errors of the tagger."""
+    gold = {
+        "dev_1": Transcript(("jan", "belt"), (Entity(0, 1, "PERSON"),)),
+        "dev_2": Transcript(("naar", "parijs"), (Entity(0, 1, "EVENT"), Entity(1, 2, "GPE"))),
+    }
+    write_entities(data / "dev" / paths.GOLD_ENTITIES, gold)
+    scores = annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())["dev"]
+    assert scores is not None and scores["micro"] == {"precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 2}
+
+
 def test_finished_sets_are_left_alone_until_something_changes(data: Path) -> None:
-    annotate_data_dir(data, tagger="one", lang="nl")
+    annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
     entities = data / "dev" / paths.ENTITIES
     entities.write_text("by hand\n", encoding="utf-8")
-    annotate_data_dir(data, tagger="one", lang="nl")
+    annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
     assert entities.read_text(encoding="utf-8") == "by hand\n"
     write_sentences(data / "dev" / paths.SENTENCES, {"dev_1": "Jan!"})
-    annotate_data_dir(data, tagger="one", lang="nl")
+    annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
     assert list(read_entities(entities)) == ["dev_1"]
-    annotate_data_dir(data, tagger="two", lang="nl")
+    annotate_data_dir(data, tagger="two", lang="nl", labels=LabelSet())
     assert read_entities(entities)["dev_1"].entities == (Entity(0, 1, "ORG"),)
 
 
 def test_a_tagger_that_cannot_be_loaded_costs_no_labels(data: Path) -> None:
-    annotate_data_dir(data, tagger="one", lang="nl")
+    annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
     before = contents(data)
     with pytest.raises(KeyError, match="nowhere"):
-        annotate_data_dir(data, tagger="nowhere", lang="nl")
+        annotate_data_dir(data, tagger="nowhere", lang="nl", labels=LabelSet())
     assert contents(data) == before
 
 
 def test_removed_entities_are_made_again(data: Path) -> None:
-    annotate_data_dir(data, tagger="one", lang="nl")
+    annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
     whole = contents(data)
     (data / "dev" / paths.ENTITIES).unlink()
-    annotate_data_dir(data, tagger="one", lang="nl")
+    annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
     assert contents(data) == whole
 
 
@@ -132,7 +161,7 @@ def test_removed_entities_are_made_again(data: Path) -> None:
 def test_an_interrupted_run_gives_the_files_of_an_undisturbed_one(
     data: Path, monkeypatch: pytest.MonkeyPatch, broken_call: str
 ) -> None:
-    annotate_data_dir(data, tagger="one", lang="nl")
+    annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
     undisturbed = contents(data)
     holder = room.datadir if broken_call == "write_entities" else resume
 
@@ -141,8 +170,8 @@ def test_an_interrupted_run_gives_the_files_of_an_undisturbed_one(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(holder, broken_call, killed)
-        annotate_data_dir(data, tagger="two", lang="nl")
-    annotate_data_dir(data, tagger="one", lang="nl")
+        annotate_data_dir(data, tagger="two", lang="nl", labels=LabelSet())
+    annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
     assert contents(data) == undisturbed
 
 
@@ -152,7 +181,7 @@ def test_gold_is_compared(data: Path) -> None:
         "dev_2": Transcript(("naar", "parijs"), (Entity(0, 1, "ORG"), Entity(1, 2, "ORG"))),
     }
     write_entities(data / "dev" / paths.GOLD_ENTITIES, gold)
-    scores = annotate_data_dir(data, tagger="one", lang="nl")
+    scores = annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
     assert scores["test"] is None
     assert scores["dev"]["micro"] == {"precision": 1 / 2, "recall": 1 / 4, "f1": pytest.approx(1 / 3), "support": 4}
     assert scores["dev"]["PER"]["f1"] == 1.0
@@ -162,7 +191,7 @@ def test_gold_is_compared(data: Path) -> None:
 def test_gold_on_other_words_is_refused(data: Path) -> None:
     write_entities(data / "dev" / paths.GOLD_ENTITIES, {"dev_1": Transcript(("jan",))})
     with pytest.raises(SpnerError, match=r"gold_entities.jsonl: its words are not those of entities.jsonl"):
-        annotate_data_dir(data, tagger="one", lang="nl")
+        annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
 
 
 def test_default_tagger() -> None:
@@ -175,9 +204,9 @@ def test_default_tagger() -> None:
 
 def test_an_unknown_language_is_refused(data: Path) -> None:
     with pytest.raises(SpnerError, match=r'lang "rus" is unknown .*; did you mean "ru"'):
-        annotate_data_dir(data, tagger="one", lang="rus")
+        annotate_data_dir(data, tagger="one", lang="rus", labels=LabelSet())
 
 
 def test_stage_1_comes_first(tmp_path: Path) -> None:
     with pytest.raises(SpnerError, match=r"no set with sentences.jsonl .*stage 1"):
-        annotate_data_dir(tmp_path, tagger="one", lang="nl")
+        annotate_data_dir(tmp_path, tagger="one", lang="nl", labels=LabelSet())

@@ -21,7 +21,9 @@ def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
         ("IOB1", ["I-PER", "I-PER", "B-PER"], (Entity(0, 2, "PER"), Entity(2, 3, "PER"))),
         ("label changes inside", ["B-PER", "I-LOC", "I-LOC"], (Entity(0, 1, "PER"), Entity(1, 3, "LOC"))),
         ("stray I-", ["O", "I-ORG", "O"], (Entity(1, 2, "ORG"),)),
-        ("MISC is dropped", ["B-MISC", "I-MISC", "B-LOC"], (Entity(2, 3, "LOC"),)),
+        ("any label", ["B-MISC", "I-MISC", "B-PER.NAM"], (Entity(0, 2, "MISC"), Entity(2, 3, "PER.NAM"))),
+        ("BIOES", ["B-PER", "E-PER", "S-PER"], (Entity(0, 2, "PER"), Entity(2, 3, "PER"))),
+        ("BILOU", ["U-PER", "B-PER", "L-PER"], (Entity(0, 1, "PER"), Entity(1, 3, "PER"))),
     ],
 )
 def test_both_tag_schemes(tmp_path: Path, name: str, tags: list[str], entities: tuple[Entity, ...]) -> None:
@@ -57,7 +59,7 @@ def test_encoding_is_named(tmp_path: Path, encoding: str) -> None:
         ("Jan O\n", {"encoding": "utf8x"}, 'encoding "utf8x" is unknown'),
         ("Jan O\n\nPiet\n", {}, r"x:3: 1 column\(s\) \(expected a token in column 0"),
         ("0\tJan\tO\n1\tPiet\n", {"token_column": 2}, r"x:2: 2 column\(s\)"),
-        ("Jan PER\n", {}, r'x:1: token "Jan", tag "PER" \(expected a token and O, B-<label> or I-<label>\)'),
+        ("Jan PER\n", {}, r'x:1: token "Jan", tag "PER" \(expected a token, and O or a label behind B-'),
         ("0\t\tO\n", {"token_column": 1}, r'x:1: token "", tag "O"'),
         ("-DOCSTART- O\n\n\n", {}, "x: holds no sentence"),
     ],
@@ -79,4 +81,9 @@ def test_conll2002_counts(shared_data: Path) -> None:
     sentences = read_conll(folder / "ned.testa")
     labels = [entity.label for sentence in sentences for entity in sentence.entities]
     # The published counts of the shared task's Dutch development set.
-    assert {label: labels.count(label) for label in sorted(set(labels))} == {"LOC": 479, "ORG": 686, "PER": 703}
+    assert {label: labels.count(label) for label in sorted(set(labels))} == {
+        "LOC": 479,
+        "MISC": 748,
+        "ORG": 686,
+        "PER": 703,
+    }

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from spner.core import paths
-from spner.core.datatypes import Entity, Transcript
+from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import write_json
 from spner.data.datadir import read_table, write_entities, write_table
 from spner.data.tokens import make_tokens, tighten
 from spner.tagger.annotate import DEFAULT_TAGGERS
 from spner.tagger.labelled import Labelled, choose_start, read_utterances, require_one_source
-from spner.text.tags import spans_to_text
+from spner.text.tags import entity_symbols, spans_to_text
 
 DUTCH = {f"nl-{n}": Transcript(("anna", f"één{n}"), (Entity(0, 1, "PER"),)) for n in range(10)}
 GERMAN = {"de-1": Transcript(("köln",), (Entity(0, 1, "LOC"),)), "de-2": Transcript(("straße",))}
@@ -42,7 +42,7 @@ def de(tmp_path: Path) -> Path:
 
 
 def tagged(labelled: Labelled, set_name: str) -> list[str]:
-    return sorted(tighten(spans_to_text(one)) for one in labelled.sets[set_name])
+    return sorted(tighten(spans_to_text(one), entity_symbols(LABELS)) for one in labelled.sets[set_name])
 
 
 @pytest.mark.parametrize(("fraction", "with_german"), [(100.0, False), (30.0, False), (30.0, True)])

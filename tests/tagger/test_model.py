@@ -1,16 +1,20 @@
 """Real transformers classifiers: subwords to words, windows, batches, and folders that are not taggers."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from spner.core.datatypes import LABELS
 from spner.core.errors import SpnerError
 from spner.tagger.annotate import tag_sentences
 from spner.tagger.model import Tagger, batches, load_tagger, make_encoder
 from spner.tagger.small import coarser_encoders, small_config, train_tokenizer
+from spner.text.labels import LabelSet
+from spner.text.tags import bio_tags
 
 pytestmark = pytest.mark.espnet
 
@@ -24,7 +28,7 @@ def test_labels_of_an_xlmr_reach_the_words(xlmr: Path) -> None:
         "unknown letters": "日本 Angela",
         "empty": "",
     }
-    transcript = tag_sentences(load_tagger(str(xlmr)), sentences, lang="en")
+    transcript = tag_sentences(load_tagger(str(xlmr), labels=LabelSet()), sentences, lang="en", labels=LabelSet())
     found = {u: [(e.label, a.phrase(e)) for e in a.entities] for u, a in transcript.items()}
     assert found == {
         "clitic": [("PER", "angela merkel's")],
@@ -36,13 +40,36 @@ def test_labels_of_an_xlmr_reach_the_words(xlmr: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"PER": "PERSON", "LOC": "GPE"},
+        {"I-PER": "PER", "I-LOC": "LOC", "B-LOC": "LOC"},  # no scheme
+        {"I-PER": "S-PERS", "I-LOC": "E-LOC", "B-LOC": "U-LOC"},
+    ],
+)
+def test_labels_of_other_names_and_schemes(xlmr: Path, tmp_path: Path, names: dict[str, str]) -> None:
+    folder = tmp_path / "tagger"
+    shutil.copytree(xlmr, folder)
+    tags = [re.sub("|".join(names), lambda name: names[name[0]], tag) for tag in load_tags(xlmr)]
+    change_config(id2label={str(number): tag for number, tag in enumerate(tags)})(folder)
+    tagger = load_tagger(str(folder), labels=LabelSet())
+    found = tag_sentences(tagger, {"u": "Angela, Berlin"}, lang="en", labels=LabelSet())["u"]
+    assert [(e.label, found.phrase(e)) for e in found.entities] == [("PER", "angela"), ("LOC", "berlin")]
+
+
+def load_tags(folder: Path) -> list[str]:
+    labels = json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"]
+    return [labels[str(number)] for number in range(len(labels))]
+
+
 @pytest.mark.parametrize("shape", ["XLM-R", "small"])
 def test_words_are_encoded_as_in_a_sentence(xlmr: Path, shape: str) -> None:
     words = ["Angela", "Merkel's", "Noord-Holland", "日本", "'s", "é", "."]
-    encoder = load_tagger(str(xlmr)).encoder
+    encoder = load_tagger(str(xlmr), labels=LabelSet()).encoder
     if shape == "small":
         tokenizer = train_tokenizer(words)
-        encoder = make_encoder(tokenizer, small_config(tokenizer))
+        encoder = make_encoder(tokenizer, small_config(tokenizer, bio_tags(LABELS)))
     pieces = encoder.pieces(words)
     assert all(pieces)
     expected = encoder.tokenizer(words, is_split_into_words=True)["input_ids"]
@@ -53,7 +80,7 @@ def test_words_are_encoded_as_in_a_sentence(xlmr: Path, shape: str) -> None:
 def test_coarser_encoders_split_finer_over_the_same_subwords() -> None:
     words = ["Amsterdam", "Rotterdam", "Amstelveen"] * 3
     tokenizer = train_tokenizer(words)
-    config = small_config(tokenizer)
+    config = small_config(tokenizer, bio_tags(LABELS))
     encoders = [*coarser_encoders(tokenizer, config), make_encoder(tokenizer, config)]
     lengths = [len(encoder.pieces(["Amsterdam"])[0]) for encoder in encoders]
     assert lengths == sorted(lengths, reverse=True) and lengths[0] == len(" Amsterdam") and lengths[-1] == 1
@@ -61,7 +88,7 @@ def test_coarser_encoders_split_finer_over_the_same_subwords() -> None:
 
 
 def test_long_sentences_are_split_between_words_and_nothing_is_lost(xlmr: Path) -> None:
-    tagger = load_tagger(str(xlmr))
+    tagger = load_tagger(str(xlmr), labels=LabelSet())
     assert tagger.encoder.max_pieces == 22
     words = ["zee", "Berlin"] * 20 + ["x" * 60, "Berlin", "Angela"]
     pieces = tagger.encoder.pieces(words)
@@ -73,7 +100,7 @@ def test_long_sentences_are_split_between_words_and_nothing_is_lost(xlmr: Path) 
 
 
 def test_batches_keep_to_the_budget(xlmr: Path) -> None:
-    encoder = load_tagger(str(xlmr)).encoder
+    encoder = load_tagger(str(xlmr), labels=LabelSet()).encoder
     windows = [w for i, n in enumerate((9, 5, 5, 3, 1)) for w in encoder.windows(i, encoder.pieces(["Berlin"] * n))]
     grouped = [[window.num_pieces for window in batch] for batch in batches(windows, 10)]
     assert grouped == [[9], [5, 5], [3, 1]]
@@ -85,9 +112,9 @@ def test_labels_do_not_depend_on_batch_mates(xlmr: Path, shape: str) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForTokenClassification
 
-    encoder = load_tagger(str(xlmr)).encoder
+    encoder = load_tagger(str(xlmr), labels=LabelSet()).encoder
     wide = AutoConfig.from_pretrained(xlmr, hidden_size=64, num_hidden_layers=2, num_attention_heads=4)
-    config = wide if shape == "XLM-R" else small_config(encoder.tokenizer)
+    config = wide if shape == "XLM-R" else small_config(encoder.tokenizer, bio_tags(LABELS))
     torch.manual_seed(0)
     model = AutoModelForTokenClassification.from_config(config)
     with torch.no_grad():
@@ -126,8 +153,12 @@ def change_config(**values: object) -> Callable[[Path], None]:
         ("broken weights", lambda folder: (folder / "model.safetensors").write_text("{"), "cannot load it"),
         ("broken tokenizer", lambda folder: (folder / "tokenizer.json").write_text("{}"), "cannot load it"),
         ("no classifier", remove_classifier, "has no weights for .*classifier.bias"),
-        ("labels", change_config(id2label={str(i): f"LABEL_{i}" for i in range(8)}), "labels LABEL_0, .*expected O"),
-        ("no label of ours", change_config(id2label={str(i): f"B-X{i}" for i in range(8)}), "labels B-X0, "),
+        ("labels", change_config(id2label={str(i): f"LABEL_{i}" for i in range(8)}), "has entities LABEL_0, .*--map"),
+        (
+            "no label of ours",
+            change_config(id2label={str(i): f"B-X{i}" for i in range(8)}),
+            "has entities X0, .*expected PER, ORG, LOC.; say which is which, such as --map X0=PER",
+        ),
         ("foreign code", change_config(model_type="x", auto_map={"AutoConfig": "x.X"}), "cannot load it"),
     ],
 )
@@ -138,16 +169,16 @@ def test_folders_that_are_no_taggers(
     shutil.copytree(xlmr, folder)
     damage(folder)
     with pytest.raises(SpnerError, match=message) as caught:
-        load_tagger(str(folder))
+        load_tagger(str(folder), labels=LabelSet())
     assert "\n" not in str(caught.value), name
 
 
 def test_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(SpnerError, match="no such folder .*spner train-tagger"):
-        load_tagger(str(tmp_path / "nowhere"))
+        load_tagger(str(tmp_path / "nowhere"), labels=LabelSet())
 
 
 def test_unreachable_hub() -> None:
     with pytest.raises(SpnerError, match="nobody/no-tagger: .*Hugging Face hub .*HF_HOME") as caught:
-        load_tagger("nobody/no-tagger")
+        load_tagger("nobody/no-tagger", labels=LabelSet())
     assert "\n" not in str(caught.value)

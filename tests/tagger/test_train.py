@@ -1,6 +1,7 @@
 """Training a tagger: mention swapping, and tiny runs that must learn, repeat and leave nothing half-made."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from spner.core.files import read_json
 from spner.tagger import train as room
 from spner.tagger.train import train_tagger
 from spner.tagger.trainer import swap_mentions
+from spner.text.labels import LabelSet
 
 PERSONS = ("Jan", "Piet", "Angela Merkel", "Kees de Vries", "Anna")
 PLACES = ("Parijs", "Den Haag", "Berlijn", "Noord-Holland")
@@ -45,8 +47,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that trains in seconds."""
     full = room.small_config
 
-    def tiny_config(tokenizer: Any) -> Any:
-        config = full(tokenizer)
+    def tiny_config(tokenizer: Any, tags: Sequence[str]) -> Any:
+        config = full(tokenizer, tags)
         config.hidden_size, config.intermediate_size, config.num_hidden_layers = 64, 64, 2
         return config
 
@@ -59,6 +61,7 @@ def files(tmp_path: Path) -> dict[str, Any]:
         "train": [write_conll(tmp_path / "train", num_sentences=150, seed=1)],
         "dev": write_conll(tmp_path / "dev", num_sentences=20, seed=2),
         "test": write_conll(tmp_path / "test", num_sentences=20, seed=3),
+        "labels": LabelSet(),
         "epochs": 5,
         "batch_tokens": 256,
         "learning_rate": 3e-3,
@@ -82,8 +85,8 @@ def test_a_tagger_from_nothing_learns_and_repeats(small: None, files: dict[str, 
     assert weights[0] != weights[1]
 
     sentences = {f"{i:02}": f"Angela Merkel woont in {place}." for i, place in enumerate(PLACES * 5)}
-    tagger = load_tagger(str(tmp_path / "a"))
-    one, many = (tag_sentences(tagger, sentences, lang="nl", batch_tokens=b) for b in (1, 256))
+    tagger = load_tagger(str(tmp_path / "a"), labels=LabelSet())
+    one, many = (tag_sentences(tagger, sentences, lang="nl", labels=LabelSet(), batch_tokens=b) for b in (1, 256))
     assert one == many
     assert [(e.label, one["00"].phrase(e)) for e in one["00"].entities] == [("PER", "angela merkel"), ("LOC", "parijs")]
 
@@ -97,7 +100,7 @@ def test_all_sets_take_the_recognisers_form_and_train_alone_its_errors(
     def make_trainer(_tagger: Any, sentences: list[Transcript], *_: Any, **__: Any) -> None:
         trained.append(sentences)
 
-    def train(_trainer: Any, _epochs: int, dev: list[Transcript], _out: Path) -> None:
+    def train(_trainer: Any, _epochs: int, dev: list[Transcript], _labels: LabelSet, _out: Path) -> None:
         scored.append(dev)
         raise KeyboardInterrupt
 
@@ -152,6 +155,7 @@ def test_the_best_epoch_on_dev_is_kept(
     monkeypatch.setattr(room, "Trainer", lambda *_, **__: Epochs(found))
     monkeypatch.setattr(room, "_make_tagger", lambda *_: (None, []))
     options = {"train": [tmp_path / "dev"], "dev": tmp_path / "dev", "epochs": len(found), "device": "cpu"}
+    options["labels"] = LabelSet()
     assert train_tagger(tmp_path / "out", **options)["best_epoch"] == best
     assert (tmp_path / "out" / "epoch").read_text() == str(best)
 
@@ -164,7 +168,7 @@ def test_a_tagger_of_recognised_words(small: None, files: dict[str, Any], tmp_pa
     scores = train_tagger(tmp_path / "out", **files, speech_lang="nl", noise=0.05)
     assert scores["test"]["micro"]["f1"] > 0.9
     decoded = {"a": Transcript(("angela", "merkel", "woont", "in", "den", "haag"))}
-    found = tag_words(load_tagger(str(tmp_path / "out"), device="cpu"), decoded)
+    found = tag_words(load_tagger(str(tmp_path / "out"), labels=LabelSet(), device="cpu"), decoded, labels=LabelSet())
     assert found["a"].entities == (Entity(0, 2, "PER"), Entity(4, 6, "LOC"))
 
 
@@ -215,7 +219,15 @@ def test_a_checkpoint_is_fine_tuned(xlmr: Path, files: dict[str, Any], tmp_path:
 
     scores = train_tagger(tmp_path / "out", **files | {"learning_rate": 0.02, "epochs": 15}, model=str(xlmr))
     assert scores["dev"]["micro"]["f1"] > 0.5
-    assert load_tagger(str(tmp_path / "out")).tags == ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
+    assert load_tagger(str(tmp_path / "out"), labels=LabelSet()).tags == (
+        "O",
+        "B-PER",
+        "I-PER",
+        "B-ORG",
+        "I-ORG",
+        "B-LOC",
+        "I-LOC",
+    )
 
 
 def test_a_folder_of_somebody_else_is_not_replaced(files: dict[str, Any], tmp_path: Path) -> None:

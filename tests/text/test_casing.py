@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from spner.core.datatypes import Entity, Transcript
+from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.text.casing import Casing, count_casing, read_casing, write_casing
 from spner.text.tags import text_to_spans
@@ -39,7 +39,7 @@ def casing() -> Casing:
     ],
 )
 def test_words_are_written_as_in_training(casing: Casing, tagged: str, written: str) -> None:
-    transcript = text_to_spans(tagged.split()).transcript
+    transcript = text_to_spans(tagged.split(), labels=LABELS).transcript
     assert " ".join(casing.write(transcript, lang="nl")) == written
 
 

@@ -22,7 +22,7 @@ def utterances(draw: st.DrawFn) -> Transcript:
 
 
 def test_entity_symbols_open_by_label_and_share_one_close() -> None:
-    assert entity_symbols() == ["<PER>", "<ORG>", "<LOC>", "</NE>"]
+    assert entity_symbols(LABELS) == ["<PER>", "<ORG>", "<LOC>", "</NE>"]
 
 
 def test_tagged_text_is_the_papers_scheme() -> None:
@@ -84,10 +84,10 @@ READINGS = {
 @pytest.mark.parametrize("case", READINGS)
 def test_reading_tagged_text(case: str) -> None:
     tokens, words, discarded, illegal, repaired = READINGS[case]
-    reading = text_to_spans(tokens.split())
+    reading = text_to_spans(tokens.split(), labels=LABELS)
     assert reading.transcript == Transcript(tuple(words.split()), tuple(Entity(*span) for span in discarded))
     assert dict(reading.illegal) == illegal
-    reading = text_to_spans(tokens.split(), policy="repair")
+    reading = text_to_spans(tokens.split(), labels=LABELS, policy="repair")
     assert reading.transcript == Transcript(tuple(words.split()), tuple(Entity(*span) for span in repaired))
     assert dict(reading.illegal) == illegal
 
@@ -95,16 +95,19 @@ def test_reading_tagged_text(case: str) -> None:
 @given(utterances())
 def test_round_trip_through_tagged_text(transcript: Transcript) -> None:
     for policy in ("discard", "repair"):
-        reading = text_to_spans(spans_to_text(transcript).split(), policy=policy)
+        reading = text_to_spans(spans_to_text(transcript).split(), labels=LABELS, policy=policy)
         assert reading.transcript == transcript
         assert not reading.illegal
 
 
-@given(st.lists(st.sampled_from(["a", "b", "'", "<X>", "", *entity_symbols()])), st.sampled_from(["discard", "repair"]))
+@given(
+    st.lists(st.sampled_from(["a", "b", "'", "<X>", "", *entity_symbols(LABELS)])),
+    st.sampled_from(["discard", "repair"]),
+)
 def test_any_token_sequence_is_read_and_keeps_its_words(tokens: list[str], policy: str) -> None:
-    reading = text_to_spans(tokens, policy=policy)
-    assert reading.transcript.words == tuple(token for token in tokens if token not in entity_symbols())
-    num_open = sum(token in entity_symbols()[:-1] for token in tokens)
+    reading = text_to_spans(tokens, labels=LABELS, policy=policy)
+    assert reading.transcript.words == tuple(token for token in tokens if token not in entity_symbols(LABELS))
+    num_open = sum(token in entity_symbols(LABELS)[:-1] for token in tokens)
     assert len(reading.transcript.entities) <= num_open
 
 
@@ -123,6 +126,18 @@ def test_iob2_and_iob1_say_the_same() -> None:
 
 def test_label_change_inside_begins_an_entity() -> None:
     assert bio_to_spans(["B-PER", "I-LOC", "I-LOC"]) == (Entity(0, 1, "PER"), Entity(1, 3, "LOC"))
+
+
+@given(utterances(), st.sampled_from(["ES", "LU"]))
+def test_round_trip_through_bioes_and_bilou(transcript: Transcript, scheme: str) -> None:
+    last, single = scheme
+    tags = ["O"] * len(transcript.words)
+    for e in transcript.entities:
+        tags[e.start : e.end] = [f"I-{e.label}"] * (e.end - e.start)
+        tags[e.start], tags[e.end - 1] = f"B-{e.label}", f"{last}-{e.label}"
+        if e.end - e.start == 1:
+            tags[e.start] = f"{single}-{e.label}"
+    assert bio_to_spans(tags) == transcript.entities
 
 
 @given(st.lists(st.sampled_from(["O", *(f"{prefix}-{label}" for prefix in "BI" for label in LABELS)])))

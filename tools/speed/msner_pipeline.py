@@ -42,6 +42,7 @@ from spner.tagger.conll import read_conll
 from spner.tagger.model import load_tagger
 from spner.tagger.train import train_tagger
 from spner.tagger.trainer import swap_mentions
+from spner.text.labels import LabelSet, adopt
 from spner.text.tags import spans_to_bio
 from spner.text.textnorm import normalise, normalise_transcript
 
@@ -208,7 +209,7 @@ def train_silver(silver: Sequence[Transcript], out: Path) -> Path:
     train = write_conll(out / "text" / "silver_train.conll", both_forms(silver[:-NUM_SILVER_DEV]))
     dev = write_conll(out / "text" / "silver_dev.conll", both_forms(silver[-NUM_SILVER_DEV:]))
     folder = out / "tagger" / "silver"
-    train_tagger(folder, train=[train], dev=dev, epochs=SILVER_EPOCHS, seed=SEED)
+    train_tagger(folder, train=[train], dev=dev, labels=LabelSet(), epochs=SILVER_EPOCHS, seed=SEED)
     return folder
 
 
@@ -226,6 +227,7 @@ def train_fold(fold: int, recordings: Sequence[Recording], silver: Sequence[Tran
         folder,
         train=[train],
         dev=dev,
+        labels=LabelSet(),
         model=str(out / "tagger" / "silver"),
         epochs=FOLD_EPOCHS,
         learning_rate=FOLD_LEARNING_RATE,
@@ -245,8 +247,10 @@ def sources(recordings: Sequence[Recording]) -> dict[str, dict[str, str]]:
 
 def tag_all(folder: Path, recordings: Sequence[Recording]) -> dict[str, dict[str, Transcript]]:
     """Return source -> utterance id -> words and the entities that the tagger in ``folder`` finds."""
-    tagger = load_tagger(str(folder))
-    return {name: tag_sentences(tagger, texts, lang=LANG) for name, texts in sources(recordings).items()}
+    tagger = load_tagger(str(folder), labels=LabelSet())
+    return {
+        name: tag_sentences(tagger, texts, lang=LANG, labels=LabelSet()) for name, texts in sources(recordings).items()
+    }
 
 
 def tag_held_out(folders: Sequence[Path], recordings: Sequence[Recording]) -> dict[str, dict[str, Transcript]]:
@@ -359,7 +363,7 @@ def print_tables(out: Path, recordings: Sequence[Recording]) -> None:
 def run(data: Path, out: Path) -> None:
     """Do all of it."""
     recordings = read_msner(data / HYPS)
-    silver = read_conll(data / SILVER, token_column=1)
+    silver = adopt(read_conll(data / SILVER, token_column=1), LabelSet(), where=str(SILVER))
     tagger = train_silver(silver, out)
     folds = [train_fold(fold, recordings, silver, out) for fold in range(NUM_FOLDS)]
     write_folders(out, "ref", {r.utt_id: r.ref for r in recordings}, recordings)
