@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from spner.asr.checkpoint import unreadable_refused
+from spner.asr.precision import training_precision
 from spner.core import paths
 from spner.core.datatypes import FrameGrid
 from spner.core.devices import choose_device, use_threads
@@ -32,12 +33,13 @@ MAX_BATCH_CPU_S = 50.0  # with batches of 120 s a small model's activations leav
 
 @dataclass(frozen=True)
 class Recogniser:
-    """A model in evaluation mode, its tokens, and where its frames lie."""
+    """A model in evaluation mode, its tokens, where its frames lie, and whether it was trained with ``use_amp``."""
 
     model: "ESPnetASRModel"
     token_list: tuple[str, ...]
     grid: FrameGrid
     device: torch.device
+    use_amp: bool
 
     @torch.no_grad()
     def log_probs(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -47,8 +49,9 @@ class Recogniser:
             waveforms: (num_samples,) float32 at 16 kHz each; they are batched as they are.
         """
         speech, lengths = (torch.from_numpy(one).to(self.device) for one in pad_batch(waveforms))
-        encoded, num_frames = self.model.encode(speech, lengths)
-        found = self.model.ctc.log_softmax(encoded).float().cpu().numpy()  # (B, T, V)
+        with training_precision(self.device, use_amp=self.use_amp):
+            encoded, num_frames = self.model.encode(speech, lengths)
+            found = self.model.ctc.log_softmax(encoded).float().cpu().numpy()  # (B, T, V)
         return [one[:frames] for one, frames in zip(found, num_frames.tolist(), strict=True)]
 
 
@@ -63,11 +66,8 @@ def load_recogniser(exp: Path, *, device: str) -> Recogniser:
 
     checkpoint = chosen_checkpoint(exp)
     args = Namespace(**read_config(exp))
-    try:
+    with unreadable_refused(checkpoint, advice="remove it and rerun stage 4"):
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError, UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
-        raise SpnerError(f"{checkpoint}: is no readable checkpoint ({reason}); rerun stage 4") from error
     rows = state["ctc.ctc_lo.weight"].shape[0]
     if rows != len(args.token_list):
         raise SpnerError(
@@ -80,7 +80,7 @@ def load_recogniser(exp: Path, *, device: str) -> Recogniser:
     model = SpnerTask.build_model(args)
     model.load_state_dict(state)
     chosen = torch.device(choose_device(device))
-    return Recogniser(model.to(chosen).eval(), tuple(args.token_list), locate_frames(model), chosen)
+    return Recogniser(model.to(chosen).eval(), tuple(args.token_list), locate_frames(model), chosen, args.use_amp)
 
 
 def compute_posteriors(recogniser: Recogniser, folder: Path, *, batch_size: int, what: str) -> Iterator[Posteriors]:
