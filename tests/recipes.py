@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 TINY = ["--mini_opts", "--num_train 60 --num_dev 8 --num_test 12", "--mini_text", "300", "--max_broken", "0.1"]
-TINY += ["--train_opts", "max_epoch=2 encoder_conf.num_blocks=1 keep_nbest_models=1"]
+TINY += ["--train_opts", "max_epoch=1 encoder_conf.num_blocks=1 keep_nbest_models=1"]
 SEARCH = "lm" if find_spec("flashlight") else "greedy"  # the default
 GREEDY = ("--decode_config", "greedy")  # where a test is not about the search, which takes a model and weights first
 

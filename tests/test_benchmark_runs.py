@@ -17,7 +17,7 @@ TINY = [
     "mini_opts=--num_train 40 --num_dev 6 --num_test 10 --share nl+de=0.4",
     "recipe_opts=--nj 1 --max_broken 0.1 --mini_text 200 --decode_config greedy",
     "train_opts=encoder_conf.num_blocks=1 keep_nbest_models=1",
-    "epochs=[[20, 1], [100, 2]]",
+    "epochs=[[20, 1], [100, 1]]",
     "seeds=[1]",
 ]
 

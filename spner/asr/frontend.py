@@ -36,7 +36,6 @@ class UpstreamFrontend(AbsFrontend):
         feat_proj_dropout: between the convolutions and the transformer.
         layerdrop: probability that a layer is left out of a training step.
         gradient_checkpointing: compute each layer twice rather than keep what it computed: less memory, more time.
-        compile: let PyTorch compile the layers; it takes a minute when training starts, and needs a C++ compiler.
     """
 
     model: Any  # one of transformers' networks, which share the attributes used here
@@ -55,7 +54,6 @@ class UpstreamFrontend(AbsFrontend):
         feat_proj_dropout: float = 0.0,
         layerdrop: float = 0.0,
         gradient_checkpointing: bool = False,
-        compile: bool = False,
     ):
         super().__init__()
         self.upstream = upstream
@@ -80,11 +78,6 @@ class UpstreamFrontend(AbsFrontend):
             self.model.masked_spec_embed.requires_grad_(False)  # it would get no gradient
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
-        # cuDNN's attention plans anew for every new shape of a batch, about a second each; the other kernels do not.
-        torch.backends.cuda.enable_cudnn_sdp(False)
-        if compile:
-            for layer in (*self.model.feature_extractor.conv_layers, *self.model.encoder.layers):
-                layer.compile(dynamic=True)
 
     def output_size(self) -> int:
         """Return D."""

@@ -12,6 +12,7 @@ from numpy._core.multiarray import scalar
 
 from spner.asr.frontend import UpstreamFrontend
 from spner.asr.padding import isolate_utterances
+from spner.asr.parts import plan_passes
 from spner.asr.trainer import SpnerTrainer
 from spner.asr.transfer import find_carried_over, freeze_for_steps
 from spner.core.devices import has_bfloat16
@@ -20,10 +21,7 @@ from spner.core.logs import prints_logged
 
 with prints_logged():  # ESPnet prints that it lacks flash_attn, which it can do without
     from espnet2.asr.espnet_model import ESPnetASRModel
-    from espnet2.tasks import asr
     from espnet2.tasks.asr import ASRTask, frontend_choices
-
-    from spner.asr.loss import BatchedCTC
 
 # Every torch.load, also ESPnet's and S3PRL's, gives tensors and plain values only: a checkpoint from a
 # stranger runs no code. ESPnet's training state also holds the times and numbers of its reports.
@@ -33,9 +31,7 @@ torch.serialization.add_safe_globals(
 )
 
 
-# ESPnet has no other way to add a class of one's own.
-frontend_choices.classes["upstream"] = UpstreamFrontend
-asr.CTC = BatchedCTC
+frontend_choices.classes["upstream"] = UpstreamFrontend  # ESPnet has no other way to register one
 
 
 class SpnerTask(ASRTask):
@@ -45,9 +41,10 @@ class SpnerTask(ASRTask):
 
     @classmethod
     def add_task_arguments(cls, parser: ArgumentParser) -> None:
-        """Add the one key that is not ESPnet's."""
+        """Add the keys that are not ESPnet's."""
         super().add_task_arguments(parser)
         parser.add_argument("--num_threads", type=int, help="CPU threads of PyTorch; unset: its own choice")
+        parser.add_argument("--parts_per_pass", type=int, help="epochs in a pass; unset: of half an hour at most")
 
     @classmethod
     def build_model(cls, args: Any) -> ESPnetASRModel:
@@ -68,7 +65,8 @@ class SpnerTask(ASRTask):
 
     @classmethod
     def build_optimizers(cls, args: Any, model: ESPnetASRModel) -> list[torch.optim.Optimizer]:
-        """Build the optimiser; at first it may freeze what a transfer has carried over."""
+        """Cut passes into epochs and build the optimiser; at first it may freeze what a transfer has carried over."""
+        plan_passes(cls, args, model)
         optimizers = super().build_optimizers(args, model)
         if getattr(args, "freeze_steps", 0):
             freeze_for_steps(optimizers[0], find_carried_over(model, args.reinit_layers), args.freeze_steps)

@@ -1,7 +1,7 @@
 """Stage 4: an ESPnet configuration and a dump folder -> an ESPnet experiment folder."""
 
 import logging
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict
@@ -11,6 +11,11 @@ from typing import Any
 import torch
 import yaml
 
+from spner.asr.arguments import count_batches, make_args
+from spner.asr.changes import list_changes
+from spner.asr.disk import keep_one_model
+from spner.asr.failure import Step, TrainingFailed, clear_failed, judge, record_failure
+from spner.asr.knobs import set_rate
 from spner.asr.transfer import (
     MEAN,
     OUTPUT_LAYER,
@@ -25,20 +30,17 @@ from spner.asr.upstream import find_upstream, read_architecture, read_weights
 from spner.core import paths
 from spner.core.configs import merge_configs
 from spner.core.devices import use_threads
-from spner.core.errors import SpnerError, nearest
-from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, remove, write_json
+from spner.core.errors import SpnerError
+from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, write_json
 from spner.core.logs import prints_logged
 from spner.core.provenance import collect_versions, git_commit
 from spner.core.resume import once
 from spner.core.training import chosen_checkpoint, read_config
-from spner.data.audio import SAMPLE_RATE_HZ
-from spner.data.tokens import ASR, BPE, E2E, read_token_list, require_symbols
+from spner.data.tokens import E2E, read_token_list, require_symbols
 
 log = logging.getLogger(__name__)
 
-MERGED_CONFIG = "train_config.yaml"
 UPSTREAM = "upstream"  # the frontend of a pre-trained network
-CHECKPOINT = "checkpoint.pth"  # ESPnet's state after each epoch
 
 
 def train(
@@ -53,8 +55,8 @@ def train(
 ) -> Path:
     """Train with ESPnet's own trainer and return the checkpoint that decoding uses.
 
-    An interrupted training continues after its last finished epoch; a finished one is not run again. If its checkpoint
-    was removed, it is averaged again from ESPnet's epochs; without these, trained again.
+    An interrupted training continues after its last finished epoch; a finished one is not run again, unless its
+    checkpoint was removed. A failed one starts anew.
 
     Args:
         data: data folder of stage 1.
@@ -66,9 +68,47 @@ def train(
         transfer: another training to start from, see :mod:`spner.asr.transfer`; ignored by a training that continues.
 
     Raises:
-        SpnerError: stage 3 has not finished, a bad configuration, a training of another kind in ``exp``, or one to
-            start from that does not fit.
+        SpnerError: stage 3 has not finished, a bad configuration, a training of another kind in ``exp``, one to
+            start from that does not fit, or too little memory.
+        TrainingFailed: it went wrong, see :mod:`spner.asr.failure`.
     """
+    tokens = _read_tokens(dump)
+    config = set_rate(merge_configs(configs, settings))
+    with locked(exp):
+        if failure := clear_failed(exp):
+            log.info("%s: starts anew; the last time, %s", exp, failure)
+        asked = config | ({"transfer": transfer.settings()} if transfer else {}) | {"texts": _identity(dump)}
+        _refuse_other_training(exp, asked, dump)
+        if (exp / paths.TRAINING).exists() and not chosen_checkpoint(exp).exists():
+            log.warning("%s is gone: trains again", chosen_checkpoint(exp))
+
+        def run() -> dict[str, Any]:
+            args = make_args(config, data, dump, exp, ngpu=ngpu)
+            if args.frontend == UPSTREAM:
+                _describe_network(args, exp, transfer)
+            if transfer:
+                _begin_with(transfer, args, exp)
+            elif args.frontend == UPSTREAM and not (exp / paths.CHECKPOINT).exists():
+                _begin_with_upstream(args, exp)
+            with atomic_text(exp / paths.ASKED) as file:
+                yaml.safe_dump(asked, file, allow_unicode=True, sort_keys=True)
+            return {
+                "commit": git_commit(),
+                "versions": collect_versions(),
+                "configs": [str(c) for c in configs],
+                "settings": list(settings),
+                "train": tokens["train"],
+                "init": str(transfer.init) if transfer else None,
+                "history": _train(args),
+            }
+
+        once(exp / paths.TRAINING, {"tokens": asked["texts"]}, run, parts=_list_files(exp))
+        keep_one_model(exp)
+    return chosen_checkpoint(exp)
+
+
+def _read_tokens(dump: Path) -> dict[str, Any]:
+    """Return stage 3's record, if a training can begin with it."""
     if not (dump / paths.TOKENS_CONFIG).exists():
         raise SpnerError(f"{dump}: holds no finished token list and texts; stage 3 makes them")
     tokens = read_json(dump / paths.TOKENS_CONFIG)
@@ -80,36 +120,7 @@ def train(
     if tokens["system"] == E2E:
         token_list = dump / paths.TOKEN_LIST
         require_symbols(read_token_list(token_list), where=token_list, labels=tokens.get("labels"))
-    config = merge_configs(configs, settings)
-    asked = config | ({"transfer": transfer.settings()} if transfer else {})
-    with locked(exp):
-        identity = _identity(dump)
-        _refuse_other_training(exp, asked, dump, identity)
-
-        def run() -> dict[str, Any]:
-            args = make_args(config, data, dump, exp, ngpu=ngpu)
-            if args.frontend == UPSTREAM:
-                _describe_network(args, exp, transfer)
-            if transfer:
-                _begin_with(transfer, args, exp)
-            elif args.frontend == UPSTREAM and not (exp / CHECKPOINT).exists():
-                _begin_with_upstream(args, exp)
-            with atomic_text(exp / MERGED_CONFIG) as file:
-                yaml.safe_dump(asked, file, allow_unicode=True, sort_keys=True)
-            _run(args)
-            return {
-                "commit": git_commit(),
-                "versions": collect_versions(),
-                "configs": [str(c) for c in configs],
-                "settings": list(settings),
-                "train": tokens["train"],
-                "init": str(transfer.init) if transfer else None,
-                "history": read_history(exp),
-            }
-
-        once(exp / paths.TRAINING, {"tokens": identity}, run, parts=_list_files(exp))
-        remove(exp / paths.FIRST_WEIGHTS)
-    return chosen_checkpoint(exp)
+    return tokens
 
 
 def _list_files(exp: Path) -> Iterator[Path]:
@@ -132,6 +143,7 @@ def _describe_network(args: Namespace, exp: Path, transfer: Transfer | None) -> 
 
 def _begin_with_upstream(args: Namespace, exp: Path) -> None:
     """Write the pre-trained weights of a training's upstream for ESPnet to load."""
+    _refuse_init_param(args, "frontend_conf.upstream")
     path = find_upstream(args.frontend_conf["upstream"])
     weights = read_weights(path, args.frontend_conf["architecture"])
     log.info("%s: %d weights from %s", args.frontend_conf["upstream"], len(weights), path)
@@ -148,11 +160,17 @@ def _begin_with(transfer: Transfer, args: Namespace, exp: Path) -> None:
             "--freeze_steps: does not work with multiprocessing_distributed, which would never train what "
             "it once saw frozen; leave either out"
         )
-    if (exp / CHECKPOINT).exists():
+    if (exp / paths.CHECKPOINT).exists():
         log.info("%s: continues after its last finished epoch; --init is not loaded again", exp)
         return
+    _refuse_init_param(args, "--init")
     checkpoint = chosen_checkpoint(transfer.init)
     begin(args, exp, transfer, source=read_config(transfer.init), checkpoint=checkpoint)
+
+
+def _refuse_init_param(args: Namespace, other: str) -> None:
+    if args.init_param:
+        raise SpnerError(f"init_param: reaches nothing beside {other}; leave it out")
 
 
 def begin(args: Namespace, exp: Path, transfer: Transfer, *, source: Mapping[str, Any], checkpoint: Path) -> None:
@@ -196,21 +214,26 @@ def begin(args: Namespace, exp: Path, transfer: Transfer, *, source: Mapping[str
     args.init_param = [str(exp / paths.FIRST_WEIGHTS)]
 
 
-def _refuse_other_training(exp: Path, asked: dict[str, Any], dump: Path, identity: str) -> None:
-    """Refuse to continue, or to take as finished, a training with other settings, texts or first weights."""
+def _refuse_other_training(exp: Path, asked: dict[str, Any], dump: Path) -> None:
+    """Refuse to continue, or to take as finished, a training with other settings, texts or first weights.
+
+    A start that came to no checkpoint has nothing to lose, and so refuses nothing.
+    """
     advice = f"give another --tag, or remove {exp}"
-    found = exp / MERGED_CONFIG
     if (exp / paths.SYSTEM).exists():
         raise SpnerError(f"{exp}: holds hypotheses of a model that was trained elsewhere; {advice}")
-    if found.exists() and yaml.safe_load(found.read_text(encoding="utf-8")) != asked:
-        raise SpnerError(f"{found}: a training with other settings is here; {advice}")
-    if (exp / paths.TRAINING).exists() and read_json(exp / paths.TRAINING)["tokens"] != identity:
+    if not any((exp / name).exists() for name in (paths.TRAINING, paths.CHECKPOINT)):
+        return
+    found = exp / paths.ASKED
+    before = yaml.safe_load(found.read_text(encoding="utf-8"))
+    if before.setdefault("texts", asked["texts"]) != asked["texts"]:
         raise SpnerError(f"{exp}: was trained on other texts than {dump} holds now; {advice}")
-    if (exp / paths.CONFIG).exists():
-        if read_config(exp)["token_list"] != read_token_list(dump / paths.TOKEN_LIST):
-            raise SpnerError(f"{exp / paths.CONFIG}: its token list is not that of {dump}; {advice}")
+    if changes := list_changes(before, asked):
+        raise SpnerError(f"{found}: a training with other settings is here ({'; '.join(changes)}); {advice}")
+    if read_config(exp)["token_list"] != read_token_list(dump / paths.TOKEN_LIST):
+        raise SpnerError(f"{exp / paths.CONFIG}: its token list is not that of {dump}; {advice}")
     init = Path(asked["transfer"]["init"]) if "transfer" in asked else None
-    if init and found.exists() and (init / paths.TRAINING).exists():
+    if init and (init / paths.TRAINING).exists():
         if read_json(exp / paths.TRANSFER)["weights"] != fingerprint([chosen_checkpoint(init)]):
             raise SpnerError(f"{exp}: began with other weights than {init} holds now; {advice}")
 
@@ -220,86 +243,48 @@ def _identity(dump: Path) -> str:
     return fingerprint([dump / paths.TOKEN_LIST, train / paths.TEXT, train / paths.SPEECH_SHAPE])
 
 
-def make_args(config: dict[str, Any], data: Path, dump: Path, exp: Path, *, ngpu: int | None) -> Namespace:
-    """Return ESPnet's arguments: the configuration, and what the recipe's folders decide; see :func:`train`."""
+def _train(args: Namespace) -> list[dict[str, float]]:
+    """Train and return the history of a training that deserves to be called finished; record one that does not."""
     from spner.asr.task import SpnerTask
 
-    tokens = read_json(dump / paths.TOKENS_CONFIG)
-    parser: ArgumentParser = SpnerTask.get_parser()
-    known = {action.dest for action in parser._actions}
-    unknown = [f'"{key}"{nearest(key, known)}' for key in config if key not in known]
-    if unknown:
-        raise SpnerError(f"training configuration: unknown keys {', '.join(unknown)}; ESPnet's names are expected")
-    parser.set_defaults(**config)
-    fixed = {
-        "output_dir": str(exp),
-        "token_list": str(dump / paths.TOKEN_LIST),
-        "token_type": tokens["token_type"],
-        "bpemodel": str(dump / paths.BPE_MODEL) if tokens["token_type"] == BPE else None,
-        "resume": True,
-        "ngpu": ngpu if ngpu is not None else int(torch.cuda.is_available()),
-    }
-    for prefix, set_name in (("train", paths.TRAIN), ("valid", paths.DEV)):
-        audio = dump if set_name == paths.TRAIN and tokens["joined"] else data
-        fixed[f"{prefix}_data_path_and_name_and_type"] = [
-            (str(audio / set_name / paths.WAV_SCP), "speech", "kaldi_ark"),
-            (str(dump / set_name / paths.TEXT), "text", "text"),
-        ]
-        fixed[f"{prefix}_shape_file"] = [str(dump / set_name / name) for name in (paths.SPEECH_SHAPE, paths.TEXT_SHAPE)]
-    args = parser.parse_args([])
-    vars(args).update(fixed)
-    if tokens["system"] != ASR:
-        args.non_linguistic_symbols = str(dump / paths.SYMBOLS)
-    return args
-
-
-def _run(args: Namespace) -> None:
-    from spner.asr.task import SpnerTask
-
-    steps = _count_steps(args)
-    if not steps:
-        raise SpnerError(
-            f"accum_grad {args.accum_grad}: the training set makes fewer batches than that (expected one "
-            "step an epoch at least); lower it, or the size of a batch"
-        )
-    if args.scheduler == "onecyclelr" and "total_steps" not in args.scheduler_conf:
-        args.scheduler_conf["total_steps"] = steps
+    exp, rate = Path(args.output_dir), args.optim_conf["lr"]
+    num_batches = count_batches(args)
     use_threads(args.num_threads)
-    with prints_logged():  # ESPnet prints the command's arguments
-        SpnerTask.main(args)
+    try:
+        with prints_logged():  # ESPnet prints the command's arguments
+            SpnerTask.main(args)
+        history = read_history(exp, parts_per_pass=args.parts_per_pass)
+        last = history[-1]
+        steps = (args.num_iters_per_epoch or num_batches) // args.accum_grad
+        step = Step(len(history) * steps, last["train_loss"], last["grad_norm"], last["lr"])
+        judge(history, num_epochs=args.max_epoch, patience=args.patience, step=step, rate=rate)
+    except TrainingFailed as error:
+        record_failure(exp, error)
+        raise
+    except torch.OutOfMemoryError as error:
+        raise SpnerError(
+            f"{exp}: the GPU's memory does not hold a batch ({str(error).split('. ')[0]}); halve batch_bins (or "
+            "batch_size) and double accum_grad, which makes the same step"
+        ) from error
+    return history
 
 
-def _count_steps(args: Namespace) -> int:
-    """Return the optimiser steps of the whole training, and log how full its batches are."""
-    from espnet2.samplers.build_batch_sampler import build_batch_sampler
+def read_history(exp: Path, *, parts_per_pass: int = 1) -> list[dict[str, float]]:
+    """Return what each epoch reported.
 
-    sampler = build_batch_sampler(
-        type=args.batch_type,
-        batch_size=args.batch_size,
-        batch_bins=args.batch_bins,
-        shape_files=args.train_shape_file,
-        sort_in_batch=args.sort_in_batch,
-        sort_batch=args.sort_batch,
-        drop_last=args.drop_last_iter,
-        min_batch_size=1,
-        fold_lengths=args.fold_length,
-    )
-    lengths = dict(line.split() for line in open(args.train_shape_file[0], encoding="utf-8"))
-    batches = [[int(lengths[utt_id]) for utt_id in batch] for batch in sampler]
-    filled, padded = sum(map(sum, batches)), sum(max(batch) * len(batch) for batch in batches)
-    mean_s = padded / SAMPLE_RATE_HZ / len(batches)
-    log.info("%d batches of %.1f s on average, %.1f %% padding", len(batches), mean_s, 100 * (1 - filled / padded))
-    num_iters = args.num_iters_per_epoch or len(batches)
-    return args.max_epoch * (num_iters // args.accum_grad)
-
-
-def read_history(exp: Path) -> list[dict[str, float]]:
-    """Return what each finished epoch reported: ``epoch``, ``train_loss``, and of dev what our task reports."""
-    stats = torch.load(exp / CHECKPOINT, map_location="cpu", weights_only=True)["reporter"]["stats"]
+    Returns:
+        for each: ``epoch``, ``passes`` over the training set so far; means over its steps of ``train_loss``,
+        ``grad_norm`` (before clipping) and ``lr``; and of dev what our trainer reports.
+    """
+    state = torch.load(exp / paths.CHECKPOINT, map_location="cpu", weights_only=True, mmap=True)
+    stats = state["reporter"]["stats"]
     return [
         {
             "epoch": epoch,
+            "passes": epoch / parts_per_pass,
             "train_loss": float(phases["train"]["loss"]),
+            "grad_norm": float(phases["train"]["grad_norm"]),
+            "lr": float(phases["train"]["optim0_lr0"]),
             **{f"dev_{key}": float(phases["valid"][key]) for key in ("loss", "wer", "wer_tagged", "f1")},
         }
         for epoch, phases in sorted(stats.items())

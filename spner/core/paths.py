@@ -34,7 +34,10 @@ TOKENS_CONFIG = "tokens.json"
 
 # exp/<tag>
 CONFIG = "config.yaml"
+ASKED = "train_config.yaml"  # what was asked of a training, compared when it is taken up again
+CHECKPOINT = "checkpoint.pth"  # ESPnet's state after each epoch, while it trains
 TRAINING = "train.json"  # written when the training has finished
+FAILED = "failed.json"  # written when it went wrong
 TRANSFER = "transfer.json"  # what a training with --init started from
 FIRST_WEIGHTS = "first_weights.pth"  # there until it has finished
 SYSTEM = "system.json"  # whose model decoded, in a folder without a training of its own

@@ -19,13 +19,12 @@ pytest.importorskip("flashlight.lib.text.decoder", reason="flashlight-text has n
 pytestmark = pytest.mark.espnet
 
 SETTINGS = [
-    "max_epoch=4",
+    "max_epoch=1",
     "encoder_conf.num_blocks=1",
     "encoder_conf.output_size=32",
     "encoder_conf.linear_units=32",
-    "batch_bins=480000",
+    "batch_bins=100000",
     "optim_conf.lr=0.005",
-    "scheduler_conf.max_lr=0.005",
 ]
 
 
