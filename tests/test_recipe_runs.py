@@ -70,6 +70,38 @@ def test_running_again_is_cheap_and_changes_nothing(finished: Path) -> None:
     print(f"again in {time.monotonic() - began:.0f} s")
 
 
+def test_files_that_are_gone_are_made_again_by_the_step_that_made_them(
+    finished: Path, tmp_path: Path, repo_root: Path
+) -> None:
+    """A record tells that a step has finished; its files must be there as well."""
+    recipe = copy_checkout(repo_root, tmp_path / "pad met spaties é")
+    for folder in ("data", "dump", "exp", "downloads"):
+        shutil.copytree(finished / folder, recipe / folder, symlinks=True)
+    before = read_tree(recipe, "downloads", "data", "dump", "exp")
+    exp = f"exp/mini_e2e/{{}}/{SEARCH}"
+    gone = [
+        *("downloads/mini/test.tsv", "downloads/mini/gold_entities.jsonl", "downloads/mini_text.txt"),
+        *("data/mini/test/text", "data/mini/dev/utt2dur", "data/mini/train/sentences.jsonl"),
+        *("data/mini/dev/entities.jsonl", "exp/tagger_mini/config.json"),
+        *("dump/mini_e2e/token_list", "dump/mini_e2e/dev/text", "exp/mini_e2e/lm/lm.arpa"),
+        *(exp.format("decode") + f"/test/{name}" for name in ("text", "entities.jsonl", "raw_confidences.jsonl")),
+        *(
+            exp.format("decode") + "/calibration.json",
+            exp.format("score") + "/test_gold.json",
+            "exp/mini_e2e/RESULTS.md",
+        ),
+    ]
+    gone = [name for name in gone if (recipe / name).exists() or "lm.arpa" not in name]
+    for name in gone:
+        (recipe / name).unlink()
+    done = run(recipe)
+    assert done.returncode == 0, done.stderr
+    assert "epoch 1 of" not in done.stderr, "nothing of the training was gone"
+    after = read_tree(recipe, "downloads", "data", "dump", "exp")
+    assert before.keys() == after.keys()
+    assert {name for name in before if before[name] != after[name]} == set()
+
+
 def test_a_second_run_on_the_experiment_is_refused(finished: Path) -> None:
     first = start(finished, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:

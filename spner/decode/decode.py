@@ -11,10 +11,10 @@ import numpy as np
 
 from spner.core import paths
 from spner.core.datatypes import Timing, Transcript
-from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, locked, write_json
 from spner.core.searches import GREEDY
 from spner.core.training import chosen_checkpoint
+from spner.data.datadir import identify_audio
 from spner.data.tokens import find_labels, tokens_to_words
 from spner.decode.alignment import time_hypothesis
 from spner.decode.beam_options import BeamOptions
@@ -80,11 +80,12 @@ def decode_sets(
             return decode(recogniser, batches, search, what=set_name)
 
         for set_name in set_names:
-            audio = _audio_identity(data / set_name)
+            audio = identify_audio(data / set_name)
             identity = {"model": weights, "search": search.record if search else None, "audio": audio}
             decoded = {**(search.decoded if search else DECODED_GREEDILY), "audio": str(data / set_name)}
             folder = paths.decode_dir(exp, name, set_name)
-            write_once(folder, identity, functools.partial(decode_set, set_name), decoded=decoded)
+            several = search is not None and search.num_best > 1
+            write_once(folder, identity, functools.partial(decode_set, set_name), decoded=decoded, nbest=several)
     return name
 
 
@@ -121,14 +122,7 @@ def decode(
             len(texts) - len(timings),
             len(texts),
         )
-    several = any(len(one) > 1 for one in nbest.values())
-    return Hypotheses(texts, transcripts, timings, nbest if several else {})
-
-
-def _audio_identity(folder: Path) -> str:
-    if not (folder / paths.WAV_SCP).exists():
-        raise SpnerError(f"{folder / paths.WAV_SCP}: is missing; stage 1 makes it")
-    return fingerprint([folder / paths.WAV_SCP, folder / paths.UTT2DUR])
+    return Hypotheses(texts, transcripts, timings, nbest)
 
 
 Searched = tuple[str, np.ndarray, float, list[Hypothesis]]  # utt_id, log posteriors (T, V), seconds, the best first

@@ -42,7 +42,7 @@ class Hypotheses:
         texts: words and entity symbols.
         transcripts: words and entities.
         timings: times and raw confidences, of the utterances that have some.
-        nbest: an utterance's hypotheses with their scores, the best first; of a beam search that keeps several.
+        nbest: an utterance's hypotheses with their scores, the best first; written where they are asked for.
     """
 
     texts: dict[str, str]
@@ -52,7 +52,12 @@ class Hypotheses:
 
 
 def write_once(
-    folder: Path, identity: Mapping[str, Any], decode: Callable[[], Hypotheses], *, decoded: Mapping[str, Any]
+    folder: Path,
+    identity: Mapping[str, Any],
+    decode: Callable[[], Hypotheses],
+    *,
+    decoded: Mapping[str, Any],
+    nbest: bool = False,
 ) -> None:
     """Write a set's hypotheses, unless hypotheses of this identity are there.
 
@@ -61,18 +66,20 @@ def write_once(
         identity: what decides them: the system that writes them, and under ``audio`` what it hears.
         decode: makes them.
         decoded: what tables say of them, see :mod:`spner.core.searches`.
+        nbest: whether several hypotheses of an utterance are among them.
 
     Raises:
         SpnerError: hypotheses of other audio are there.
     """
     record = folder / paths.DECODE_RECORD
-    files = [folder / name for name in (paths.TEXT, paths.RAW_CONFIDENCES, paths.ENTITIES)]
+    names = (paths.TEXT, paths.RAW_CONFIDENCES, paths.ENTITIES, *([paths.NBEST] if nbest else []))
+    files = [folder / name for name in names]
     if record.exists():
         _look_at_found(folder, read_json(record), identity, decoded)
 
     def write() -> dict[str, Any]:
         hyps = decode()
-        _write(folder, hyps)
+        _write(folder, hyps, nbest=nbest)
         return {"decoded": {**decoded, "num_utts": len(hyps.texts)}}
 
     once(record, identity, write, outputs=files)
@@ -93,7 +100,7 @@ def _look_at_found(
         log.warning("%s: decodes anew, in place of hypotheses of another %s", folder, " and ".join(changed))
 
 
-def _write(folder: Path, hyps: Hypotheses) -> None:
+def _write(folder: Path, hyps: Hypotheses, *, nbest: bool) -> None:
     write_table(folder / paths.TEXT, hyps.texts)
     confidences = {
         utt_id: {"words": list(timing.word_confidences), "entities": list(timing.entity_confidences)}
@@ -102,8 +109,8 @@ def _write(folder: Path, hyps: Hypotheses) -> None:
     _write_lines(folder / paths.RAW_CONFIDENCES, confidences)
     write_entities(folder / paths.ENTITIES, hyps.transcripts, hyps.timings)
     (folder / paths.NBEST).unlink(missing_ok=True)
-    if hyps.nbest:
-        _write_lines(folder / paths.NBEST, {utt_id: {"nbest": nbest} for utt_id, nbest in hyps.nbest.items()})
+    if nbest:
+        _write_lines(folder / paths.NBEST, {utt_id: {"nbest": several} for utt_id, several in hyps.nbest.items()})
 
 
 def _write_lines(path: Path, records: Mapping[str, Mapping[str, Any]]) -> None:

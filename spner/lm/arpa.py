@@ -20,8 +20,9 @@ import lzma
 import re
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ MAX_ORDER = 6
 LINES_AT_ONCE = 100_000
 SECTION = re.compile(r"\\(\d+)-grams:|\\end\\")
 AGAIN = "make it again with spner lm"
-PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+PACKED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 KENLM_BINARY = b"mmap lm"
 
 

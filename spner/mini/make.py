@@ -25,7 +25,7 @@ from typing import Any
 
 from spner.core import paths
 from spner.core.datatypes import LABELS, Transcript
-from spner.core.errors import SpnerError
+from spner.core.errors import MAX_QUOTED, SpnerError
 from spner.core.files import atomic_path, atomic_text, locked, read_json, remove, write_json
 from spner.core.parallel import map_processes
 from spner.core.resume import once
@@ -46,7 +46,7 @@ SETTINGS, SUMMARY, VALIDATED, CLIPS = "mini_corpus.json", "summary.json", "valid
 TABLES = tuple(f"{name}.tsv" for name in (*paths.SETS, VALIDATED))
 COLUMNS = ("client_id", "path", "sentence", "up_votes", "down_votes", "age", "gender", "accents", "locale", "segment")
 VERSION = 3
-"""Increased when the same settings give other files, so that older corpora are made again."""
+"""Increased when the same settings give other files, so that older corpora are not taken for today's."""
 
 UNSEEN = 0.15  # share of the names, and of the mentions in dev and test, that train never has
 MIN_TRAIN = 10  # the planted defects need room
@@ -124,7 +124,7 @@ def make_mini_corpus(
 ) -> MiniSummary:
     """Make the mini corpus in ``out``, or return at once if it is complete.
 
-    A run that was stopped is continued. A mini corpus of other settings is replaced.
+    A run that was stopped is continued.
 
     Args:
         out: the corpus folder.
@@ -140,7 +140,7 @@ def make_mini_corpus(
     Raises:
         SpnerError: no templates for ``lang``, or a voice or locale in them that eSpeak NG or Faker lacks, impossible
             numbers or shares, too few templates for so many different sentences, or something else than a mini corpus
-            in ``out``.
+            of these settings in ``out``.
     """
     num_rows = {paths.TRAIN: num_train, paths.DEV: num_dev, paths.TEST: num_test}
     _validate(num_rows)
@@ -163,6 +163,7 @@ def make_mini_corpus(
     }
     settings = json.loads(json.dumps(settings))  # as it is read again: tuples are lists there
     _refuse_other_folder(out)
+    _refuse_other_settings(out, settings)
     with locked(out):
         summary = once(
             out / SUMMARY,
@@ -251,6 +252,24 @@ def _refuse_other_folder(out: Path) -> None:
                 f"{out}: holds {found[0]} but no {SETTINGS} (expected an empty folder or a mini corpus); "
                 "give another --out"
             )
+
+
+def _refuse_other_settings(out: Path, settings: dict[str, Any]) -> None:
+    """Refuse to replace a finished corpus, which data folders and experiments were made from."""
+    found = read_json(out / SUMMARY)["settings"] if (out / SUMMARY).exists() else settings
+    other = [key for key in {**found, **settings} if found.get(key) != settings.get(key)]
+    if other:
+        raise SpnerError(
+            f"{out}: holds a mini corpus of other settings ({', '.join(other)}: found "
+            f"{', '.join(_cut(found.get(key)) for key in other)}, asked for "
+            f"{', '.join(_cut(settings.get(key)) for key in other)}); give this one a name of its own "
+            "(--corpus mini_NAME), or remove the folder and what was made from it"
+        )
+
+
+def _cut(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "…"
 
 
 def _plan(name: str, rows: list[Row], speakers: list[Speaker], lang: str, seed: int) -> Iterator[_Utterance]:

@@ -11,7 +11,7 @@ from spner.core.errors import SpnerError
 from spner.core.files import read_json
 from spner.core.searches import find_searches
 from spner.core.training import chosen_checkpoint, find_model, read_config, read_training
-from spner.data.datadir import read_labels
+from spner.data.datadir import identify_audio, read_labels
 from spner.data.trainset import format_counts
 from spner.report.curves import plot_curves
 from spner.report.markdown import Run, write_results
@@ -63,6 +63,7 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str], search: st
         seen = data / paths.TRAIN / ref.name if gold else data / paths.TRAIN
         hyp = paths.decode_dir(exp, name, set_name)
         rules = choose_rules(run.lang, labels, [ref, seen, hyp])
+        _refuse_other_audio(data / set_name, hyp)
         scores = write_scores(
             paths.score_file(exp, name, set_name, gold=gold),
             ref=ref,
@@ -73,6 +74,18 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str], search: st
         tables.append(f"{set_name}, {'gold entities' if gold else 'pseudo-labels'}\n{format_table(scores)}")
     write_results(exp, run)
     return "\n\n".join([*tables, f"{exp / paths.RESULTS}"])
+
+
+def _refuse_other_audio(data: Path, hyps: Path) -> None:
+    """Refuse hypotheses of audio that the data folder no longer holds."""
+    if not (hyps / paths.DECODE_RECORD).exists():
+        return
+    audio = read_json(hyps / paths.DECODE_RECORD).get("audio")
+    if audio is not None and audio != identify_audio(data):
+        raise SpnerError(
+            f"{hyps}: holds hypotheses of other audio than {data} holds now; remove the folder and rerun stage 5, or "
+            "give the data folder that was decoded"
+        )
 
 
 def _describe(report: dict[str, Any], exp: Path) -> Run:

@@ -92,8 +92,12 @@ def test_several_hypotheses_of_an_utterance_go_when_they_are_not_there_any_more(
         {"audio": "a", "num_best": 2},
         lambda: Hypotheses(hyps.texts, hyps.transcripts, {}, best),
         decoded=DECODED,
+        nbest=True,
     )
     file = folder / paths.NBEST
+    file.unlink()
+    again = Hypotheses(hyps.texts, hyps.transcripts, {}, best)
+    write_once(folder, {"audio": "a", "num_best": 2}, lambda: again, decoded=DECODED, nbest=True)
     assert json.loads(file.read_text()) == {"utt_id": "a", "nbest": best["a"]}
     write_once(folder, {"audio": "a", "num_best": 1}, lambda: hyps, decoded=DECODED)
     assert not file.exists()

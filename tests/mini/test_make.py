@@ -290,9 +290,34 @@ def test_removed_files_are_made_again(corpus: Path, tmp_path: Path) -> None:
         assert _digests(out) == _digests(corpus), name
 
 
-def test_other_settings_replace_the_corpus(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_corpus_of_other_settings_is_never_replaced(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Experiments were made from it."""
     out = tmp_path / "corpus"
     shutil.copytree(corpus, out)
+    settings = {**TINY, "num_train": 10, "num_dev": 1, "num_test": 2}
+    with pytest.raises(SpnerError) as error:
+        make_mini_corpus(out, **settings)
+    num_rows = [
+        f'{{"train": {one["num_train"]}, "dev": {one["num_dev"]}, "test": {one["num_test"]}}}'
+        for one in (TINY, settings)
+    ]
+    assert str(error.value) == (
+        f"{out}: holds a mini corpus of other settings (num_rows: found {num_rows[0]}, asked for {num_rows[1]}); give "
+        "this one a name of its own (--corpus mini_NAME), or remove the folder and what was made from it"
+    )
+    with pytest.raises(SpnerError, match=r"settings \(num_rows, shares, international: found .*, null, null, asked"):
+        make_mini_corpus(out, **settings, shares=["nl+de=0.2"])
+    assert _digests(out) == _digests(corpus)
+
+
+def test_an_unfinished_corpus_of_other_settings_is_made_anew(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "corpus"
+    shutil.copytree(corpus, out)
+    (out / "summary.json").unlink()
     settings = {**TINY, "num_train": 10, "num_dev": 1, "num_test": 2}
     monkeypatch.setattr(mini, "DEFAULT_SOUND", Sound(num_speakers=1, snr_db=(60, 60)))
     make_mini_corpus(out, **settings)

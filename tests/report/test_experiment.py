@@ -11,7 +11,7 @@ from spner.core import paths
 from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_json, write_json
-from spner.data.datadir import write_entities, write_labels, write_table
+from spner.data.datadir import identify_audio, write_entities, write_labels, write_table
 from spner.report.experiment import chosen_epochs, plot_training, score_experiment
 from spner.text.labels import LabelSet
 from spner.text.tags import spans_to_text
@@ -246,6 +246,20 @@ def test_scores_older_than_their_hypotheses_are_told(data: Path, exp: Path) -> N
     ]
     score_experiment(data, exp, ["test"])
     assert "older" not in (exp / paths.RESULTS).read_text()
+
+
+def test_hypotheses_of_other_audio_than_the_references_are_not_scored(data: Path, exp: Path) -> None:
+    """Stage 1 was run again, on another corpus: the ids differ, and no empty line would mend that."""
+    write_table(data / "test" / paths.WAV_SCP, {"a": "a.ark:0", "u": "a.ark:9"})
+    write_table(data / "test" / paths.UTT2DUR, {"a": "1.0", "u": "1.0"})
+    record = exp / "decode" / "lm" / "test" / paths.DECODE_RECORD
+    write_json(record, {"decoded": DECODED, "audio": identify_audio(data / "test")})
+    assert score_experiment(data, exp, ["test"])
+    write_table(data / "test" / paths.UTT2DUR, {"a": "1.0", "u": "2.0"})
+    assert refusal(data, exp, ["test"]) == (
+        f"{exp}/decode/lm/test: holds hypotheses of other audio than {data}/test holds now; remove the folder and "
+        "rerun stage 5, or give the data folder that was decoded"
+    )
 
 
 def test_a_set_that_one_of_the_searches_lacks_is_named(data: Path, exp: Path) -> None:
