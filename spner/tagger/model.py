@@ -1,8 +1,8 @@
 """A transformers token classifier, from words to BIO tags.
 
 Words are encoded one by one, and a sentence is the sequence of their subwords, as in CoNLL training on pre-split words.
-A word's tag is that of its first subword. Character offsets of the tokenizer are not used: SentencePiece, byte-level
-and WordPiece tokenizers treat the space before a word differently.
+A word's tag is that of its first subword. Character offsets of the tokenizer are used only inside text without spaces:
+SentencePiece, byte-level and WordPiece tokenizers treat the space before a word differently.
 """
 
 import logging
@@ -17,6 +17,7 @@ from spner.core.errors import SpnerError
 from spner.core.files import fingerprint
 from spner.core.progress import Progress
 from spner.text.labels import LabelSet, rename_entities, require_labels
+from spner.text.split import find_runs
 from spner.text.tags import TAG, bio_to_spans
 
 if TYPE_CHECKING:
@@ -63,25 +64,42 @@ class Window:
 
 @dataclass(frozen=True)
 class Encoder:
-    """Words to subword ids through a transformers tokenizer; each distinct word is encoded once."""
+    """Words to subword ids through a transformers tokenizer; each distinct word is encoded once.
+
+    Words that are written without spaces between them (:func:`spner.text.split.find_runs`) are encoded together, so
+    that the model sees no space that the text has not; a subword is then its first character's.
+    """
 
     tokenizer: Any
     prefix: tuple[int, ...]
     suffix: tuple[int, ...]
     max_pieces: int
-    cache: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    cache: dict[tuple[str, ...], list[tuple[int, ...]]] = field(default_factory=dict)
 
-    def encode(self, words: Iterable[str]) -> None:
-        """Encode the words that are new."""
-        new = [word for word in dict.fromkeys(words) if word not in self.cache]
-        if new:
-            encoded = self.tokenizer([[word] for word in new], is_split_into_words=True, add_special_tokens=False)
-            self.cache.update(zip(new, map(tuple, encoded["input_ids"]), strict=True))
+    def encode(self, sentences: Iterable[Sequence[str]]) -> None:
+        """Encode the words, and the runs of words without spaces, that are new."""
+        runs = (tuple(words[start:end]) for words in sentences for start, end in find_runs(words))
+        new = [run for run in dict.fromkeys(runs) if run not in self.cache]
+        alone, joined = ([run for run in new if (len(run) > 1) is several] for several in (False, True))
+        if alone:
+            encoded = self.tokenizer([list(run) for run in alone], **self._options)
+            for run, ids in zip(alone, encoded["input_ids"], strict=True):
+                self.cache[run] = [tuple(ids)]
+        if joined:
+            texts = [["".join(run)] for run in joined]
+            encoded = self.tokenizer(texts, **self._options, return_offsets_mapping=True)
+            for run, ids, offsets in zip(joined, encoded["input_ids"], encoded["offset_mapping"], strict=True):
+                self.cache[run] = _share_pieces(run, ids, offsets)
+
+    @property
+    def _options(self) -> dict[str, bool]:
+        return {"is_split_into_words": True, "add_special_tokens": False}
 
     def pieces(self, words: Sequence[str]) -> list[tuple[int, ...]]:
         """Return each word's subword ids; a word too long for any window keeps its first ones."""
-        self.encode(words)
-        return [self.cache[word][: self.max_pieces] for word in words]
+        self.encode([words])
+        found = [ids for start, end in find_runs(words) for ids in self.cache[tuple(words[start:end])]]
+        return [ids[: self.max_pieces] for ids in found]
 
     def windows(self, sentence: int, pieces: Sequence[tuple[int, ...]]) -> Iterator[Window]:
         """Split a sentence between words so that every window fits the model."""
@@ -118,6 +136,15 @@ class Encoder:
             attention_mask[row, : len(ids)] = 1
             first.append(columns)
         return input_ids, attention_mask, first
+
+
+def _share_pieces(run: Sequence[str], ids: Sequence[int], offsets: Sequence[tuple[int, int]]) -> list[tuple[int, ...]]:
+    """Return each word's subwords of the words' joined text, by the character at which a subword begins."""
+    owners = [position for position, word in enumerate(run) for _ in word]
+    pieces: list[list[int]] = [[] for _ in run]
+    for piece, (start, _) in zip(ids, offsets, strict=True):
+        pieces[owners[min(start, len(owners) - 1)]].append(piece)
+    return [tuple(one) for one in pieces]
 
 
 def make_encoder(tokenizer: Any, config: Any) -> Encoder:
@@ -176,9 +203,10 @@ class Tagger:
         """
         import torch
 
-        self.encoder.encode(word for words in sentences for word in words)
+        self.encoder.encode(sentences)
+        pieces = [self.encoder.pieces(words) for words in sentences]
         bio = [["O"] * len(words) for words in sentences]
-        windows = [w for i, words in enumerate(sentences) for w in self.encoder.windows(i, self.encoder.pieces(words))]
+        windows = [window for i, one in enumerate(pieces) for window in self.encoder.windows(i, one)]
         windows.sort(key=lambda window: -window.num_pieces)
         device = next(self.model.parameters()).device
         self.model.eval()
@@ -191,6 +219,11 @@ class Tagger:
                     tags = ["O" if column is None else self.tags[ids[column]] for column in columns]
                     bio[window.sentence][window.first_word : window.first_word + len(tags)] = tags
                 progress.update(len(batch))
+        for words, one, tags in zip(sentences, pieces, bio, strict=True):
+            for start, end in find_runs(words):
+                for position in range(start + 1, end):
+                    if not one[position]:  # inside the subword of the character before it
+                        tags[position] = tags[position - 1].replace("B-", "I-", 1)
         return bio
 
 

@@ -17,7 +17,10 @@ COARSENESS = (0.0, 0.25, 0.5)
 
 
 def train_tokenizer(words: Iterable[str]) -> Any:
-    """Return a transformers tokenizer, a byte-level BPE trained on the words; deterministic."""
+    """Return a transformers tokenizer, a byte-level BPE trained on words, or runs of them without spaces.
+
+    Deterministic.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 

@@ -36,6 +36,7 @@ from spner.tagger.small import coarser_encoders, small_config, train_tokenizer
 from spner.tagger.speech_form import match_speech
 from spner.tagger.trainer import Trainer, TrainingOptions
 from spner.text.labels import LabelSet, adopt
+from spner.text.split import find_runs
 from spner.text.tags import bio_tags
 
 SCORES = "scores.json"
@@ -170,7 +171,9 @@ def _make_tagger(
 
     quiet_transformers()
     if name is None:
-        tokenizer = train_tokenizer(word for sentence in sentences for word in sentence.words)
+        tokenizer = train_tokenizer(
+            "".join(sentence.words[start:end]) for sentence in sentences for start, end in find_runs(sentence.words)
+        )
         model = AutoModelForTokenClassification.from_config(small_config(tokenizer, tags))
         coarse = coarser_encoders(tokenizer, model.config)
     else:

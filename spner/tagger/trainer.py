@@ -12,6 +12,7 @@ from spner.core.datatypes import Transcript
 from spner.core.devices import has_bfloat16
 from spner.core.progress import Progress
 from spner.tagger.model import Encoder, Tagger, Window, batches
+from spner.text.split import find_runs
 from spner.text.tags import bio_to_spans, spans_to_bio
 
 if TYPE_CHECKING:
@@ -122,11 +123,12 @@ class Trainer:
         pieces = self._tagger.encoder.pieces(words)
         if not self._coarse:
             return pieces
+        together = {i for start, end in find_runs(words) if end - start > 1 for i in range(start, end)}
         for position in range(len(words)):
             draw = self._rng.random()
             if draw < self._options.mask:
                 pieces[position] = (self._tagger.encoder.tokenizer.mask_token_id,)
-            elif draw < self._options.mask + self._options.coarse:
+            elif draw < self._options.mask + self._options.coarse and position not in together:
                 pieces[position] = self._rng.choice(self._coarse).pieces([words[position]])[0]
         return pieces
 

@@ -7,10 +7,12 @@ each character is a word, as in the CoNLL files of these languages.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import regex
 
 from spner.text.languages import base_language, is_spaceless, spelling
-from spner.text.textnorm import APOSTROPHES, INVISIBLE, cut_characters, is_elided
+from spner.text.textnorm import APOSTROPHES, INVISIBLE, NO_SPACES, cut_characters, is_elided
 
 # A run of characters that are not always a word of their own, or one that is.
 CHUNK = re.compile(r"""[^\s"“”„«»‹›()\[\]{}…/;!?–—]+|\S""")
@@ -18,6 +20,7 @@ INITIALS = re.compile(r"(?:[^\W\d_]\.)+")
 # 's-Hertogenbosch, 't, '98: the apostrophe belongs to the word.
 LEADING = re.compile(r"['’](?:[A-Za-z]\b|\d\d)")
 ENGLISH_CLITIC = re.compile(r"['’](?:s|S|re|ve|ll|d|m)$")
+STANDS_CLOSE = regex.compile(rf"{NO_SPACES.pattern}|[\uff01-\uff0f\uff1a-\uff20]")  # the latter: ！（）， …
 APOSTROPHE = re.compile(f"[{re.escape(''.join(sorted(APOSTROPHES)))}]")
 
 
@@ -71,3 +74,19 @@ def _split_inside(sentence: str, start: int, end: int, lang: str, clitics: bool)
     clitic = ENGLISH_CLITIC.search(sentence, start, end) if clitics and base_language(lang) == "en" else None
     middle = clitic.start() if clitic else end
     yield from ((a, b) for a, b in ((start, middle), (middle, end)) if a < b)
+
+
+def find_runs(words: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield the half-open ranges of words that are written without spaces between them.
+
+    Those are characters of scripts without spaces, and their punctuation; any other word is a range of its own.
+    """
+    if not NO_SPACES.search("".join(words)):
+        yield from ((position, position + 1) for position in range(len(words)))
+        return
+    first = 0
+    for position in range(1, len(words)):
+        if not (STANDS_CLOSE.match(words[position - 1]) and STANDS_CLOSE.match(words[position])):
+            yield first, position
+            first = position
+    yield first, len(words)

@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -75,6 +76,39 @@ def test_words_are_encoded_as_in_a_sentence(xlmr: Path, shape: str) -> None:
     expected = encoder.tokenizer(words, is_split_into_words=True)["input_ids"]
     assert [*encoder.prefix, *(i for word in pieces for i in word), *encoder.suffix] == expected
     assert shape == "XLM-R" or encoder.tokenizer.decode(sum(pieces, ())) == " " + " ".join(words)
+
+
+@pytest.mark.parametrize("shape", ["XLM-R", "small"])
+def test_characters_are_encoded_as_text_without_spaces(xlmr: Path, shape: str) -> None:
+    words = ["東", "京", "へ", "行", "く", "。", "Angela", "京"]
+    encoder = load_tagger(str(xlmr)).encoder
+    if shape == "small":
+        tokenizer = train_tokenizer(["東京", "へ行く"])
+        encoder = make_encoder(tokenizer, small_config(tokenizer))
+    text = ["東京へ行く。", "Angela", "京"]
+    expected = encoder.tokenizer(text, is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    pieces = encoder.pieces(words)
+    assert [piece for word in pieces for piece in word] == expected
+    assert len(pieces) == len(words) and all(pieces[position] for position in (0, 6, 7))
+
+
+def test_a_character_inside_a_subword_has_its_label() -> None:
+    """A model for which every subword begins an entity: each of its characters but the first goes on with it."""
+    import torch
+
+    class Begins(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.tensor([0.0, 1.0]))
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SimpleNamespace:
+            return SimpleNamespace(logits=self.weight.expand(*input_ids.shape, 2))
+
+    tokenizer = train_tokenizer(["東京"] * 9)
+    tagger = Tagger(Begins(), make_encoder(tokenizer, small_config(tokenizer)), ("O", "B-LOC"))
+    words = ["東", "京", "Angela"]
+    assert [bool(ids) for ids in tagger.encoder.pieces(words)] == [True, False, True]
+    assert tagger.predict([words], batch_tokens=64) == [["B-LOC", "I-LOC", "B-LOC"]]
 
 
 def test_coarser_encoders_split_finer_over_the_same_subwords() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from spner.text.split import split_words
+from spner.text.split import find_runs, split_words
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,20 @@ def test_split_words(lang: str, sentence: str, words: str) -> None:
     assert " ".join(sentence[start:end] for start, end in spans) == words
     visible = "".join(sentence.replace("\u200b", "").split())
     assert "".join(sentence[start:end] for start, end in spans) == visible
+
+
+@pytest.mark.parametrize(
+    ("words", "runs"),
+    [
+        ("Jan woont hier .", "Jan woont hier ."),
+        ("東 京 へ 行 く 。", "東京へ行く。"),
+        ("東 京 、 Sony の 人 ！", "東京、 Sony の人！"),
+        ("ไ ป กำ แ พ ง", "ไปกำแพง"),
+        ("서울 에", "서울 에"),
+        ("l' onu", "l' onu"),
+        ("", ""),
+    ],
+)
+def test_runs_of_words_without_spaces(words: str, runs: str) -> None:
+    found = words.split()
+    assert " ".join("".join(found[start:end]) for start, end in find_runs(found)) == runs
