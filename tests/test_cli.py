@@ -68,7 +68,7 @@ def test_help_is_given_and_states_defaults(capfd: pytest.CaptureFixture[str], co
 def test_options_are_spelt_with_underscores(command: str) -> None:
     options = [parameter for parameter in cli.commands[command].params if isinstance(parameter, click.Option)]
     names = [name for option in options for name in option.opts]
-    assert (names or command == "recipe-names") and all(re.fullmatch(r"--[a-z][a-z_]*", name) for name in names)
+    assert (names or command == "recipe-names") and all(re.fullmatch(r"--[a-z][a-z0-9_]*", name) for name in names)
 
 
 def test_help_of_the_program_is_light_and_exits_0() -> None:
@@ -87,7 +87,7 @@ def test_version(capfd: pytest.CaptureFixture[str]) -> None:
     ("arguments", "message"),
     [
         ([], "spner: Missing command; see spner --help"),
-        (["speak"], "spner: No such command 'speak'; see spner --help"),
+        (["hum"], "spner: No such command 'hum'; see spner --help"),
         (["--verbose"], 'spner: no option --verbose; did you mean "--version"?'),
         (["data", "--corpsu", "x"], 'spner data: no option --corpsu; did you mean "--corpus"?'),
         (["data", "--xyz", "x"], "spner data: no option --xyz"),

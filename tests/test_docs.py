@@ -42,7 +42,9 @@ def shown_commands(document: Path) -> list[str]:
 
 def named_options(text: str) -> set[str]:
     """Return the options that inline code names: of ``spner tune --lm x`` ``lm``."""
-    return {option for code in re.findall(r"`([^`\n]+)`", text) for option in re.findall(r"(?:^|\s)--([a-z_]+)", code)}
+    return {
+        option for code in re.findall(r"`([^`\n]+)`", text) for option in re.findall(r"(?:^|\s)--([a-z_0-9]+)", code)
+    }
 
 
 def without_blocks(document: Path) -> str:

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "spner"
 # From the top down: a room may import itself and the rooms before it.
 ROOMS = (
     *("core", "text", "data", "scoring", "corpora", "mini", "tagger", "lm", "asr", "decode", "tag", "report"),
-    *("benchmark", "cli", "__main__"),
+    *("pack", "benchmark", "cli", "__main__"),
 )
 HEAVY = {"torch", "torchaudio", "espnet", "espnet2", "transformers", "s3prl", "matplotlib", "jinja2"}
 NO_ESPNET = {"espnet", "espnet2", "s3prl"}

@@ -39,7 +39,7 @@ SECTIONS = {
         scores.overlap_command,
         corpora.export_command,
     ),
-    "Models": (models.train_tagger_command, models.lm_command, models.tune_command),
+    "Models": (models.train_tagger_command, models.lm_command, models.tune_command, models.pack_command),
 }
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spner.cli.options import FILE, FOLDER, beam_options, is_given, label_options
+from spner.cli.options import EITHER, FILE, FOLDER, beam_options, is_given, label_options
 from spner.core.errors import SpnerError
 from spner.core.paths import DEV, TEST
 
@@ -215,3 +215,20 @@ def tune_command(
 
     beam = BeamOptions(configs, lm, num_workers=nj)
     click.echo(format_tuned(tune(data, exp, beam, device=device, batch_size=batch_size)))
+
+
+@click.command("pack")
+@click.argument("exp", metavar="EXP", type=FOLDER)
+@click.option("--out", required=True, type=EITHER, help="Zip file (.zip) or folder to make.")
+@click.option(
+    "--search",
+    show_default="the one it was decoded with",
+    help="Name of the search to pack, as in EXP/decode.",
+)
+@click.option("--int8", is_flag=True, help="Add a quantised model for CPUs; the card says what it costs on dev.")
+@click.option("--license", "licence", help="Licence of the pack for its card: SPDX name, such as cc-by-4.0.")
+def pack_command(exp: Path, out: Path, search: str | None, int8: bool, licence: str | None) -> None:
+    """Pack the experiment EXP: one file that tags recordings elsewhere, without training environment or data."""
+    from spner.pack.make import make_pack
+
+    click.echo(make_pack(exp, out, search=search, int8=int8, licence=licence))

@@ -43,6 +43,15 @@ def chosen_checkpoint(exp: Path) -> Path:
     return exp / f"{phase}.{key}.ave.pth"
 
 
+def beside_recipe(path: Path, exp: Path) -> Path:
+    """Return where a path is that an experiment wrote down relative to the recipe's folder, which holds ``exp/<tag>``.
+
+    The path itself where it exists, as it does in the folder that the recipe ran in.
+    """
+    recipe = exp.resolve().parent.parent
+    return recipe / path if not path.exists() and (recipe / path).exists() else path
+
+
 def _require_finished(exp: Path) -> None:
     if not (exp / paths.TRAINING).exists():
         raise SpnerError(f"{exp}: holds no finished training; stage 4 makes it")
