@@ -77,6 +77,7 @@ setup(
         "spner": ["py.typed"],
         "spner.mini": ["international.yaml", "templates/*"],
         "spner.report": ["templates/*"],
+        "spner.tag": ["templates/*"],
     },
     python_requires=PYTHON_REQUIRES,
     install_requires=REQUIREMENTS,

@@ -24,7 +24,7 @@ from spner.core import paths
 from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError, nearest, quote
 from spner.core.files import atomic_text, read_json, read_lines
-from spner.core.training import read_config
+from spner.core.training import beside_recipe, read_config
 from spner.data.tokens import find_labels, find_symbols
 from spner.lm.build import make_lm, read_words
 from spner.text.tags import spans_to_text, text_to_spans
@@ -159,7 +159,7 @@ def boost_lm(names_file: Path, lm: Path | None, exp: Path, *, lang: str, out: Pa
     token_list = read_config(exp)["token_list"]
     names, symbols = read_names(names_file, lang=lang, tokens=token_list), find_symbols(token_list)
     settings = read_json(lm / paths.LM_RECORD)["settings"]
-    inputs = [Path(name) for name in settings["inputs"]]
+    inputs = [beside_recipe(Path(name), exp) for name in settings["inputs"]]
     for missing in (path for path in inputs if not path.exists()):
         raise SpnerError(
             f"{missing}: is missing, but {lm} was made from it; make the language model again with spner lm"

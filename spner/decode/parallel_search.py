@@ -14,7 +14,7 @@ import numpy as np
 from spner.core import paths
 from spner.core.files import fingerprint, read_json, remove
 from spner.core.parallel import map_processes
-from spner.core.training import read_config
+from spner.core.training import beside_recipe, read_config
 from spner.decode.beam_options import BeamOptions, apply_tuned, find_arpa, find_tuned, read_options
 from spner.decode.beam_search import Hypothesis
 from spner.decode.biasing import boost_lm
@@ -130,26 +130,33 @@ def prepare_search(exp: Path, arpa: Path | None, config: DecodeConfig) -> Iterat
     Raises:
         SpnerError: flashlight-text is missing, or the language model is broken or of another vocabulary.
     """
-    settings = read_config(exp)
-    token_list, bpe_model = tuple(settings["token_list"]), settings["bpemodel"]
     work = exp / paths.DECODE / ".search"  # one process at a time decodes in exp
     remove(work)
     work.mkdir(parents=True)
     try:
-        model = unpack_arpa(arpa, work / "unpacked.arpa") if arpa else None
-        if config.search != LEXICON or model is None:
-            weights = [weight for weight in (config.lm_weight, *config.tune_lm_weight) if weight]
-            write_search_model(work / SEARCH_MODEL, model, token_list, weight=min(weights, default=1.0))
-            model = work / SEARCH_MODEL
-        whole = SearchPlan(
-            config, model, work, token_list, settings["token_type"], Path(bpe_model) if bpe_model else None
-        )
-        plan = weigh(whole, config)
+        plan = make_plan(exp, arpa, config, work=work)
         forget_searches()
         build_search(plan)
         yield plan
     finally:
         remove(work)
+
+
+def make_plan(exp: Path, arpa: Path | None, config: DecodeConfig, *, work: Path) -> SearchPlan:
+    """Return the plan of a search, its files written to the folder ``work``.
+
+    Raises:
+        SpnerError: the language model is broken or of another vocabulary.
+    """
+    settings = read_config(exp)
+    token_list, bpe_model = tuple(settings["token_list"]), settings["bpemodel"]
+    model = unpack_arpa(arpa, work / "unpacked.arpa") if arpa else None
+    if config.search != LEXICON or model is None:
+        weights = [weight for weight in (config.lm_weight, *config.tune_lm_weight) if weight]
+        write_search_model(work / SEARCH_MODEL, model, token_list, weight=min(weights, default=1.0))
+        model = work / SEARCH_MODEL
+    pieces = beside_recipe(Path(bpe_model), exp) if bpe_model else None
+    return weigh(SearchPlan(config, model, work, token_list, settings["token_type"], pieces), config)
 
 
 def weigh(plan: SearchPlan, config: DecodeConfig) -> SearchPlan:

@@ -4,8 +4,9 @@ Times are seconds from the recording's first sample. Characters are counted in t
 ``[start_char, end_char)``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,12 @@ class TaggedSegment:
             raise ValueError("a segment without words")
 
     @property
+    def speaker(self) -> str | None:
+        """Who speaks most of its words; None where nobody says."""
+        spoken = [word.speaker for word in self.words if word.speaker]
+        return max(dict.fromkeys(spoken), key=spoken.count) if spoken else None
+
+    @property
     def start_s(self) -> float:
         """When its first word begins."""
         return self.words[0].start_s
@@ -104,3 +111,39 @@ class Tagged:
     def entities(self) -> Iterator[Entity]:
         """The entities of all segments."""
         return (entity for segment in self.segments for entity in segment.entities)
+
+    def save(self, path: str | Path) -> None:
+        """Write it in the format that the name ends with: ``talk.srt``; see :mod:`spner.tag.formats`.
+
+        Raises:
+            SpnerError: no format is called so, or the file cannot be written.
+        """
+        from spner.tag.formats import save  # which imports this module
+
+        save(self, Path(path))
+
+
+def mark_entities(
+    segment: TaggedSegment,
+    mark: Callable[[Entity], str],
+    *,
+    plain: Callable[[str], str] = str,
+    start: int = 0,
+    end: int | None = None,
+) -> str:
+    """Return a segment's text with its entities marked.
+
+    Args:
+        segment: whose text.
+        mark: what stands in the place of an entity.
+        plain: what stands in the place of the text between them.
+        start, end: characters of the part to return; no entity lies across its ends.
+    """
+    end = len(segment.text) if end is None else end
+    parts: list[str] = []
+    position = start
+    for entity in segment.entities:
+        if start <= entity.start_char and entity.end_char <= end:
+            parts += [plain(segment.text[position : entity.start_char]), mark(entity)]
+            position = entity.end_char
+    return "".join([*parts, plain(segment.text[position:end])])
