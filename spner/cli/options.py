@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from spner.core.datatypes import LABELS
+from spner.core.paths import ENTITIES, GOLD_ENTITIES
 from spner.text.tags import POLICIES
 
 if TYPE_CHECKING:
@@ -66,6 +67,22 @@ def beam_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def columns_options(command: Callable[P, None]) -> Callable[..., None]:
+    """Add the options that say what CoNLL column files look like."""
+    options = [
+        click.option("--encoding", default="utf-8", help="Encoding of the files, such as latin-1."),
+        click.option(
+            "--token_column",
+            default=0,
+            type=int,
+            help="Column of the token, counted from 0; the tag is in the last column.",
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def label_options(command: Callable[Concatenate["LabelSet", P], None]) -> Callable[..., None]:
     """Add the options that say which labels there are; the command gets them as its first argument."""
 
@@ -86,7 +103,11 @@ def reading_options(command: Callable[Concatenate["Rules", P], None]) -> Callabl
     @click.option(
         "--lang", help="Normalise both sides as in this language, such as nl; without it words stay as they are."
     )
-    @click.option("--labels", default=" ".join(LABELS), help="Labels to score.")
+    @click.option(
+        "--labels",
+        show_default=f"those of the references' data folder, else {' '.join(LABELS)}",
+        help="Labels to score.",
+    )
     @map_option("Rename a label on both sides; repeatable.")
     @click.option("--discard", default="", help="Labels (after --map) to leave out on both sides.")
     @click.option(
@@ -98,7 +119,7 @@ def reading_options(command: Callable[Concatenate["Rules", P], None]) -> Callabl
     @functools.wraps(command)
     def with_rules(
         lang: str | None,
-        labels: str,
+        labels: str | None,
         mapping: dict[str, str],
         discard: str,
         policy: str,
@@ -107,10 +128,20 @@ def reading_options(command: Callable[Concatenate["Rules", P], None]) -> Callabl
     ) -> None:
         from spner.scoring.rules import Rules
 
-        rules = Rules(lang, tuple(labels.split()), mapping, frozenset(discard.split()), policy)
+        names = _labels_of(others.get("ref") or others.get("target")) if labels is None else tuple(labels.split())
+        rules = Rules(lang, names, mapping, frozenset(discard.split()), policy)
         command(rules, *args, **others)
 
     return with_rules
+
+
+def _labels_of(references: object) -> tuple[str, ...]:
+    """Return the labels of the data folder that references lie in; those of other files are the paper's."""
+    from spner.data.datadir import read_labels
+
+    if isinstance(references, Path) and (references.is_dir() or references.name in (ENTITIES, GOLD_ENTITIES)):
+        return read_labels(references if references.is_dir() else references.parent).names
+    return LABELS
 
 
 def map_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

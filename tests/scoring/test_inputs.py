@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from spner.cli import main
+from spner.core import paths
 from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
+from spner.core.files import read_json
 from spner.core.paths import ENTITIES, TEXT
-from spner.data.datadir import write_entities, write_table
+from spner.data.datadir import write_entities, write_labels, write_table
 from spner.scoring.inputs import count_mentions, read_side, require_same_utterances
 from spner.scoring.rules import Rules
 from spner.scoring.transcripts import Phrases
+from spner.text.labels import LabelSet
 from spner.text.tags import spans_to_text
 
 JAN = Transcript(("jan", "en", "piet"), (Entity(0, 1, "PER"), Entity(2, 3, "PER")))
@@ -422,3 +426,29 @@ def test_words_of_a_million_utterances_are_one_string_each(tmp_path: Path) -> No
     side = read_side(write_file(tmp_path / "x", "".join(lines)), Rules("nl"), role="ref")
     first, second = (transcript.words[0] for transcript in side.utterances.values())
     assert first is second
+
+
+@pytest.mark.parametrize(
+    ("references", "options", "labels"),
+    [
+        ("data/test", [], ["DATE", "PER"]),
+        ("data/test/gold_entities.jsonl", [], ["DATE", "PER"]),
+        ("data/test", ["--labels", "PER DATE"], ["PER", "DATE"]),
+        ("data/ref.txt", ["--discard", "ORG"], ["PER", "ORG", "LOC"]),
+    ],
+)
+def test_labels_are_those_of_the_references_data_folder(
+    tmp_path: Path, references: str, options: list[str], labels: list[str]
+) -> None:
+    """A list of labels beside some text says nothing about it."""
+    utterances = {"u": Transcript(("jan", "kwam"), (Entity(0, 1, "PER"),))}
+    folder = tmp_path / "data" / "test"
+    write_table(folder / paths.TEXT, {"u": "jan kwam"})
+    for name in (paths.ENTITIES, paths.GOLD_ENTITIES):
+        write_entities(folder / name, utterances)
+    write_table(tmp_path / "data" / "ref.txt", {"u": "<PER> jan </NE> kwam"})
+    write_labels(tmp_path / "data", LabelSet(("DATE", "PER")))
+    out = tmp_path / "scores.json"
+    main(["score", "--ref", str(tmp_path / references), "--hyp", str(folder), "--out", str(out), *options])
+    scores = read_json(out)
+    assert scores["made_with"]["labels"] == labels and scores["f1"]["micro"]["f1"] == 1.0
