@@ -30,6 +30,7 @@ SECTIONS = {
     "Scores and reports": (
         scores.score_command,
         scores.compare_command,
+        scores.score_tagger_command,
         scores.report_command,
         scores.benchmark_command,
     ),

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spner.cli.options import EITHER, FILE, FOLDER, beam_options, is_given, label_options
+from spner.cli.options import (
+    EITHER,
+    FILE,
+    FOLDER,
+    beam_options,
+    columns_options,
+    is_given,
+    label_options,
+)
 from spner.core.errors import SpnerError
 from spner.core.paths import DEV, TEST
 
@@ -44,10 +52,7 @@ if TYPE_CHECKING:
     "small model is trained from scratch.",
 )
 @click.option("--from_scratch", is_flag=True, help="With --data: train a small model from scratch.")
-@click.option("--encoding", default="utf-8", help="Encoding of the files, such as latin-1.")
-@click.option(
-    "--token_column", default=0, type=int, help="Column of the token, counted from 0; the tag is in the last column."
-)
+@columns_options
 @click.option(
     "--match_speech",
     is_flag=True,

@@ -5,13 +5,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spner.cli.options import EITHER, FILE, FOLDER, reading_options, scoring_options
+from spner.cli.options import (
+    EITHER,
+    FILE,
+    FOLDER,
+    columns_options,
+    device_option,
+    label_options,
+    reading_options,
+    scoring_options,
+)
 from spner.core.errors import SpnerError
 from spner.core.paths import ENTITIES, GOLD_ENTITIES
 
 if TYPE_CHECKING:
     from spner.scoring.options import Options
     from spner.scoring.rules import Rules
+    from spner.text.labels import LabelSet
 
 
 @click.command("score")
@@ -56,6 +66,51 @@ def compare_command(options: "Options", ref: Path, hyps: tuple[str, ...], out: P
     if out:
         write_json(out, comparison)
     click.echo(format_comparison(comparison))
+
+
+@click.command("score-tagger")
+@click.option("--tagger", required=True, help="Transformers token classifier: folder or hub name.")
+@click.option("--gold", "files", required=True, multiple=True, type=FILE, help="CoNLL column file; repeatable.")
+@columns_options
+@click.option(
+    "--match_speech",
+    is_flag=True,
+    help="Score on text in the form of transcripts: lower case, no punctuation. Needs --lang.",
+)
+@click.option("--lang", help="With --match_speech: language code; selects the normalisation.")
+@click.option("--out", type=FILE, help="JSON file to write.")
+@device_option
+@label_options
+def score_tagger_command(
+    labels: "LabelSet",
+    tagger: str,
+    files: tuple[Path, ...],
+    encoding: str,
+    token_column: int,
+    match_speech: bool,
+    lang: str | None,
+    out: Path | None,
+    device: str,
+) -> None:
+    """Score a text tagger on gold column files with seqeval: how accurate its pseudo-labels are."""
+    from spner.core.files import write_json
+    from spner.tagger.score import format_scores, score_on_files
+    from spner.tagger.speech_form import speech_language
+
+    speech = speech_language(match_speech=match_speech, lang=lang, noise=0.0)
+    scored = score_on_files(
+        tagger,
+        files,
+        labels=labels,
+        encoding=encoding,
+        token_column=token_column,
+        speech_lang=speech,
+        device=device,
+    )
+    if out:
+        write_json(out, scored)
+    form = f"in the form of transcripts ({speech})" if speech else "as written"
+    click.echo(f"{scored['num_sentences']} sentences, {form}: {format_scores(scored['scores'])}")
 
 
 @click.command("overlap")

@@ -6,11 +6,12 @@ file; :func:`spner.text.labels.adopt` makes them a recipe's.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
+from spner.text.labels import LabelSet, adopt
 from spner.text.tags import TAG, bio_to_spans
 
 
@@ -42,6 +43,17 @@ def read_conll(path: Path, *, encoding: str = "utf-8", token_column: int = 0, ta
             words, tags = [], []
     if not sentences:
         raise SpnerError(f"{path}: holds no sentence (expected one token and its tag a line)")
+    return sentences
+
+
+def read_sentences(
+    files: Sequence[Path], *, labels: LabelSet, encoding: str = "utf-8", token_column: int = 0
+) -> list[Transcript]:
+    """Return the sentences of column files with entities of these labels."""
+    sentences: list[Transcript] = []
+    for path in files:
+        found = read_conll(path, encoding=encoding, token_column=token_column)
+        sentences += adopt(found, labels, where=str(path))
     return sentences
 
 

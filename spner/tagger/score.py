@@ -1,12 +1,57 @@
 """Scores of a tagger on sentences whose words are given: seqeval's, IOB2, strict."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from spner.core.datatypes import Transcript
-from spner.tagger.model import Tagger, find_entities
+from spner.core.files import fingerprint
+from spner.tagger.conll import read_sentences
+from spner.tagger.model import Tagger, find_entities, fingerprint_model, load_tagger
+from spner.tagger.speech_form import match_speech
 from spner.text.labels import LabelSet
 from spner.text.tags import spans_to_bio
+
+
+def score_on_files(
+    name: str,
+    files: Sequence[Path],
+    *,
+    labels: LabelSet,
+    encoding: str = "utf-8",
+    token_column: int = 0,
+    speech_lang: str | None = None,
+    device: str = "auto",
+) -> dict[str, Any]:
+    """Return how accurate a tagger is on gold column files: what it was scored on, and :func:`score`.
+
+    Args:
+        name: of the tagger: hub name or local folder.
+        files: CoNLL column files, all of them together.
+        labels: those that are scored.
+        encoding: of all files.
+        token_column: of all files; the tag is in the last column.
+        speech_lang: language code: the text is brought to the form in which a recogniser of the language writes it,
+            and so is the tagger's input; None leaves it as it is.
+        device: torch device; ``auto`` takes a GPU if there is one.
+
+    Raises:
+        SpnerError: a file or the tagger cannot be used.
+    """
+    sentences = read_sentences(files, labels=labels, encoding=encoding, token_column=token_column)
+    if speech_lang:
+        sentences = match_speech(sentences, speech_lang)
+    scores = score_tagger(load_tagger(name, labels=labels, device=device), sentences, labels)
+    return {
+        "tagger": name,
+        "weights": fingerprint_model(name),
+        "files": list(map(str, files)),
+        "fingerprint": fingerprint(files),
+        "labels": labels.as_json(),
+        "speech": speech_lang,
+        "num_sentences": len(sentences),
+        "scores": scores,
+    }
 
 
 def score_tagger(tagger: Tagger, sentences: Sequence[Transcript], labels: LabelSet) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from spner.core.devices import choose_device, use_threads
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_path, fingerprint, read_json, remove, write_json
 from spner.core.resume import find_record
-from spner.tagger.conll import read_conll
+from spner.tagger.conll import read_sentences
 from spner.tagger.labelled import Labelled
 from spner.tagger.model import (
     Encoder,
@@ -35,7 +35,7 @@ from spner.tagger.score import format_scores, score_tagger
 from spner.tagger.small import coarser_encoders, small_config, train_tokenizer
 from spner.tagger.speech_form import match_speech
 from spner.tagger.trainer import Trainer, TrainingOptions
-from spner.text.labels import LabelSet, adopt
+from spner.text.labels import LabelSet
 from spner.text.split import find_runs
 from spner.text.tags import bio_tags
 
@@ -114,7 +114,10 @@ def train_tagger(
         files, sets = utterances.files, dict(utterances.sets)
     else:
         files = {"train": list(train), "dev": [dev] if dev else [], "test": [test] if test else []}
-        sets = {name: _read(paths, encoding, token_column, labels) for name, paths in files.items()}
+        sets = {
+            name: read_sentences(paths, labels=labels, encoding=encoding, token_column=token_column)
+            for name, paths in files.items()
+        }
     record["files"] = {name: fingerprint(paths) for name, paths in files.items()}
     _refuse_other_folder(out)
     if find_record(out / TRAIN_RECORD, record, [out / name for name in FILES]):
@@ -186,13 +189,6 @@ def _make_tagger(
 
 def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _read(paths: Sequence[Path], encoding: str, token_column: int, labels: LabelSet) -> list[Transcript]:
-    sentences = []
-    for path in paths:
-        sentences += adopt(read_conll(path, encoding=encoding, token_column=token_column), labels, where=str(path))
-    return sentences
 
 
 def _refuse_other_folder(out: Path) -> None:
