@@ -81,10 +81,10 @@ def test_words_are_encoded_as_in_a_sentence(xlmr: Path, shape: str) -> None:
 @pytest.mark.parametrize("shape", ["XLM-R", "small"])
 def test_characters_are_encoded_as_text_without_spaces(xlmr: Path, shape: str) -> None:
     words = ["東", "京", "へ", "行", "く", "。", "Angela", "京"]
-    encoder = load_tagger(str(xlmr)).encoder
+    encoder = load_tagger(str(xlmr), labels=LabelSet()).encoder
     if shape == "small":
         tokenizer = train_tokenizer(["東京", "へ行く"])
-        encoder = make_encoder(tokenizer, small_config(tokenizer))
+        encoder = make_encoder(tokenizer, small_config(tokenizer, bio_tags(LABELS)))
     text = ["東京へ行く。", "Angela", "京"]
     expected = encoder.tokenizer(text, is_split_into_words=True, add_special_tokens=False)["input_ids"]
     pieces = encoder.pieces(words)
@@ -105,7 +105,7 @@ def test_a_character_inside_a_subword_has_its_label() -> None:
             return SimpleNamespace(logits=self.weight.expand(*input_ids.shape, 2))
 
     tokenizer = train_tokenizer(["東京"] * 9)
-    tagger = Tagger(Begins(), make_encoder(tokenizer, small_config(tokenizer)), ("O", "B-LOC"))
+    tagger = Tagger(Begins(), make_encoder(tokenizer, small_config(tokenizer, bio_tags(LABELS))), ("O", "B-LOC"))
     words = ["東", "京", "Angela"]
     assert [bool(ids) for ids in tagger.encoder.pieces(words)] == [True, False, True]
     assert tagger.predict([words], batch_tokens=64) == [["B-LOC", "I-LOC", "B-LOC"]]
