@@ -33,8 +33,8 @@ def test_an_entity_counts_in_the_dev_pass_only_with_its_words() -> None:
     """The epoch is selected on entity F1: a misheard name is not found, though label-F1 would count its label."""
     from spner.asr.trainer import _count
 
-    tokens = ["<blank>", "<PER>", "</NE>", "j", "a", "n", "o"]
-    ref, misheard = [1, 3, 4, 5, 2], [1, 3, 6, 5, 2]
+    tokens = ["<blank>", "<unk>", "<PER>", "</NE>", "j", "a", "n", "o"]
+    ref, misheard = [2, 4, 5, 6, 3], [2, 4, 7, 6, 3]
     assert _count(tokens, [ref], [misheard])[-2:] == [0, 2]
     assert _count(tokens, [ref], [ref])[-2:] == [1, 2]
 

@@ -55,8 +55,10 @@ def dump(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = shutil.copytree(prepared.dump, tmp_path_factory.mktemp("dump") / "dump")
     tokens = read_token_list(folder / paths.TOKEN_LIST)
     characters = [token for token in tokens if len(token) == 1]
-    others = ["<blank>", "</NE>", "<LOC>", "<ORG>", "<PER>", "<unk>", *reversed(characters[:-1]), "<space>", "ǒ", "'"]
+    others = ["<blank>", "<unk>", "<LOC>", "<ORG>", "<PER>", "</NE>", *reversed(characters[:-1]), "<space>", "ǒ", "'"]
     (folder / paths.TOKEN_LIST).write_text("".join(f"{token}\n" for token in [*others, "<sos/eos>"]))
+    record = json.loads((folder / paths.TOKENS_CONFIG).read_text())
+    (folder / paths.TOKENS_CONFIG).write_text(json.dumps(record | {"labels": ["LOC", "ORG", "PER"]}))
     return folder
 
 
