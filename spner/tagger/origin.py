@@ -34,9 +34,9 @@ class Origin:
 def read_origin(tagger: str) -> Origin:
     """Return what a tagger, hub name or folder, has learnt from."""
     path = Path(tagger) / paths.TRAINING
-    if not path.exists():
+    record = read_json(path) if path.exists() else None
+    if not isinstance(record, dict) or "speech" not in record:  # another program's, or an acoustic model's
         return Origin(UNKNOWN, None)
-    record = read_json(path)
     begun = f"fine-tuned from {record['model']}" if record["model"] else "from scratch"
     counts = record.get("utterances")
     if counts:

@@ -36,8 +36,11 @@ def test_what_a_tagger_has_learnt_from(tmp_path: Path, record: dict[str, Any], t
     assert (origin.text, origin.counts) == (text, record.get("utterances"))
 
 
-def test_of_a_hub_model_nothing_is_known() -> None:
-    assert read_origin("a/b").text == UNKNOWN
+@pytest.mark.parametrize("record", [None, [], {"train": MINI, "history": []}])
+def test_of_what_spner_has_not_trained_nothing_is_known(tmp_path: Path, record: Any) -> None:
+    if record is not None:
+        write_json(tmp_path / "t" / paths.TRAINING, record)
+    assert read_origin(str(tmp_path / "t")).text == UNKNOWN
 
 
 @pytest.mark.parametrize(
