@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from spner.asr.filter_banks import TRAINABLE, make_filter_banks
+from spner.asr.frontend import UpstreamFrontend
 from spner.core.errors import SpnerError
 from spner.core.logs import prints_logged
 from spner.data.audio import SAMPLE_RATE_HZ
@@ -77,6 +78,8 @@ def _refuse_unknown_parts(model: "ESPnetASRModel") -> None:
 
 
 def _make_frontend(frontend: nn.Module) -> nn.Module:
+    if isinstance(frontend, UpstreamFrontend):
+        return frontend
     upstream = getattr(getattr(frontend, "upstream", None), "upstream", None)
     settings = getattr(upstream, "config", None)
     if not isinstance(settings, dict):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spner.core.errors import SpnerError
+from tests.asr.test_frontend import KINDS, load_frontend
 from tests.asr.test_padding import build_model
 from tests.prepared import Prepared
 
@@ -34,7 +35,7 @@ def assert_equal_posteriors(model, path: Path) -> None:
     model.eval()
     export_model(model, path)
     tokens, grid = tuple(model.token_list), locate_frames(model)
-    expected = Recogniser(model, tokens, grid, torch.device("cpu"))
+    expected = Recogniser(model, tokens, grid, torch.device("cpu"), use_amp=False)
     found = OnnxModel(open_session(path, device="cpu"), tokens, grid)
     waveforms = make_waveforms()
     for batch in (waveforms, *([one] for one in waveforms)):
@@ -46,6 +47,22 @@ def assert_equal_posteriors(model, path: Path) -> None:
 @pytest.mark.parametrize("input_layer", ["conv2d", "conv2d2", "linear"])
 def test_conformer(prepared: Prepared, repo_root: Path, tmp_path: Path, input_layer: str) -> None:
     model = build_model(prepared, repo_root, f"encoder_conf.input_layer={input_layer}")
+    assert_equal_posteriors(model, tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_upstreams(tmp_path: Path, name: str) -> None:
+    """XLS-R's kind, those of other layers and norms, HuBERT and WavLM."""
+    import torch
+
+    make, kind = KINDS[name]
+    frontend = load_frontend(make(tmp_path / "s3prl", kind))
+    model = torch.nn.Module()
+    model.frontend, model.preencoder, model.encoder, model.token_list = frontend, None, None, list("abcdefg")
+    model.ctc = torch.nn.Module()
+    model.ctc.ctc_lo = torch.nn.Linear(frontend.output_size(), 7)
+    model.ctc.log_softmax = lambda feats: model.ctc.ctc_lo(feats).log_softmax(dim=-1)
+    model.encode = frontend.forward
     assert_equal_posteriors(model, tmp_path / "model.onnx")
 
 
