@@ -4,6 +4,7 @@ from pathlib import Path
 
 # A data folder (Kaldi's) and a decode folder share the names of transcripts and entities.
 WAV_SCP = "wav.scp"
+SEGMENTS = "segments"  # of a data folder of one's own
 TEXT = "text"
 UTT2SPK = "utt2spk"
 SPK2UTT = "spk2utt"

@@ -7,6 +7,7 @@ a shard with its JSON is complete, and is used again as long as it holds the sam
 import hashlib
 import io
 import math
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -26,6 +27,8 @@ from spner.core.resume import once
 SAMPLE_RATE_HZ = 16_000
 MAX_CLIPS_PER_SHARD = 4096  # a million clips are 245 archives
 MIN_CLIPS_PER_SHARD = 64
+LOCATION = re.compile(r"(.*?)(?::(\d+))?(?:\[(\d+\.\d{7}):(\d+\.\d{7})?\])?", re.DOTALL)
+"""``<file>``, ``<ark>:<byte offset>``; behind either, ``[<start>:<end>]`` as :func:`cut_location` writes it."""
 SILENT_STD = 0.001  # a clip is silent at or below this; arXiv 2307.01310, section 4.1
 
 
@@ -62,12 +65,18 @@ def read_clip(path: Path | str) -> np.ndarray:
         return _decode(path)
 
 
-def _decode(path: Path | str) -> np.ndarray:
+def _decode(path: Path | str, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
     """Do :func:`read_clip` without muting, which would also drop what other threads of the process write."""
     if not Path(path).is_file():
         raise ClipError("missing")
     try:
-        waveform, rate_hz = soundfile.read(str(path), dtype="float32", always_2d=True)
+        with soundfile.SoundFile(str(path)) as file:
+            rate_hz = file.samplerate
+            place = _place(start_s, end_s, rate_hz)
+            if place.start:
+                file.seek(min(place.start, file.frames))
+            num_frames = -1 if place.stop is None else place.stop - place.start
+            waveform = file.read(num_frames, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError) as error:
         reason = str(error).rsplit(": ", 1)[-1]
         # libsndfile's words for an MP3 without a single frame.
@@ -137,21 +146,40 @@ def _store_clip(ark: io.BufferedWriter, ark_name: str, utt_id: str, path: Path) 
     return StoredClip(utt_id, f"{ark_name}:{offset}", duration_s, "")
 
 
+def cut_location(location: str, start_s: float, end_s: float | None) -> str:
+    """Return the location of a piece of a recording; None is its end."""
+    return f"{location}[{start_s:.7f}:{'' if end_s is None else f'{end_s:.7f}'}]"
+
+
+def split_location(location: str) -> tuple[str, str]:
+    """Return the file of a location, and what follows: its offset, its piece, both or nothing."""
+    file_name, *_ = _parse(location)
+    return file_name, location[len(file_name) :]
+
+
+def _parse(location: str) -> tuple[str, str | None, str | None, str | None]:
+    """Return file, offset, start and end of a location."""
+    match = LOCATION.fullmatch(location)  # fits any text
+    return (match[1], match[2], match[3], match[4]) if match else (location, None, None, None)
+
+
 def read_stored(location: str) -> np.ndarray:
     """Return the waveform behind a ``wav.scp`` value, (num_samples,) float32 in [-1, 1] at 16 kHz.
 
-    ``location`` is ``<ark>:<byte offset>`` of an audio store or the name of an audio file.
+    ``location`` is ``<ark>:<byte offset>`` of an audio store or the name of an audio file; :func:`cut_location` adds
+    which piece of it.
 
     Raises:
         SpnerError: nothing can be read there.
     """
-    ark, _, offset = location.rpartition(":")
+    file_name, offset, start, end = _parse(location)
+    start_s, end_s = float(start or 0), float(end) if end else None
     try:
-        if not (ark and offset.isdigit()):
-            return _decode(location)  # decoding reads ahead in a thread
+        if offset is None:
+            return _decode(file_name, start_s, end_s)  # decoding reads ahead in a thread
         import kaldiio
 
-        with open(ark, "rb") as file:
+        with open(file_name, "rb") as file:
             file.seek(int(offset))
             if file.read(5) != b"AUDIO":  # kaldiio would also unpickle; a store holds nothing but audio
                 raise ValueError("no audio record begins at that offset")
@@ -159,11 +187,26 @@ def read_stored(location: str) -> np.ndarray:
             rate_hz, waveform = kaldiio.matio.read_kaldi(file, load_kwargs={"dtype": "float32"})
     except (ClipError, OSError, ValueError, RuntimeError, struct.error) as error:
         raise SpnerError(
-            f"{location}: no audio can be read there ({error}); rerun stage 1, or go to the folder it ran in"
+            f"{location}: no audio can be read there ({error}); rerun stage 1, go to the folder it ran in, or mend "
+            "the path"
         ) from error
     if rate_hz != SAMPLE_RATE_HZ:
         raise SpnerError(f"{location}: is at {rate_hz} Hz (expected {SAMPLE_RATE_HZ}); rerun stage 1")
-    return waveform
+    return waveform[_place(start_s, end_s, rate_hz)]
+
+
+def _place(start_s: float, end_s: float | None, rate_hz: int) -> slice:
+    return slice(round(start_s * rate_hz), None if end_s is None else round(end_s * rate_hz))
+
+
+def measure_s(recording: str) -> float:
+    """Return the seconds of a whole recording, given as :func:`read_stored` takes it.
+
+    Raises:
+        SpnerError: nothing can be read there.
+    """
+    duration_s = clip_duration_s(Path(recording)) if Path(recording).is_file() else 0.0
+    return duration_s or len(read_stored(recording)) / SAMPLE_RATE_HZ
 
 
 def copy_stored(location: str, path: Path) -> None:

@@ -9,22 +9,11 @@ from typing import Any
 
 from spner.core.datatypes import Entity, Timing, Transcript, WordTimes
 from spner.core.errors import SpnerError
-from spner.core.files import atomic_text, fingerprint, read_lines
-from spner.core.paths import ENTITIES, GOLD_ENTITIES, LABEL_LIST, SETS, TEXT, UTT2DUR, WAV_SCP, made_by
+from spner.core.files import atomic_text, read_lines
+from spner.core.paths import ENTITIES, GOLD_ENTITIES, LABEL_LIST, SETS, TEXT, made_by
 from spner.text.labels import NO_ENTITY, LabelSet, parse_labels
 
 SEPARATOR = re.compile("[ \t]+")
-
-
-def identify_audio(folder: Path) -> str:
-    """Return what tells whether a set's audio is the same: a fingerprint of where it lies and how long it is.
-
-    Raises:
-        SpnerError: stage 1 has not finished.
-    """
-    if not (folder / WAV_SCP).exists():
-        raise SpnerError(f"{folder / WAV_SCP}: is missing; stage 1 makes it")
-    return fingerprint([folder / WAV_SCP, folder / UTT2DUR])
 
 
 def find_sets(folder: Path) -> list[Path]:

@@ -14,8 +14,8 @@ from spner.core.datatypes import Timing, Transcript
 from spner.core.files import fingerprint, locked, write_json
 from spner.core.searches import GREEDY
 from spner.core.training import chosen_checkpoint
-from spner.data.datadir import identify_audio
 from spner.data.tokens import find_labels, tokens_to_words
+from spner.data.wav_scp import identify_audio
 from spner.decode.alignment import time_hypothesis
 from spner.decode.beam_options import BeamOptions
 from spner.decode.beam_search import Hypothesis, search_greedily

@@ -19,8 +19,8 @@ from spner.core.errors import SpnerError
 from spner.core.progress import Progress
 from spner.core.training import chosen_checkpoint, read_config
 from spner.data.audio import SAMPLE_RATE_HZ, read_stored
-from spner.data.datadir import read_table
 from spner.data.tokens import require_symbols
+from spner.data.wav_scp import find_durations, read_locations
 from spner.decode.posteriors import Posteriors, pad_batch
 from spner.text.tags import CLOSE
 
@@ -95,14 +95,13 @@ def compute_posteriors(recogniser: Recogniser, folder: Path, *, batch_size: int,
     Raises:
         SpnerError: stage 1 has not finished.
     """
-    wav_scp = read_table(folder / paths.WAV_SCP)
-    durations_s = {u: float(d) for u, d in read_table(folder / paths.UTT2DUR).items()}
+    located, durations_s = read_locations(folder), find_durations(folder)
     max_batch_s = MAX_BATCH_CPU_S if recogniser.device.type == "cpu" else MAX_BATCH_S
     batches = list(make_batches(durations_s, batch_size=batch_size, max_batch_s=max_batch_s))
-    with ThreadPoolExecutor(1) as reader, Progress(len(wav_scp), what=what, unit="utterances") as progress:
+    with ThreadPoolExecutor(1) as reader, Progress(len(located), what=what, unit="utterances") as progress:
 
         def read(batch: list[str]) -> list[np.ndarray]:
-            return [read_stored(wav_scp[utt_id]) for utt_id in batch]
+            return [read_stored(located[utt_id]) for utt_id in batch]
 
         ahead = [reader.submit(read, batch) for batch in batches[:1]]
         for number, batch in enumerate(batches):

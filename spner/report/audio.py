@@ -14,8 +14,8 @@ from spner.core.errors import SpnerError, quote
 from spner.core.files import digest
 from spner.core.paths import WAV_SCP
 from spner.core.progress import Progress
-from spner.data.audio import copy_stored
-from spner.data.datadir import read_table
+from spner.data.audio import copy_stored, split_location
+from spner.data.wav_scp import read_locations
 from spner.report.scored import Scored
 
 
@@ -57,14 +57,14 @@ def find_clips(one: Scored, utt_ids: Sequence[str], *, page: Path, data: Path | 
         SpnerError: there is no ``wav.scp``, or it lacks an utterance or names a file that is missing.
     """
     wav_scp = _find_wav_scp(one, data)
-    known = read_table(wav_scp)
+    known = read_locations(wav_scp.parent)
     unknown = next((utt_id for utt_id in utt_ids if utt_id not in known), None)
     if unknown is not None:
         raise SpnerError(
             f"{wav_scp}: utterance {quote(unknown)} of {one.file} is not there; "
             "give the data folder with its audio as --data"
         )
-    located = [_split(known[utt_id]) for utt_id in utt_ids]
+    located = [split_location(known[utt_id]) for utt_id in utt_ids]
     files = {name: _find_audio(name, wav_scp) for name in dict.fromkeys(name for name, _ in located)}
     sizes = {name: file.stat().st_size for name, file in files.items()}
     identity = digest(
@@ -121,9 +121,3 @@ def _find_audio(name: str, wav_scp: Path) -> Path:
 def _find_beside(path: Path, known: Path) -> Path | None:
     """Find a file whose path may be relative to the folder that a recipe ran in, which holds ``known`` or is this."""
     return next((base / path for base in (*known.resolve().parents, Path()) if (base / path).is_file()), None)
-
-
-def _split(location: str) -> tuple[str, str]:
-    """Split a ``wav.scp`` value into the file and ``:<byte offset>``, which is empty for a file of one clip."""
-    name, _, offset = location.rpartition(":")
-    return (name, f":{offset}") if name and offset.isdigit() else (location, "")

@@ -11,8 +11,9 @@ from spner.core.errors import SpnerError
 from spner.core.files import read_json
 from spner.core.searches import find_searches
 from spner.core.training import chosen_checkpoint, find_model, read_config, read_training
-from spner.data.datadir import identify_audio, read_labels
+from spner.data.datadir import read_labels
 from spner.data.trainset import format_counts
+from spner.data.wav_scp import identify_audio
 from spner.report.curves import plot_curves
 from spner.report.markdown import Run, write_results
 from spner.scoring.options import Options

@@ -356,7 +356,7 @@ def test_pickle_in_an_archive_is_not_loaded(tmp_path: Path) -> None:
         read_stored(f"{archive}:2")
     assert str(error.value) == (
         f"{archive}:2: no audio can be read there (no audio record begins at that offset); "
-        "rerun stage 1, or go to the folder it ran in"
+        "rerun stage 1, go to the folder it ran in, or mend the path"
     )
     assert not (tmp_path / "sprung").exists()
 
@@ -373,7 +373,7 @@ def test_truncated_archive_is_one_line(tmp_path: Path, kept: int) -> None:
     store(tmp_path / "store", [("u", path)])
     archive = tmp_path / "store" / "00000.ark"
     archive.write_bytes(archive.read_bytes()[: 2 + kept])
-    with pytest.raises(SpnerError, match=r"00000\.ark:2: no audio can be read there \(.+\); rerun stage 1, or go to"):
+    with pytest.raises(SpnerError, match=r"00000\.ark:2: no audio can be read there \(.+\); rerun stage 1, go to"):
         read_stored(f"{archive}:2")
 
 
@@ -386,7 +386,7 @@ def test_wrong_length_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("location", ["none.ark:5", "none.wav", "", ":7"])
 def test_nothing_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SpnerError, match=r": no audio can be read there \(.+\); rerun stage 1, or go to the"):
+    with pytest.raises(SpnerError, match=r": no audio can be read there \(.+\); rerun stage 1, go to the"):
         read_stored(location)
 
 

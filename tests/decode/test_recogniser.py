@@ -1,10 +1,12 @@
 """Batches, and what a model is given of clips that are shorter than its first frame."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 torch = pytest.importorskip("torch")
 
@@ -12,7 +14,7 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from spner.core.datatypes import FrameGrid  # noqa: E402
-from spner.decode.recogniser import Recogniser, make_batches  # noqa: E402
+from spner.decode.recogniser import Recogniser, compute_posteriors, make_batches  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -44,6 +46,25 @@ def test_every_utterance_is_in_one_batch_and_no_batch_is_too_large(
     for batch in batches:
         padded_s = len(batch) * max(durations_s[utt_id] for utt_id in batch)
         assert len(batch) == 1 or (len(batch) <= batch_size and padded_s <= max_batch_s)
+
+
+def test_a_folder_with_segments_and_without_durations_is_decoded(tmp_path: Path) -> None:
+    seconds = {"long": (0.5, 2.0), "short": (2.0, 2.75), "middle": (0.0, 1.0)}
+    soundfile.write(tmp_path / "r.wav", np.linspace(0, 0.9, 3 * 16_000), 16_000)
+    (tmp_path / "wav.scp").write_text(f"r {tmp_path}/r.wav\n")
+    lines = [f"{utt_id} r {start_s} {end_s}\n" for utt_id, (start_s, end_s) in seconds.items()]
+    (tmp_path / "segments").write_text("".join(lines))
+
+    def log_probs(waveforms: list[np.ndarray]) -> list[np.ndarray]:
+        return [waveform[[0, -1], None] / 0.3 for waveform in waveforms]  # the ramp's value is the time
+
+    recogniser: Any = SimpleNamespace(device=torch.device("cpu"), log_probs=log_probs)
+    batches = list(compute_posteriors(recogniser, tmp_path, batch_size=2, what=""))
+    assert [batch.utt_ids for batch in batches] == [["long", "middle"], ["short"]]
+    for batch in batches:
+        for utt_id, duration_s, heard in zip(batch.utt_ids, batch.durations_s, batch.log_probs, strict=True):
+            start_s, end_s = seconds[utt_id]
+            assert duration_s == end_s - start_s and heard[:, 0] == pytest.approx([start_s, end_s], abs=0.01)
 
 
 def test_clips_are_padded_with_silence_and_the_model_is_told_their_lengths() -> None:

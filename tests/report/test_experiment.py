@@ -11,7 +11,8 @@ from spner.core import paths
 from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_json, write_json
-from spner.data.datadir import identify_audio, write_entities, write_labels, write_table
+from spner.data.datadir import write_entities, write_labels, write_table
+from spner.data.wav_scp import identify_audio
 from spner.report.experiment import chosen_epochs, plot_training, score_experiment
 from spner.text.labels import LabelSet
 from spner.text.tags import spans_to_text
