@@ -14,6 +14,7 @@ from spner.decode.alignment import time_hypothesis
 from spner.tag.audio import SAMPLE_RATE_HZ, Recording, RecordingError
 from spner.tag.build import build_segment
 from spner.tag.models import SpeechModel
+from spner.tag.silence import hear, silent_frames
 from spner.tag.speech import SpeechDetector
 from spner.tag.tagged import Tagged, TaggedSegment
 from spner.tag.transcriber import Advance
@@ -110,8 +111,7 @@ class CtcTranscriber:
         live = [(one, window) for one, window in batch if not one.broken]
         if not live:
             return
-        found = self.model.recogniser.log_probs([window.waveform for _, window in live])
-        for (one, window), log_probs in zip(live, found, strict=True):
+        for (one, window), log_probs in zip(live, self._listen([window for _, window in live]), strict=True):
             kept = window.cut(log_probs)
             if one.detector:
                 kept = one.detector.silence(kept, self.model.recogniser.grid, one.num_frames)
@@ -124,6 +124,19 @@ class CtcTranscriber:
                     one.recording,
                     Tagged(one.recording.name, one.num_samples / SAMPLE_RATE_HZ, tuple(one.segments), self.lang),
                 )
+
+    def _listen(self, windows: list[Window]) -> Iterator[np.ndarray]:
+        """Yield the log posteriors (T, V) of windows; the model hears those with a sound in them."""
+        recogniser = self.model.recogniser
+        hop = round(recogniser.grid.hop_s * SAMPLE_RATE_HZ)
+        heard = [hear(window.waveform, hop, rate_hz=SAMPLE_RATE_HZ) for window in windows]
+        sounding = [one.waveform for one in heard if not one.is_silent]
+        found = iter(recogniser.log_probs(sounding) if sounding else ())
+        for one in heard:
+            if one.is_silent:
+                yield silent_frames(one.num_blocks, len(recogniser.token_list))
+            else:
+                yield one.spread(next(found))
 
     def _search(self, stretches: Iterable[Stretch], one: _Progressing) -> Iterator[TaggedSegment]:
         for stretch in stretches:

@@ -5,11 +5,11 @@ import numpy as np
 from spner.core.datatypes import FrameGrid
 from spner.core.errors import SpnerError
 from spner.tag.audio import SAMPLE_RATE_HZ
+from spner.tag.silence import silent_frames
 
 CHUNK = 512  # samples that the detector takes at once, 32 ms
 THRESHOLD = 0.5
 PADDING_S = 0.3  # speech begins before it is heard, and ends after
-NEVER = -1e9  # log posterior
 
 
 class SpeechDetector:
@@ -54,6 +54,5 @@ class SpeechDetector:
         times_s = grid.first_s + grid.hop_s * (first_frame + np.arange(len(log_probs)))
         silent = ~self.is_speech(times_s)
         silenced = log_probs.copy()
-        silenced[silent] = NEVER
-        silenced[silent, blank_id] = 0.0
+        silenced[silent] = silent_frames(int(silent.sum()), log_probs.shape[1], blank_id=blank_id)
         return silenced

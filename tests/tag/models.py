@@ -25,7 +25,8 @@ def speak(text: str) -> np.ndarray:
     frames: list[int] = []
     for token in TOKENIZER.text_to_tokens(tighten(text, SYMBOLS)):
         frames += [TOKENS.index(token), 0]
-    return np.repeat(np.array(frames, np.float32) / 100, HOP)
+    loudness = np.repeat(np.array(frames, np.float32) / 100, HOP)
+    return loudness * np.tile(np.array([1, -1], np.float32), len(loudness) // 2)  # a constant would be silence
 
 
 def pause(seconds: float) -> np.ndarray:
@@ -49,7 +50,7 @@ class Listener:
     def _hear(self, waveform: np.ndarray) -> np.ndarray:
         num_frames = max(1, len(waveform) // HOP)
         middles = np.resize(waveform, num_frames * HOP)[HOP // 2 :: HOP]
-        heard = np.rint(middles * 100).astype(int)
+        heard = np.rint(np.abs(middles) * 100).astype(int)
         log_probs = np.full((num_frames, len(TOKENS)), np.log(0.01 / len(TOKENS)), np.float32)
         log_probs[np.arange(num_frames), heard] = np.log(0.99)
         return log_probs
