@@ -12,7 +12,7 @@ import click
 import pytest
 
 from spner import __version__
-from spner.cli import cli, main
+from spner.cli import cli, main, spread
 from spner.core.errors import SpnerError
 from spner.data import tokens
 
@@ -116,6 +116,45 @@ def test_misuse_is_one_line(
     line = refusal(capfd, monkeypatch, *arguments)
     assert line.startswith("spner: error: ")
     assert message in line if message.endswith(" ") or message.startswith("Option") else line[14:] == message
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--sets", "dev test"],
+        ["--sets", "dev", "test"],
+        ["--sets", "dev", "--sets", "test"],
+        ["--sets=dev", "test"],
+        ["--sets=dev", "--sets=test"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_words_of_an_option_are_given_in_any_way(monkeypatch: pytest.MonkeyPatch, given: list[str]) -> None:
+    found: list[Any] = []
+    monkeypatch.setattr("spner.report.experiment.score_experiment", lambda *arguments: found.extend(arguments))
+    main(["score-exp", "--data", "d", *given, "--exp", "e"])
+    assert found == [Path("d"), Path("e"), ("dev", "test"), None]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "spread_out"),
+    [
+        (["train", "--config", "a", "b", "--set", "x=1", "y=2"], "train --config a --config b --set x=1 --set y=2"),
+        (["score-exp", "--sets", "a", "--exp", "e", "f"], "score-exp --sets a --exp e f"),
+        (["report", "a", "b", "--out", "p"], "report a b --out p"),
+        (["lm", "--prune", "0", "0", "1"], "lm --prune 0 --prune 0 --prune 1"),
+        (["none", "--sets", "a", "b"], "none --sets a b"),
+        ([], ""),
+    ],
+)
+def test_an_option_that_may_be_repeated_takes_several_words(arguments: list[str], spread_out: str) -> None:
+    assert " ".join(spread(arguments)) == spread_out
+
+
+def test_no_set_is_one_line(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    line = refusal(capfd, monkeypatch, "score-exp", "--data", "d", "--exp", "e", "--sets", " ")
+    assert "Invalid value for '--sets': is empty (expected words, such as dev test)" in line
 
 
 def test_unusable_input_is_one_line(

@@ -125,6 +125,8 @@ def test_stages_call_commands_with_options_that_exist() -> None:
         (["--lang\ncorpus", "x"], "no option --lang"),
         (["--corpus"], "option --corpus needs a value"),
         (["--join", "../cv_de", "../cv_en", "--corpsu", "x"], "no option --corpsu"),
+        (["--tag", "a", "--nj", "2", "--tag", "b"], "option --tag is given twice"),
+        (["--decode_config=greedy", "--decode-config", "b.yaml"], "option --decode-config is given twice"),
         (["--stage", "0"], "--stage"),
         (["--stop_stage", "7"], "--stop_stage"),
         (["--stop-stage=7"], "--stop_stage"),
@@ -247,6 +249,40 @@ def test_options_reach_the_commands_whole(rehearsal: Path) -> None:
     init = ["--init", "../cv_de/exp/mini_e2e", "--freeze_steps", "5"]
     assert train[5:] == ["--exp", exp, *configs, *values, *init]
     assert lm[-2:] == ["--unit", "word"] and decode[-2:] == ["--boost", "my names.txt"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--sets", "dev test"],
+        ["--sets", "dev", "test"],
+        ["--sets", "dev", "--sets", "test"],
+        ["--sets=dev", "--stage=5", "--sets=test"],
+    ],
+    ids=" ".join,
+)
+def test_words_of_a_setting_are_given_in_any_way(rehearsal: Path, given: list[str]) -> None:
+    commands = rehearse(rehearsal, *given, *([] if "--stage=5" in given else ["--stage", "5"]))
+    sets = {words[words.index("--sets") + 1] for words in commands if "--sets" in words}
+    assert sets == {"dev test"}
+
+
+def test_settings_that_hold_options_are_added_up(rehearsal: Path) -> None:
+    commands = rehearse(rehearsal, "--stage", "4", "--train_opts", "max_epoch=3", "--train_opts", "a.b=1", "seed=2")
+    assert [word for word in commands[0] if "=" in word] == ["max_epoch=3", "a.b=1", "seed=2"]
+
+
+def test_what_is_refused_at_once_leaves_no_folder(rehearsal: Path) -> None:
+    python = rehearsal / "bin/python"
+    python.write_text(python.read_text().replace("esac", '*" data "*) exit 2 ;; esac'))
+    recipe = rehearsal / "egs/cv_nl"
+    refused = ("--corpus", "/data/nowhere/nl")
+    assert start(recipe / "run.sh", *refused).returncode == 2
+    assert not (recipe / "exp").exists()
+    (recipe / "exp/nowhere_nl_e2e").mkdir(parents=True)
+    (recipe / "exp/nowhere_nl_e2e/train.json").touch()
+    assert start(recipe / "run.sh", *refused).returncode == 2
+    assert sorted(path.name for path in (recipe / "exp/nowhere_nl_e2e").iterdir()) == ["log", "train.json"]
 
 
 def test_another_recipes_model_decodes_greedily_and_nothing_is_trained(rehearsal: Path) -> None:

@@ -2,10 +2,8 @@
 # The words of settings and names that hold several are split on purpose; settings.sh and spner recipe-names set them.
 # shellcheck shell=bash disable=SC2046,SC2086,SC2154
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"  # sh run.sh
-set -euf +o posix -o pipefail  # f: a word that is split is no file pattern
-unset CDPATH
-here="$(pwd -P)"
-recipe="$(dirname "$(readlink -f "$0")")"
+set -euf +o posix -o pipefail; unset CDPATH  # f: a word that is split is no file pattern
+here="$(pwd -P)" recipe="$(dirname "$(readlink -f "$0")")"
 root="$(dirname "$(dirname "${recipe}")")"
 settings="${root}/egs/TEMPLATE/settings.sh"
 own="$(grep '^[a-z_]*=' "${recipe}/run.sh" || true)"
@@ -16,32 +14,31 @@ relative() { local path="${1#"${here}/"}"; [[ "${path}" == */* ]] || path="./${p
 each() { local word; for word in "${@:2}"; do echo "$1 ${word}"; done; }  # each --set a b: --set a --set b
 
 # shellcheck source=settings.sh
-. "${settings}"
-. /dev/stdin <<< "${own}"
-given="" pairs=()
+. "${settings}"; . /dev/stdin <<< "${own}"
+seen="" given="" pairs=()
 while [ $# -gt 0 ]; do  # --name value, --name=value; several values up to the next option are one
     if [ "$1" = --help ]; then
         echo "usage: $0 [--NAME VALUE ...]; this recipe sets ${own//$'\n'/, }; all names and defaults:"
-        sed -n 's/^[a-z_]*=/  --&/p' "${settings}"
-        exit
+        exec sed -n 's/^[a-z_]*=/  --&/p' "${settings}"
     fi
     option="${1%%=*}" name="${option#--}" name="${name//-/_}"
     [[ "${option}" =~ ^--[a-z_-]+$ && $'\n'"${known}"$'\n' == *$'\n'"${name}"$'\n'* ]] ||
         die "no option ${option}; --help lists them"
     [ "$1" = "${option}" ] || set -- "${option}" "${1#*=}" "${@:2}"
     [ $# -gt 1 ] || die "option $1 needs a value"
-    value="$2"
-    shift 2
+    value="$2"; shift 2
     while [ $# -gt 0 ] && [[ "$1" != --* ]]; do value+=" $1"; shift; done
+    [[ "${seen} " != *" ${name} "* || "${name}" =~ ^(sets|join|.*_opts)$ ]] || die "option ${option} is given twice"
+    if [[ "${seen} " == *" ${name} "* ]]; then value="${!name} ${value}"; else seen+=" ${name}"; fi
     printf -v "${name}" '%s' "${value}"
-    [[ " stage stop_stage tag system " == *" ${name} "* ]] || given+=" --${name} $(printf %q "${value}")"
+done
+for name in ${seen}; do
+    [[ "${name}" =~ ^(stage|stop_stage|tag|system)$ ]] || given+=" --${name} $(printf %q "${!name}")"
 done
 [[ "${stage}:${stop_stage}" == [1-6]:[1-6] ]] || die "--stage ${stage} --stop_stage ${stop_stage}: expected 1 to 6"
 
-bin="$("${root}/tools/setup.sh")"
-export PATH="${bin}:${PATH}" PYTHONPATH="${root}" PYTHONUNBUFFERED=1
-spner() { python -m spner "$@"; }
-cd "${recipe}"
+bin="$("${root}/tools/setup.sh")"; export PATH="${bin}:${PATH}" PYTHONPATH="${root}" PYTHONUNBUFFERED=1
+spner() { python -m spner "$@"; }; cd "${recipe}"
 # Folders, taggers and configurations follow from the settings by the rules of spner/core/recipe.py.
 for name in ${known}; do pairs+=("${name}=${!name}"); done
 names="$(spner recipe-names "${pairs[@]}")"
@@ -53,13 +50,16 @@ python -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2> /dev/
     die "another run is at work on ${recipe}/${model_exp}; wait for it or stop it"
 
 step() {  # step N "title" command...: run the command if stage N is asked for; keep its output, time and exit code
-    local number="$1" title="$2" log="${exp}/log/stage$1.log" begin="${SECONDS}" code=0
-    shift 2
+    local number="$1" title="$2" log="${exp}/log/stage$1.log" begin="${SECONDS}" code=0 new=""; shift 2
     [ "${stage}" -le "${number}" ] && [ "${stop_stage}" -ge "${number}" ] || return 0
+    [ -e "${exp}" ] || new=yes
     mkdir -p "${exp}/log"
     { echo "stage ${number}: ${title}"; echo "+$(printf ' %q' "$@")"; } | tee -a "${log}"
     SPNER_LOG="${log}" "$@" > >(tee -a "${log}") || code=$?
     echo "stage ${number}: ${title}: exit code ${code} after $((SECONDS - begin)) s" | tee -a "${log}"
+    # What is refused at once leaves no folder with nothing but its log.
+    [[ "${code}${new}" != 2yes || "$(ls -A "${exp}")" != log || $((SECONDS - begin)) -gt 60 ]] ||
+        { rm -r "${exp}" "${lock}" && rmdir exp 2> /dev/null || true; }
     [ "${code}" -eq 0 ] || exit "${code}"
 }
 

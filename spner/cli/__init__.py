@@ -6,6 +6,7 @@ Rooms are imported inside the command that needs them: torch takes 3 s to import
 import logging
 import os
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -75,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
     # Idle OpenMP threads sleep instead of spinning: spinning ones take the cores from whoever has work for them.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        cli.main(arguments, prog_name="spner", standalone_mode=False)
+        cli.main(spread(sys.argv[1:] if arguments is None else arguments), prog_name="spner", standalone_mode=False)
     except click.NoSuchOption as error:
         _fail(f"{_command(error)}: no option {error.option_name}{nearest(error.option_name, _options(error))}")
     except click.ClickException as error:
@@ -84,6 +85,25 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(str(error))
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted; the same command continues", code=130)
+
+
+def spread(arguments: Sequence[str]) -> list[str]:
+    """Repeat an option that may be repeated before each word that follows it: ``--sets dev test``, ``--config a b``."""
+    command = cli.commands.get(arguments[0]) if arguments else None
+    options = [one for one in command.params if isinstance(one, click.Option)] if command else []
+    if command is None or len(options) < len(command.params):  # words without an option have a meaning of their own
+        return list(arguments)
+    repeatable = {name for option in options if option.multiple for name in option.opts}
+    repeated, option, num_values = [arguments[0]], "", 0
+    for word in arguments[1:]:
+        if word.startswith("--"):
+            option, equals, _ = word.partition("=")
+            num_values = len(equals)
+        else:
+            repeated += [option] if num_values and option in repeatable else []
+            num_values += 1
+        repeated.append(word)
+    return repeated
 
 
 def _fail(message: str, *, code: int = 2) -> None:

@@ -13,6 +13,7 @@ from spner.cli.options import (
     columns_options,
     is_given,
     label_options,
+    words_option,
 )
 from spner.core.errors import SpnerError
 from spner.core.paths import DEV, TEST
@@ -146,12 +147,10 @@ def train_tagger_command(
     help="word: for a lexicon search; token: for an open search, which can write any name.",
 )
 @click.option("--order", default=4, type=int, help="Length of the longest n-gram, 2 to 6.")
-@click.option(
+@words_option(
     "--prune",
     default="",
-    metavar="COUNTS",
-    show_default="nothing",
-    help='One count for each order, such as "0 0 1 2": n-grams that occur at most that often are left out.',
+    text='One count for each order, such as "0 0 1 2": n-grams that occur at most that often are left out.',
 )
 @click.option(
     "--text",
@@ -179,7 +178,7 @@ def lm_command(
     out: Path,
     unit: str,
     order: int,
-    prune: str,
+    prune: tuple[str, ...],
     texts: tuple[Path, ...],
     columns: tuple[Path, ...],
     sentences: tuple[Path, ...],
@@ -189,15 +188,14 @@ def lm_command(
     """Estimate an n-gram language model on the tagged training text, for the beam search."""
     from spner.lm.build import format_record, make_lm
 
-    counts = prune.split()
-    if not all(count.isdecimal() for count in counts):
-        raise SpnerError(f'--prune "{prune}": expected one count for each order, such as "0 0 1 2"')
+    if not all(count.isdecimal() for count in prune):
+        raise SpnerError(f'--prune "{" ".join(prune)}": expected one count for each order, such as "0 0 1 2"')
     record = make_lm(
         dump,
         out,
         unit=unit,
         order=order,
-        prune=[int(count) for count in counts],
+        prune=[int(count) for count in prune],
         texts=texts,
         columns=columns,
         sentences=sentences,

@@ -3,13 +3,13 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import click
 from click.core import ParameterSource
 
 from spner.core.datatypes import LABELS
-from spner.core.paths import ENTITIES, GOLD_ENTITIES
+from spner.core.paths import DEV, ENTITIES, GOLD_ENTITIES, TEST
 from spner.text.tags import POLICIES
 
 if TYPE_CHECKING:
@@ -26,6 +26,34 @@ EITHER = click.Path(path_type=Path)
 device_option = click.option(
     "--device", default="auto", help="Torch device, such as cpu or cuda:0; auto: a GPU if there is one."
 )
+
+
+def words_option(*names: str, default: str, text: str, shown: str = "none", filled: bool = False) -> Callable[..., Any]:
+    """Return an option of several words: ``--sets dev test``, ``--sets "dev test"``, ``--sets dev --sets test``.
+
+    Args:
+        names: as ``click.option`` takes them.
+        default: words.
+        text: of the help.
+        shown: what the help says where the default is empty.
+        filled: whether there must be one at least.
+    """
+
+    def split(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+        words = tuple(word for value in values for word in value.split())
+        if filled and not words:
+            raise click.BadParameter(f"is empty (expected words, such as {default})", context, parameter)
+        return words
+
+    return click.option(
+        *names, multiple=True, default=(default,), show_default=default or shown, callback=split, help=text
+    )
+
+
+def sets_option(text: str) -> Callable[..., Any]:
+    """Return the option ``--sets`` with this help."""
+    return words_option("--sets", default=f"{DEV} {TEST}", text=text, filled=True)
+
 
 search_option = click.option(
     "--search",
@@ -86,13 +114,13 @@ def columns_options(command: Callable[P, None]) -> Callable[..., None]:
 def label_options(command: Callable[Concatenate["LabelSet", P], None]) -> Callable[..., None]:
     """Add the options that say which labels there are; the command gets them as its first argument."""
 
-    @click.option("--labels", default=" ".join(LABELS), help="Labels of the entities.")
+    @words_option("--labels", default=" ".join(LABELS), text="Labels of the entities.")
     @map_option("Read a label as another, one of --labels or O for none; repeatable. Common spellings need none.")
     @functools.wraps(command)
-    def with_labels(labels: str, mapping: dict[str, str], *args: P.args, **others: P.kwargs) -> None:
+    def with_labels(labels: tuple[str, ...], mapping: dict[str, str], *args: P.args, **others: P.kwargs) -> None:
         from spner.text.labels import LabelSet, parse_labels
 
-        command(LabelSet(parse_labels(labels, where="--labels"), mapping), *args, **others)
+        command(LabelSet(parse_labels(" ".join(labels), where="--labels"), mapping), *args, **others)
 
     return with_labels
 
@@ -103,13 +131,14 @@ def reading_options(command: Callable[Concatenate["Rules", P], None]) -> Callabl
     @click.option(
         "--lang", help="Normalise both sides as in this language, such as nl; without it words stay as they are."
     )
-    @click.option(
+    @words_option(
         "--labels",
-        show_default=f"those of the references' data folder, else {' '.join(LABELS)}",
-        help="Labels to score.",
+        default="",
+        shown=f"those of the references' data folder, else {' '.join(LABELS)}",
+        text="Labels to score.",
     )
     @map_option("Rename a label on both sides; repeatable.")
-    @click.option("--discard", default="", help="Labels (after --map) to leave out on both sides.")
+    @words_option("--discard", default="", text="Labels (after --map) to leave out on both sides.")
     @click.option(
         "--policy",
         default=POLICIES[0],
@@ -119,17 +148,17 @@ def reading_options(command: Callable[Concatenate["Rules", P], None]) -> Callabl
     @functools.wraps(command)
     def with_rules(
         lang: str | None,
-        labels: str | None,
+        labels: tuple[str, ...],
         mapping: dict[str, str],
-        discard: str,
+        discard: tuple[str, ...],
         policy: str,
         *args: P.args,
         **others: P.kwargs,
     ) -> None:
         from spner.scoring.rules import Rules
 
-        names = _labels_of(others.get("ref") or others.get("target")) if labels is None else tuple(labels.split())
-        rules = Rules(lang, names, mapping, frozenset(discard.split()), policy)
+        names = labels or _labels_of(others.get("ref") or others.get("target"))
+        rules = Rules(lang, names, mapping, frozenset(discard), policy)
         command(rules, *args, **others)
 
     return with_rules

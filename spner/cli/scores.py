@@ -14,6 +14,7 @@ from spner.cli.options import (
     label_options,
     reading_options,
     scoring_options,
+    words_option,
 )
 from spner.core.errors import SpnerError
 from spner.core.paths import ENTITIES, GOLD_ENTITIES
@@ -180,12 +181,12 @@ def report_command(exps: tuple[Path, ...], out: Path, audio: bool, data: Path | 
 
 
 @click.command("benchmark")
-@click.option("--langs", default="nl de en", help="Target language, then source languages.")
+@words_option("--langs", default="nl de en", text="Target language, then source languages.")
 @click.option("--preset", default="quick", help="Name of conf/benchmark_PRESET.yaml, which says what runs.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key of the preset; repeatable.")
 @click.option("--egs", default="egs", type=FOLDER, help="Folder of the recipes; results go to its benchmark/exp.")
 @click.option("--dry_run", is_flag=True, help="Print the cells and about how long each takes; run nothing.")
-def benchmark_command(langs: str, preset: str, settings: tuple[str, ...], egs: Path, dry_run: bool) -> None:
+def benchmark_command(langs: tuple[str, ...], preset: str, settings: tuple[str, ...], egs: Path, dry_run: bool) -> None:
     """Run the paper's comparison: pipeline, E2E, zero-shot, transfer, joint training.
 
     Finished cells are not run again. A cell that fails does not stop the others.
@@ -195,7 +196,7 @@ def benchmark_command(langs: str, preset: str, settings: tuple[str, ...], egs: P
     from spner.benchmark.preset import PREFIX, read_preset
 
     chosen = read_preset(egs.parent / "conf" / f"{PREFIX}{preset}.yaml", settings)
-    plan, out = make_plan(chosen, langs.split(), egs), egs / "benchmark" / "exp" / preset
+    plan, out = make_plan(chosen, langs, egs), egs / "benchmark" / "exp" / preset
     if dry_run:
         click.echo(run.format_plan(plan, out, chosen))
         return
@@ -204,6 +205,6 @@ def benchmark_command(langs: str, preset: str, settings: tuple[str, ...], egs: P
 
     with locked(out):
         failed = run.run_plan(plan, out, chosen)
-        click.echo(collect_cells(plan, failed, out, langs=langs.split(), preset=chosen))
+        click.echo(collect_cells(plan, failed, out, langs=langs, preset=chosen))
     if failed:
         raise SpnerError(f"{len(failed)} of {len(plan)} cells did not finish: {', '.join(failed)}; {out} says why")

@@ -5,8 +5,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from spner.cli.options import EITHER, FILE, FOLDER, beam_options, device_option, label_options, search_option
-from spner.core.paths import DEV, TEST, search_dir
+from spner.cli.options import (
+    EITHER,
+    FILE,
+    FOLDER,
+    beam_options,
+    device_option,
+    label_options,
+    search_option,
+    sets_option,
+)
+from spner.core.paths import search_dir
 
 if TYPE_CHECKING:
     from spner.text.labels import LabelSet
@@ -194,7 +203,7 @@ def train_command(
 @click.command("decode")
 @click.option("--data", required=True, type=FOLDER, help="Data folder of stage 1.")
 @click.option("--exp", required=True, type=FOLDER, help="Experiment folder of stage 4.")
-@click.option("--sets", default=f"{DEV} {TEST}", help="Sets to decode.")
+@sets_option("Sets to decode.")
 @beam_options
 @click.option(
     "--boost",
@@ -217,7 +226,7 @@ def train_command(
 def decode_command(
     data: Path,
     exp: Path,
-    sets: str,
+    sets: tuple[str, ...],
     configs: tuple[Path, ...],
     lm: Path | None,
     boost: Path | None,
@@ -232,8 +241,8 @@ def decode_command(
     from spner.decode.decode import decode_sets
 
     beam = make_beam(configs, lm, boost, nbest, nj)
-    search = decode_sets(data, exp, sets.split(), device=device, batch_size=batch_size, beam=beam, model=model)
-    click.echo(f"{search_dir(exp, search)}: {sets}")
+    search = decode_sets(data, exp, sets, device=device, batch_size=batch_size, beam=beam, model=model)
+    click.echo(f"{search_dir(exp, search)}: {' '.join(sets)}")
 
 
 @click.command("pipeline")
@@ -246,17 +255,19 @@ def decode_command(
     help="Transformers token classifier of text in the form of transcripts: folder or hub name; spner train-tagger "
     "--data trains one on the utterances of an E2E system.",
 )
-@click.option("--sets", default=f"{DEV} {TEST}", help="Decoded sets to tag.")
+@sets_option("Decoded sets to tag.")
 @search_option
 @device_option
-def pipeline_command(asr: Path, exp: Path, data: Path, tagger: str, sets: str, search: str | None, device: str) -> None:
+def pipeline_command(
+    asr: Path, exp: Path, data: Path, tagger: str, sets: tuple[str, ...], search: str | None, device: str
+) -> None:
     """Stage 5 of the pipeline system: tag the words that a recogniser has decoded."""
     from spner.data.datadir import read_labels
     from spner.decode.pipeline import tag_sets
 
     labels = read_labels(data)
-    tag_sets(asr, exp, sets.split(), tagger=tagger, labels=labels, search=search, device=device)
-    click.echo(f"{exp / 'decode'}: {sets}")
+    tag_sets(asr, exp, sets, tagger=tagger, labels=labels, search=search, device=device)
+    click.echo(f"{exp / 'decode'}: {' '.join(sets)}")
 
 
 @click.command("calibrate")
@@ -274,10 +285,10 @@ def calibrate_command(data: Path, exp: Path, search: str | None) -> None:
 @click.command("score-exp")
 @click.option("--data", required=True, type=FOLDER, help="Data folder of stages 1 and 2.")
 @click.option("--exp", required=True, type=FOLDER, help="Experiment folder of stages 4 and 5.")
-@click.option("--sets", default=f"{DEV} {TEST}", help="Sets to score.")
+@sets_option("Sets to score.")
 @search_option
-def score_exp_command(data: Path, exp: Path, sets: str, search: str | None) -> None:
+def score_exp_command(data: Path, exp: Path, sets: tuple[str, ...], search: str | None) -> None:
     """Stage 6: score against the pseudo-labels, and against gold entities if there are any."""
     from spner.report.experiment import score_experiment
 
-    click.echo(score_experiment(data, exp, sets.split(), search))
+    click.echo(score_experiment(data, exp, sets, search))

@@ -6,14 +6,14 @@ from typing import Any
 
 import yaml
 
-from spner.core.errors import SpnerError
+from spner.core.errors import SpnerError, quote
 
 
 def merge_configs(configs: Sequence[Path], settings: Sequence[str]) -> dict[str, Any]:
     """Merge files and single settings into one configuration; later ones override earlier ones.
 
     Raises:
-        SpnerError: a file is missing or is not a YAML mapping, or a setting is not ``key=value``.
+        SpnerError: a file is missing or is not a YAML mapping, or a setting is not ``key=value`` with a YAML value.
     """
     merged: dict[str, Any] = {}
     for path in configs:
@@ -31,11 +31,21 @@ def merge_configs(configs: Sequence[Path], settings: Sequence[str]) -> dict[str,
         if not (key and equals):
             raise SpnerError(f'--set "{setting}": expected key=value or key.subkey=value')
         *outer, last = key.split(".")
-        overlay = {last: yaml.safe_load(value)}
+        overlay = {last: _parse(setting, value)}
         for name in reversed(outer):
             overlay = {name: overlay}
         _overlay(merged, overlay)
     return merged
+
+
+def _parse(setting: str, value: str) -> Any:
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise SpnerError(
+            f"--set {quote(setting)}: {quote(value)} is not YAML (expected a whole value; a recipe's settings are "
+            "split at spaces: write key.subkey=value for each, and lists without spaces, [1,2])"
+        ) from error
 
 
 def _overlay(base: dict[str, Any], overlay: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -122,10 +122,13 @@ def read_lines(path: Path) -> Iterator[str]:
 def locked(folder: Path) -> Iterator[None]:
     """Lock ``folder`` for writing; the lock ends with the process, however that ends.
 
+    Where the block raises, a folder that was made for it and holds nothing else is removed with its lock.
+
     Raises:
         SpnerError: another process holds it, or the folder cannot be written.
     """
     lock = FileLock(folder / ".lock")
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
@@ -134,7 +137,20 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise _cannot_be_written(folder, error) from error
     with lock:
-        yield
+        try:
+            yield
+        except BaseException:
+            _remove_empty(made, Path(lock.lock_file))
+            raise
+
+
+def _remove_empty(folders: Sequence[Path], lock: Path) -> None:
+    """Remove folders, each inside the next, as far as they hold nothing but the lock."""
+    if folders and all(path == lock for path in lock.parent.iterdir()):
+        with contextlib.suppress(OSError):
+            lock.unlink(missing_ok=True)
+            for folder in folders:
+                folder.rmdir()
 
 
 def fingerprint(paths: Iterable[Path]) -> str:

@@ -66,6 +66,7 @@ def decode_sets(
     trained = model or exp
     weights = fingerprint([trained / paths.CONFIG, chosen_checkpoint(trained)])
     name = beam.name_search(trained) if beam else GREEDY
+    audio = {set_name: identify_audio(data / set_name) for set_name in set_names}
     load = functools.cache(lambda: load_recogniser(trained, device=device))
     # A beam search works in the folder of its model.
     alone = locked(trained / paths.DECODE) if beam and model else nullcontext()
@@ -80,8 +81,7 @@ def decode_sets(
             return decode(recogniser, batches, search, what=set_name)
 
         for set_name in set_names:
-            audio = identify_audio(data / set_name)
-            identity = {"model": weights, "search": search.record if search else None, "audio": audio}
+            identity = {"model": weights, "search": search.record if search else None, "audio": audio[set_name]}
             decoded = {**(search.decoded if search else DECODED_GREEDILY), "audio": str(data / set_name)}
             folder = paths.decode_dir(exp, name, set_name)
             several = search is not None and search.num_best > 1

@@ -195,6 +195,21 @@ def test_lock_goes_with_a_killed_process(tmp_path: Path) -> None:
         pass
 
 
+def test_what_is_refused_leaves_no_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    for folder in (tmp_path / "exp" / "new" / "decode", tmp_path / "there"):
+        with pytest.raises(SpnerError), locked(folder):
+            raise SpnerError("refused")
+    assert os.listdir(tmp_path) == ["there"]
+
+
+def test_what_was_written_before_a_failure_stays(tmp_path: Path) -> None:
+    with pytest.raises(SpnerError), locked(tmp_path / "exp" / "decode"):
+        (tmp_path / "exp" / "decode" / "part").touch()
+        raise SpnerError("the disk is full")
+    assert (tmp_path / "exp" / "decode" / "part").exists()
+
+
 def test_lock_in_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SpnerError) as error, locked(tmp_path / "file"):
