@@ -16,8 +16,9 @@ PICTURES = ("att_ws", "images", "tensorboard")
 def keep_one_model(exp: Path) -> None:
     """Remove what a finished training no longer needs: the optimiser's state and all models but the chosen one."""
     chosen = chosen_checkpoint(exp)
+    model = chosen.resolve(strict=True)  # before anything is removed
     if chosen.is_symlink():
-        os.replace(chosen.resolve(), chosen)
+        os.replace(model, chosen)
     for name in (paths.CHECKPOINT, paths.FIRST_WEIGHTS, LATEST):
         remove(exp / name)
     _remove_all(exp, MODELS, keep=chosen)

@@ -261,12 +261,19 @@ def _train(args: Namespace) -> list[dict[str, float]]:
     except TrainingFailed as error:
         record_failure(exp, error)
         raise
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
         raise SpnerError(
-            f"{exp}: the GPU's memory does not hold a batch ({str(error).split('. ')[0]}); halve batch_bins (or "
-            "batch_size) and double accum_grad, which makes the same step"
+            f"{exp}: memory does not hold a batch ({str(error).split('. ')[0]}); halve batch_bins (or batch_size) and "
+            "double accum_grad, which makes the same step"
         ) from error
     return history
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether a GPU or, for which PyTorch has no type, the machine had no room."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
 
 
 def read_history(exp: Path, *, parts_per_pass: int = 1) -> list[dict[str, float]]:

@@ -14,6 +14,9 @@ from filelock import FileLock, Timeout
 from spner.core.errors import SpnerError
 from spner.core.paths import made_by
 
+LARGE_BYTES = 2**24
+_digests: dict[tuple[Path, int, int, int], bytes] = {}
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -162,11 +165,23 @@ def fingerprint(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         try:
-            with open(path, "rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+            digest.update(_digest_file(path))
         except OSError as error:
             raise cannot_be_read(path, error) from error
     return digest.hexdigest()
+
+
+def _digest_file(path: Path) -> bytes:
+    """Return the SHA-256 of a file; a large one, such as a checkpoint, is read once as long as it stays the same."""
+    state = path.stat()
+    key = (path.absolute(), state.st_ino, state.st_size, state.st_mtime_ns)
+    if key not in _digests:
+        with open(path, "rb") as file:
+            found = hashlib.file_digest(file, "sha256").digest()
+        if state.st_size < LARGE_BYTES:  # a small file may change twice within a tick of its clock
+            return found
+        _digests[key] = found
+    return _digests[key]
 
 
 def digest(value: Any) -> str:

@@ -14,7 +14,7 @@ def read_training(exp: Path) -> dict[str, Any]:
     """Return the record that stage 4 writes last.
 
     Raises:
-        SpnerError: the training has not finished.
+        SpnerError: the training has not finished, or has failed.
     """
     _require_finished(exp)
     return read_json(exp / paths.TRAINING)
@@ -36,7 +36,7 @@ def chosen_checkpoint(exp: Path) -> Path:
     """Return the mean of a training's best epochs by its first criterion, as ESPnet names the file.
 
     Raises:
-        SpnerError: the training has not finished.
+        SpnerError: the training has not finished, or has failed.
     """
     _require_finished(exp)
     phase, key, _mode = read_config(exp)["best_model_criterion"][0]
@@ -53,5 +53,7 @@ def beside_recipe(path: Path, exp: Path) -> Path:
 
 
 def _require_finished(exp: Path) -> None:
+    if (exp / paths.FAILED).exists():
+        raise SpnerError(f"{exp}: {read_json(exp / paths.FAILED)['message']}")
     if not (exp / paths.TRAINING).exists():
         raise SpnerError(f"{exp}: holds no finished training; stage 4 makes it")

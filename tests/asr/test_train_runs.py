@@ -11,6 +11,7 @@ import yaml
 
 from spner.core import paths
 from spner.core.errors import SpnerError
+from spner.core.training import read_training
 from tests.prepared import Prepared
 
 pytestmark = [pytest.mark.espnet, pytest.mark.timeout(600)]
@@ -117,6 +118,8 @@ def test_gradients_that_are_not_finite_fail_and_the_next_command_starts_anew(
     assert "try a lower rate (optim_conf.lr=0.0002, it was 0.002)" in line
     assert json.loads((exp / paths.FAILED).read_text())["message"] == line
     assert not (exp / paths.TRAINING).exists()
+    with pytest.raises(SpnerError, match="training failed: the gradients are not finite"):
+        read_training(exp)
     train("optim_conf.lr=0.0002")
     assert (exp / paths.TRAINING).exists() and not (exp / paths.FAILED).exists()
 
@@ -158,11 +161,26 @@ def test_too_little_memory_is_one_line_and_refuses_nothing_afterwards(
 ) -> None:
     import torch
 
-    with monkeypatch.context() as patch:
-        raise_in_epoch(patch, 1, torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"))
-        line = refusal(train)
-    assert "the GPU's memory does not hold a batch (CUDA out of memory); halve batch_bins" in line
+    errors = {
+        "CUDA out of memory": torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        "DefaultCPUAllocator": RuntimeError(
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+        ),
+    }
+    for name, error in errors.items():
+        with monkeypatch.context() as patch:
+            raise_in_epoch(patch, 1, error)
+            line = refusal(train)
+        assert f"memory does not hold a batch ({name}" in line and "halve batch_bins" in line
     train("encoder_conf.num_blocks=2")
+
+
+def test_another_error_of_torch_is_not_taken_for_a_lack_of_memory(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raise_in_epoch(monkeypatch, 1, RuntimeError("shapes cannot be multiplied"))
+    with pytest.raises(RuntimeError, match="shapes"):
+        train()
 
 
 # What is taken up again

@@ -1,6 +1,7 @@
 """Files appear only when complete, and a folder has one writer."""
 
 import errno
+import hashlib
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from spner.core import files
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, read_lines, remove, write_json
 
@@ -235,3 +237,18 @@ def test_fingerprint_of_a_missing_file_names_its_stage(tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{tmp_path}/wav.scp: cannot be read (No such file or directory); stage 1 (spner data) makes it"
     )
+
+
+def test_a_large_file_is_read_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "LARGE_BYTES", 4)
+    read = []
+    plain = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", lambda file, name: read.append(file.name) or plain(file, name))
+    large, small = tmp_path / "large", tmp_path / "small"
+    large.write_text("weights")
+    small.write_text("abc")
+    first = [fingerprint([large, small]) for _ in range(2)]
+    assert first[0] == first[1] and [Path(name).name for name in read] == ["large", "small", "small"]
+    with atomic_text(large) as file:
+        file.write("WEIGHTS")  # as long as before
+    assert fingerprint([large, small]) != first[0]
