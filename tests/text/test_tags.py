@@ -140,8 +140,9 @@ def test_round_trip_through_bioes_and_bilou(transcript: Transcript, scheme: str)
     assert bio_to_spans(tags) == transcript.entities
 
 
-@given(st.lists(st.sampled_from(["O", *(f"{prefix}-{label}" for prefix in "BI" for label in LABELS)])))
+@given(st.lists(st.sampled_from(["O", *(f"{prefix}-{label}" for prefix in "BIES" for label in LABELS)])))
 @example(["I-PER", "B-PER", "I-LOC", "O", "I-LOC", "I-LOC"])
-def test_bio_is_read_as_conlleval_reads_it(bio: list[str]) -> None:
+@example(["B-PER", "E-PER", "I-PER", "E-PER", "E-PER", "S-PER", "I-PER"])
+def test_tags_are_read_as_conlleval_and_seqeval_read_them(bio: list[str]) -> None:
     expected = [(label, start, last + 1) for label, start, last in get_entities(bio)]
     assert [(e.label, e.start, e.end) for e in bio_to_spans(bio)] == expected
