@@ -36,6 +36,7 @@ class UpstreamFrontend(AbsFrontend):
         feat_proj_dropout: between the convolutions and the transformer.
         layerdrop: probability that a layer is left out of a training step.
         gradient_checkpointing: compute each layer twice rather than keep what it computed: less memory, more time.
+        compile: let PyTorch compile the layers; it takes a minute when training starts, and needs a C++ compiler.
     """
 
     model: Any  # one of transformers' networks, which share the attributes used here
@@ -54,6 +55,7 @@ class UpstreamFrontend(AbsFrontend):
         feat_proj_dropout: float = 0.0,
         layerdrop: float = 0.0,
         gradient_checkpointing: bool = False,
+        compile: bool = False,
     ):
         super().__init__()
         self.upstream = upstream
@@ -78,6 +80,9 @@ class UpstreamFrontend(AbsFrontend):
             self.model.masked_spec_embed.requires_grad_(False)  # it would get no gradient
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        # cuDNN's attention plans anew for every new shape of a batch, about a second each; the other kernels do not.
+        torch.backends.cuda.enable_cudnn_sdp(False)
+        self._to_compile = [*self.model.feature_extractor.conv_layers, *self.model.encoder.layers] if compile else []
 
     def output_size(self) -> int:
         """Return D."""
@@ -106,6 +111,8 @@ class UpstreamFrontend(AbsFrontend):
         for nothing.
         """
         super().train(mode)
+        while mode and self._to_compile:  # in training only: decoding would wait for it each time
+            self._to_compile.pop().compile(dynamic=True)
         if not any(parameter.requires_grad for parameter in self.model.feature_extractor.parameters()):
             self.model.feature_extractor.eval()
         return self

@@ -21,7 +21,10 @@ from spner.core.logs import prints_logged
 
 with prints_logged():  # ESPnet prints that it lacks flash_attn, which it can do without
     from espnet2.asr.espnet_model import ESPnetASRModel
+    from espnet2.tasks import asr
     from espnet2.tasks.asr import ASRTask, frontend_choices
+
+    from spner.asr.loss import BatchedCTC
 
 # Every torch.load, also ESPnet's and S3PRL's, gives tensors and plain values only: a checkpoint from a
 # stranger runs no code. ESPnet's training state also holds the times and numbers of its reports.
@@ -31,7 +34,9 @@ torch.serialization.add_safe_globals(
 )
 
 
-frontend_choices.classes["upstream"] = UpstreamFrontend  # ESPnet has no other way to register one
+# ESPnet has no other way to add a class of one's own.
+frontend_choices.classes["upstream"] = UpstreamFrontend
+asr.CTC = BatchedCTC
 
 
 class SpnerTask(ASRTask):

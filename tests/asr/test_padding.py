@@ -85,3 +85,28 @@ def test_without_the_hooks_batch_mates_do_leak(prepared: Prepared, repo_root: Pa
     monkeypatch.setattr("spner.asr.task.isolate_utterances", lambda model: None)
     with pytest.raises(AssertionError):
         assert_isolated(build_model(prepared, repo_root))
+
+
+@pytest.mark.parametrize("part", ["frontend", "preencoder", "encoder", "postencoder"])
+def test_a_part_that_is_not_known_to_isolate_utterances_is_refused(
+    prepared: Prepared, repo_root: Path, part: str
+) -> None:
+    import torch
+
+    from spner.asr.padding import isolate_utterances
+    from spner.core.errors import SpnerError
+
+    class Unknown(torch.nn.Module):
+        hop_length = 160
+
+    model = build_model(prepared, repo_root)
+    setattr(model, part, Unknown())
+    with pytest.raises(SpnerError, match=f"{part} Unknown: "):
+        isolate_utterances(model)
+
+
+def test_a_frozen_parameter_that_does_not_exist_is_refused(prepared: Prepared, repo_root: Path) -> None:
+    from spner.core.errors import SpnerError
+
+    with pytest.raises(SpnerError, match=r'begins with encoder\.encoder; did you mean "encoder\.encoders"'):
+        build_model(prepared, repo_root, "freeze_param=[encoder.encoder]")

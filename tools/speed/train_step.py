@@ -8,8 +8,8 @@ noise; their losses are printed, so that one sees that they do the same work. St
 """
 
 import argparse
-import copy
 import json
+import logging
 import statistics
 import tempfile
 import time
@@ -30,6 +30,7 @@ with prints_logged():
     from espnet2.asr.frontend.s3prl import S3prlFrontend
 
     from spner.asr.frontend import UpstreamFrontend
+    from spner.asr.loss import BatchedCTC
 
 SHAPES = {
     "small": {
@@ -49,7 +50,7 @@ NO_DROPOUT = dict.fromkeys(("dropout", "attention_dropout", "activation_dropout"
 VOCABULARY = 40  # tokens
 RATE_HZ = 16000
 TOKENS_S = 12  # tokens a second, as in Dutch read speech
-H100_BF16 = 989e12  # floating-point operations a second, NVIDIA's own figure for dense bfloat16
+WARM_UP = 3  # steps
 
 Batch = dict[str, Tensor]
 Step = Callable[[Batch], float]
@@ -61,7 +62,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--shape", choices=SHAPES, default="small", help="network (default: %(default)s)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="(default: %(default)s)")
-    parser.add_argument("--batch_s", type=float, default=20.0, help="seconds of padded audio in a batch")
+    parser.add_argument("--batch_s", type=float, default=[20.0], nargs="+", help="seconds of audio in a batch, padded")
     parser.add_argument("--clip_s", type=float, default=5.0, help="seconds of a clip on average (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=4, help="steps that are timed (default: %(default)s)")
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
@@ -83,13 +84,13 @@ def write_checkpoint(folder: Path, shape: dict[str, Any]) -> Path:
     return folder / "random.pt"
 
 
-def make_batches(args: argparse.Namespace) -> list[Batch]:
+def make_batches(batch_s: float, args: argparse.Namespace) -> list[Batch]:
     """Return batches of clips of like length: noise, and random tokens."""
     generator = torch.Generator().manual_seed(1)
     batches = []
-    for number in range(args.steps + 2):
-        longest_s = args.clip_s * (0.6 + 0.8 * number / (args.steps + 1))
-        size = max(1, int(args.batch_s / longest_s))
+    for number in range(args.steps + WARM_UP):
+        longest_s = args.clip_s * (0.6 + 0.8 * number / (args.steps + WARM_UP - 1))
+        size = max(1, int(batch_s / longest_s))
         shares = 1 - 0.05 * torch.rand(size, generator=generator)  # sorted batches hold little padding
         lengths = (shares * longest_s * RATE_HZ).long()
         speech = torch.randn(size, int(lengths.max()), generator=generator) * 0.1
@@ -102,25 +103,24 @@ def make_batches(args: argparse.Namespace) -> list[Batch]:
     return batches
 
 
-def make_espnet(frontend: nn.Module, dim: int) -> ESPnetASRModel:
+def make_espnet(frontend: nn.Module, dim: int, *, loss: type[CTC] = CTC) -> ESPnetASRModel:
     """Return ESPnet's CTC model on a frontend, as conf/train_xlsr.yaml has it."""
     torch.manual_seed(2)
-    ctc = CTC(VOCABULARY, dim, dropout_rate=0.0)
+    ctc = loss(VOCABULARY, dim, dropout_rate=0.0)
     tokens = ["<blank>", "<unk>", *map(str, range(VOCABULARY - 3)), "<sos/eos>"]
     parts = dict.fromkeys(("specaug", "normalize", "preencoder", "encoder", "postencoder", "decoder", "joint_network"))
     conf = {"ctc_weight": 1.0, "report_cer": False, "report_wer": False, "autocast_frontend": True}
     return ESPnetASRModel(VOCABULARY, tokens, frontend=frontend, ctc=ctc, **parts, **conf)
 
 
-def make_ours(file: Path, args: argparse.Namespace) -> Step:
+def make_ours(file: Path, args: argparse.Namespace, *, compile: bool = False) -> Step:
     """Return our step."""
     architecture = read_architecture(file)
-    frontend = UpstreamFrontend(str(file), architecture, gradient_checkpointing=args.checkpointing)
+    frontend = UpstreamFrontend(str(file), architecture, gradient_checkpointing=args.checkpointing, compile=compile)
     frontend.model.load_state_dict(read_weights(file, architecture))
     frontend.model.feature_extractor.requires_grad_(False)
-    return make_step(
-        make_espnet(frontend, frontend.output_size()), lambda model, batch: model(**batch)[0], args, fused=True
-    )
+    model = make_espnet(frontend, frontend.output_size(), loss=BatchedCTC)
+    return make_step(model, lambda model, batch: model(**batch)[0], args, fused=True)
 
 
 def make_stock(file: Path, args: argparse.Namespace) -> Step:
@@ -139,18 +139,13 @@ def make_transformers(file: Path, args: argparse.Namespace) -> Step:
     from transformers import Wav2Vec2Config, Wav2Vec2ForCTC
 
     architecture = read_architecture(file)
-    network = build_network(architecture)
+    network: Any = build_network(architecture)
     network.load_state_dict(read_weights(file, architecture))
-    none = dict.fromkeys(("attention_dropout", "hidden_dropout", "activation_dropout", "feat_proj_dropout"), 0.0)
-    config = Wav2Vec2Config(
-        **{key: value for key, value in architecture.items() if key not in ("normalize", "model_type")},
-        **none,
-        final_dropout=0.0,
-        layerdrop=0.0,
-        apply_spec_augment=False,
-        vocab_size=VOCABULARY,
-    )
-    model = Wav2Vec2ForCTC(config)
+    conf: dict[str, Any] = {key: architecture[key] for key in architecture if key not in ("normalize", "model_type")}
+    for dropout in ("attention", "hidden", "activation", "feat_proj", "final"):
+        conf[f"{dropout}_dropout"] = 0.0
+    config = Wav2Vec2Config(**conf, layerdrop=0.0, apply_spec_augment=False, vocab_size=VOCABULARY)
+    model: Any = Wav2Vec2ForCTC(config)
     model.wav2vec2.load_state_dict(network.state_dict(), strict=False)
     model.lm_head.load_state_dict(make_espnet(nn.Identity(), network.config.hidden_size).ctc.ctc_lo.state_dict())
     model.freeze_feature_encoder()
@@ -168,7 +163,17 @@ def make_transformers(file: Path, args: argparse.Namespace) -> Step:
     return make_step(model, loss, args)
 
 
-SYSTEMS = {"spner": make_ours, "espnet+s3prl": make_stock, "transformers": make_transformers}
+def make_compiled(file: Path, args: argparse.Namespace) -> Step:
+    """Return our step, its layers compiled."""
+    return make_ours(file, args, compile=True)
+
+
+SYSTEMS = {
+    "spner": make_ours,
+    "spner compiled": make_compiled,
+    "espnet+s3prl": make_stock,
+    "transformers": make_transformers,
+}
 
 
 def make_step(model: nn.Module, loss_of: Callable, args: argparse.Namespace, *, fused: bool = False) -> Step:
@@ -189,7 +194,7 @@ def make_step(model: nn.Module, loss_of: Callable, args: argparse.Namespace, *, 
 
 
 def run(step: Step, batches: list[Batch], args: argparse.Namespace) -> dict[str, float]:
-    """Return the median seconds of a step, and audio seconds per second; two steps warm up."""
+    """Return the median seconds of a step, and audio seconds per second; the first steps warm up."""
     times, audio_s, losses = [], [], []
     if args.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
@@ -198,14 +203,15 @@ def run(step: Step, batches: list[Batch], args: argparse.Namespace) -> dict[str,
         losses.append(step(batch))
         times.append(time.perf_counter() - begin)
         audio_s.append(float(batch["speech_lengths"].sum()) / RATE_HZ)
-    times, audio_s = times[2:], audio_s[2:]
+    times, audio_s = times[WARM_UP:], audio_s[WARM_UP:]
     memory = torch.cuda.max_memory_allocated() / 2**30 if args.device == "cuda" else float("nan")
     return {
-        "step_s": statistics.median(times),
-        "audio_s_per_s": sum(audio_s) / sum(times),
-        "memory_gib": memory,
-        "first_loss": losses[0],
-        "last_loss": losses[-1],
+        "step_s": round(statistics.median(times), 4),
+        "longest_s": round(max(times), 4),
+        "audio_s_per_s": round(sum(audio_s) / sum(times), 1),
+        "memory_gib": round(memory, 2),
+        "first_loss": round(losses[0], 3),
+        "last_loss": round(losses[-1], 3),
     }
 
 
@@ -213,21 +219,24 @@ def main() -> None:
     """Measure and print."""
     args = parse()
     warnings.filterwarnings("ignore")
-    batches = make_batches(args)
+    logging.disable(logging.WARNING)
     threads = f", {torch.get_num_threads()} threads" if args.device == "cpu" else ""
-    print(f"{args.shape}, {args.device}, {args.precision}, batches of {args.batch_s:g} s{threads}")
-    found: dict[str, dict[str, float]] = {}
+    print(f"{args.shape}, {args.device}, {args.precision}{threads}; ratios to {args.systems[-1]}")
     with tempfile.TemporaryDirectory() as folder:
         file = write_checkpoint(Path(folder), SHAPES[args.shape])
+        rows = []
         for name in args.systems:
             step = SYSTEMS[name](file, args)
-            found[name] = run(step, copy.copy(batches), args)
-            if args.profile and name == "spner":
+            for batch_s in args.batch_s:
+                batches = make_batches(batch_s, args)
+                rows.append((name, batch_s, run(step, batches, args)))
+                print(f"{name:14s} {batch_s:4g} s", json.dumps(rows[-1][2]), flush=True)
+            if args.profile and name == args.systems[0]:
                 profile(step, batches, args)
             del step
-    for name, row in found.items():
-        ratio = row["audio_s_per_s"] / found[args.systems[-1]]["audio_s_per_s"]
-        print(f"{name:14s}", json.dumps({key: round(value, 4) for key, value in row.items()}), f"ratio {ratio:.2f}")
+    for name, batch_s, row in rows:
+        ratio = row["audio_s_per_s"] / rows[-1][2]["audio_s_per_s"]
+        print(f"{name:14s} batches of {batch_s:4g} s: {row['audio_s_per_s']:7.1f} audio s/s, ratio {ratio:.2f}")
 
 
 def profile(step: Step, batches: list[Batch], args: argparse.Namespace) -> None:
