@@ -10,6 +10,8 @@ from spner.core.paths import DEV, RESULTS, SCORE, TEST, TRAIN, decode_dir
 from spner.core.searches import format_decoded
 from spner.scoring.schema import read_scores
 from spner.scoring.score import are_older
+from spner.scoring.table import CHARACTERS_NOTE
+from spner.text.languages import is_spaceless
 
 GOLD_NOTE = "the references are true entities (gold)."
 PSEUDO_NOTE = "the references are a tagger's pseudo-labels: EER and F1 are agreement with the tagger, not accuracy."
@@ -56,6 +58,11 @@ def write_results(exp: Path, run: Run) -> Path:
         "",
         "Rates are fractions with 95 % intervals: lower is better for WER, CER and EER, higher for F1 (P precision, R "
         "recall; seen: entities of this recipe's train set, all of it).",
+        *(
+            [f"In {run.lang}, {CHARACTERS_NOTE}; CER counts the spaces between them, too."]
+            if is_spaceless(run.lang)
+            else []
+        ),
         "",
         *(f"- {search}: {decoded}" for search, decoded in _list_searches(rows)),
         *(f"- {row.name}, {row.search}: **{OLDER_NOTE}**" for row in rows if row.older),

@@ -17,6 +17,8 @@ from spner.report.scored import Experiment, Scored, read_experiments
 from spner.report.tables import confusion_table, error_bar, label_rows, overview_rows, score_groups
 from spner.report.utterances import Packed, pack_utterances
 from spner.scoring.errors import KINDS
+from spner.scoring.table import CHARACTERS_NOTE
+from spner.text.languages import is_spaceless
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -119,6 +121,7 @@ def _render(
             for one in group
         ],
         synthetic_note=SYNTHETIC_NOTE if any(one.synthetic for group in sets for one in group) else "",
+        characters_note=_note_on_characters(sets),
         audio_folder=next((one.folder.parent.name for one in clips.values()), ""),
         kinds=KINDS,
         made_with=[_show_made_with(experiment, colours) for experiment in experiments],
@@ -174,6 +177,13 @@ def _show_set(
             if (table := confusion_table(one))
         ],
     }
+
+
+def _note_on_characters(sets: Sequence[Sequence[Scored]]) -> str:
+    """Return what WER means in languages without spaces; empty where there is none."""
+    langs = sorted({one.made_with.get("lang") or "" for group in sets for one in group})
+    found = [lang for lang in langs if lang and is_spaceless(lang)]
+    return f"In {', '.join(found)}, {CHARACTERS_NOTE}." if found else ""
 
 
 def _show_made_with(experiment: Experiment, colours: dict[str, int]) -> dict[str, Any]:

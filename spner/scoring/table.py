@@ -5,12 +5,14 @@ from typing import Any, cast
 
 from spner.core.searches import format_decoded
 from spner.scoring.schema import Comparison, Scores, TimeScores
+from spner.text.languages import is_spaceless
 
 REFERENCES = {
     True: "gold",
     False: "pseudo-labels (agreement with the tagger, not accuracy)",
     None: "not stated; say --references gold or pseudo",
 }
+CHARACTERS_NOTE = "each character is a word (no spaces in this language): WER is a character error rate"
 Row = tuple[str, str, Mapping[str, Any] | None]
 """Title, name of its interval, and its numbers."""
 
@@ -87,6 +89,8 @@ def _format_notes(scores: Scores) -> list[str]:
         notes.append(f"decoded by {format_decoded(decoded)}")
     if scores["made_with"]["lang"] is None:
         notes.append("words as they are; --lang brings both sides to one form")
+    elif is_spaceless(scores["made_with"]["lang"]):
+        notes.append(CHARACTERS_NOTE)
     if scores["made_with"]["drop_empty_hyp"]:
         notes.append("utterances with an empty hypothesis are left out of F1 and EER (--drop_empty_hyp)")
     return notes

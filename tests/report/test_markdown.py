@@ -104,6 +104,15 @@ def test_recorded_speech_is_not_called_synthetic_and_no_commit_is_said(tmp_path:
     assert "| commit | not in a git checkout |" in results
 
 
+def test_in_a_language_without_spaces_wer_is_said_to_count_characters(tmp_path: Path) -> None:
+    exp = tmp_path / "mini_e2e"
+    write_json(score_file(exp, "lm", "test"), scores(gold=False))
+    write_results(exp, replace(RUN, lang="ja"))
+    assert "In ja, each character is a word (no spaces in this language): WER is a character error rate; CER" in (
+        exp / RESULTS
+    ).read_text(encoding="utf-8")
+
+
 def test_no_scores_yet(tmp_path: Path) -> None:
     with pytest.raises(SpnerError) as error:
         write_results(tmp_path, RUN)

@@ -174,6 +174,15 @@ def test_a_folder_shows_its_sets_in_order_and_its_curves(write_scored: Write, tm
     assert "base" in str(image["alt"])
 
 
+def test_in_a_language_without_spaces_wer_is_said_to_count_characters(write_scored: Write, tmp_path: Path) -> None:
+    scores = make_scores()
+    write_scored("one.json", scores)
+    scores["made_with"]["lang"] = "ja"
+    assert "is a word" not in render(tmp_path / "one.json").text
+    note = "In ja, each character is a word (no spaces in this language): WER is a character error rate."
+    assert note in render(write_scored("two.json", scores)).text
+
+
 def test_different_references_are_told(write_scored: Write) -> None:
     other = copy.deepcopy(UTTERANCES)
     other[1]["ref"]["entities"] = []

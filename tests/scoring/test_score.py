@@ -200,6 +200,14 @@ def test_table_shows_intervals_seen_entities_and_what_was_left_out(tmp_path: Pat
     assert "  unseen         0.0000   0.0000   0.0000        0        0        0" in table
 
 
+def test_each_character_is_a_word_in_a_language_without_spaces(tmp_path: Path) -> None:
+    folders = write(tmp_path, {"u": "<LOC> 東京 </NE> へ行く"}, {"u": "<LOC> 東 京 </NE> に行く。"})
+    scores = score(*folders, Options(Rules("ja"), num_draws=10))
+    assert (scores["wer"]["sub"], scores["wer"]["num_ref"], scores["f1"]["micro"]["tp"]) == (1, 5, 1)
+    note = "each character is a word (no spaces in this language): WER is a character error rate"
+    assert format_table(scores).splitlines()[1] == note
+
+
 def test_table_shows_undefined_as_a_dash(tmp_path: Path) -> None:
     table = format_table(score_texts(tmp_path, {"u": ""}, {"u": "een"})).splitlines()
     assert table[3] == "WER                   -        0        0        1        0"
