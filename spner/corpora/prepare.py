@@ -28,7 +28,7 @@ from spner.data.datadir import (
     write_table,
     write_word_times,
 )
-from spner.text.foreign import count_letters, report_foreign
+from spner.text.foreign import count_letters, refuse_most, warn_of_foreign
 from spner.text.languages import require_language
 from spner.text.textnorm import normalise
 
@@ -205,15 +205,17 @@ def _count_transliterated(corpus: Corpus, lang: str, *, where: str) -> dict[str,
     """Return each set's number of letters of other scripts, with a warning that names the corpus.
 
     Raises:
-        SpnerError: they are most of the corpus's letters.
+        SpnerError: they are most of the train set's letters, or of all where there is no train set.
     """
-    num_letters, foreign = 0, Counter[str]()
-    nums = {}
-    for name, one in corpus.sets.items():
-        num, others = count_letters((utterance.sentence for utterance in one.utterances), lang)
-        num_letters, foreign, nums[name] = num_letters + num, foreign + others, others.total()
-    report_foreign(num_letters, foreign, lang, where=where)
-    return nums
+    counts = {
+        name: count_letters((utterance.sentence for utterance in one.utterances), lang)
+        for name, one in corpus.sets.items()
+    }
+    num_letters = sum(num for num, _ in counts.values())
+    foreign = sum((others for _, others in counts.values()), Counter[str]())
+    refuse_most(*counts.get(paths.TRAIN, (num_letters, foreign)), lang, where=where)
+    warn_of_foreign(num_letters, foreign, lang, where=where)
+    return {name: others.total() for name, (_, others) in counts.items()}
 
 
 def _clean(corpus: Corpus, lang: str) -> list[_Set]:

@@ -236,6 +236,13 @@ def test_sentences_in_another_script_are_refused(tmp_path: Path) -> None:
     assert list(prepare(corpus, tmp_path / "out", lang="nl-Cyrl")["sets"]) == ["train"]
 
 
+def test_what_is_learnt_decides_about_the_script(tmp_path: Path) -> None:
+    own, other = ("a", "1.wav", "Rome", 1.0), ("a", "2.wav", "Москва красивый город", 1.0)
+    assert prepare(write_corpus(tmp_path / "own", {"train": [own], "test": [other]}), tmp_path / "out")["sets"]
+    corpus = write_corpus(tmp_path / "other", {"train": [other], "test": [own, ("a", "3.wav", "x" * 99, 1.0)]})
+    assert "100% of its letters are of other scripts" in refusal(corpus, tmp_path / "out2")
+
+
 def test_report_as_a_table(corpus: Path, tmp_path: Path) -> None:
     lines = format_report(prepare(corpus, tmp_path / "data")).splitlines()
     assert [line.split()[0] for line in lines] == ["train", *RULES, "kept"]

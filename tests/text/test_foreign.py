@@ -3,7 +3,7 @@ import logging
 import pytest
 
 from spner.core.errors import SpnerError
-from spner.text.foreign import count_letters, report_foreign
+from spner.text.foreign import count_letters, refuse_most, warn_of_foreign
 
 
 def test_counts_letters_and_those_of_other_scripts() -> None:
@@ -14,15 +14,16 @@ def test_counts_letters_and_those_of_other_scripts() -> None:
 
 def test_a_few_are_told(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    report_foreign(*count_letters(["Naar Москва en verder"], "nl"), "nl", where="here")
+    warn_of_foreign(*count_letters(["Naar Москва en verder"], "nl"), "nl", where="here")
     assert caplog.messages == [
         'here: 6 of 18 letters are not Latin, the script of lang "nl": transliterated (6 Cyrillic)'
     ]
 
 
 def test_none_are_not_told(caplog: pytest.LogCaptureFixture) -> None:
-    report_foreign(*count_letters(["Één ĳsje", "5"], "nl"), "nl", where="here")
-    report_foreign(*count_letters([], "nl"), "nl", where="here")
+    warn_of_foreign(*count_letters(["Één ĳsje", "5"], "nl"), "nl", where="here")
+    warn_of_foreign(*count_letters([], "nl"), "nl", where="here")
+    refuse_most(*count_letters([], "nl"), "nl", where="here")
     assert not caplog.messages
 
 
@@ -40,4 +41,4 @@ def test_none_are_not_told(caplog: pytest.LogCaptureFixture) -> None:
 )
 def test_most_are_refused(sentence: str, lang: str, message: str) -> None:
     with pytest.raises(SpnerError, match=message.replace("(", ".").replace(")", ".")):
-        report_foreign(*count_letters([sentence], lang), lang, where="here")
+        refuse_most(*count_letters([sentence], lang), lang, where="here")
