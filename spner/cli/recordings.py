@@ -10,7 +10,7 @@ from spner.cli.options import EITHER, FILE, FOLDER, device_option
 
 @click.command("tag")
 @click.argument("audio", nargs=-1, required=True, type=EITHER, metavar="AUDIO...")
-@click.option("--model", type=EITHER, help="Experiment folder whose model writes words and names.")
+@click.option("--model", type=EITHER, help="Experiment folder or pack whose model writes words and names.")
 @click.option(
     "--output_dir",
     "-o",
@@ -41,6 +41,7 @@ from spner.cli.options import EITHER, FILE, FOLDER, device_option
     help="Leave names of a lower confidence out; their words stay.",
 )
 @click.option("--speakers", type=FILE, show_default="none", help="RTTM file that says who speaks when.")
+@click.option("--lower_case", is_flag=True, help="Leave out the capitals of names and sentence beginnings.")
 @click.option(
     "--vad/--no_vad",
     default=None,
@@ -59,6 +60,7 @@ def tag_command(
     boost: Path | None,
     min_confidence: float,
     speakers: Path | None,
+    lower_case: bool,
     vad: bool | None,
     batch_size: int,
     device: str,
@@ -72,7 +74,7 @@ def tag_command(
     from spner.tag.load import TagOptions, load_tagger
 
     formats = read_formats(output_format) if output_format else ("jsonl",) if output_dir else ()
-    options = TagOptions(model, device, batch_size, boost, lang, vad, min_confidence, speakers)
+    options = TagOptions(model, device, batch_size, boost, lang, vad, min_confidence, speakers, lower_case)
     report = tag_files(audio, lambda: load_tagger(options), Output(formats, output_dir, overwrite))
     for line in format_report(report, output_dir):
         click.echo(line, err=True)

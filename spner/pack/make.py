@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 import zipfile
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def make_pack(exp: Path, out: Path, *, search: str | None, int8: bool, licence: 
     if out.exists():
         raise SpnerError(f"{out}: exists already; remove it, or give another --out")
     source = read_source(exp, search)
-    recogniser = replace(load_recogniser(source.trained, device="cpu"), use_amp=False)  # the graph is in full precision
+    recogniser = load_recogniser(source.trained, device="cpu")
     with tempfile.TemporaryDirectory(prefix="spner_pack_") as temporary:
         folder = Path(temporary)
         _write_model(folder, source, recogniser)

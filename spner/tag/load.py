@@ -19,7 +19,7 @@ class TagOptions:
     """How recordings are tagged, from the command line.
 
     Attributes:
-        model: experiment folder that writes words and names.
+        model: experiment folder or pack that writes words and names.
         device: torch device; ``auto`` takes a GPU if there is one.
         batch_size: windows in a batch at most.
         boost: list of names to expect.
@@ -27,6 +27,7 @@ class TagOptions:
         vad: whether a voice activity detector decides where speech is; None where the model needs it.
         min_confidence: names of a lower confidence are left out.
         speakers: RTTM file.
+        lower_case: leave the words of models that know no capitals as they are.
     """
 
     model: Path | None
@@ -37,6 +38,7 @@ class TagOptions:
     vad: bool | None = None
     min_confidence: float = 0.0
     speakers: Path | None = None
+    lower_case: bool = False
 
 
 def load_tagger(options: TagOptions) -> Tagger:
@@ -47,12 +49,13 @@ def load_tagger(options: TagOptions) -> Tagger:
     """
     turns = read_rttm(options.speakers) if options.speakers else None
     if options.model is None:
-        raise SpnerError("--model: is missing; give the experiment folder of a trained model")
+        raise SpnerError("--model: is missing; give the experiment folder of a trained model, or a pack")
     model = load_model(options.model, options)
     if not model.writes_entities:
         raise SpnerError(f"{options.model}: writes words without names; give it as --asr, with a --tagger")
     transcriber = CtcTranscriber(model, options.batch_size, vad=bool(options.vad))
-    return Tagger(transcriber, min_confidence=options.min_confidence, turns=turns)
+    casing = None if options.lower_case else model.casing
+    return Tagger(transcriber, min_confidence=options.min_confidence, turns=turns, casing=casing)
 
 
 def load_model(path: Path, options: TagOptions) -> SpeechModel:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from spner.decode.beam_search import Search
 from spner.decode.posteriors import AcousticModel
 from spner.scoring.calibration import TimingCalibration
+from spner.text.casing import Casing
 from spner.text.tags import CLOSE
 
 
@@ -17,12 +18,14 @@ class SpeechModel:
         search: posteriors to hypotheses.
         calibration: of the confidences; None leaves them raw.
         lang: ISO 639-1 code of what it was trained on; None where nothing says.
+        casing: how its words are written.
     """
 
     recogniser: AcousticModel
     search: Search
     calibration: TimingCalibration | None = None
     lang: str | None = None
+    casing: Casing = Casing()
 
     @property
     def writes_entities(self) -> bool:

@@ -12,6 +12,7 @@ from spner.scoring.calibration import Calibration, TimingCalibration
 from spner.tag import pack_file
 from spner.tag.models import SpeechModel
 from spner.tag.pack_file import AGAIN, Pack, open_pack
+from spner.text.casing import Casing, read_casing
 
 KINDS = ("words", "entities")
 
@@ -36,7 +37,14 @@ def load_opened(pack: Pack, *, device: str) -> SpeechModel:
     # The quantised model was asked for when the pack was made, and is for CPUs.
     graph = (device != "cuda" and pack.find(pack_file.MODEL_INT8)) or pack.folder / pack_file.MODEL
     recogniser = OnnxModel(open_session(graph, device=device), token_list, pack.meta.grid)
-    return SpeechModel(recogniser, _make_search(pack, token_list), _read_calibration(pack), pack.meta.lang)
+    casing = pack.find(pack_file.CASING)
+    return SpeechModel(
+        recogniser,
+        _make_search(pack, token_list),
+        _read_calibration(pack),
+        pack.meta.lang,
+        read_casing(casing) if casing else Casing(),
+    )
 
 
 def _read_tokens(pack: Pack) -> tuple[str, ...]:

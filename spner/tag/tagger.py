@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from spner.tag.audio import Recording, RecordingError, from_waveform, open_recording
+from spner.tag.capitals import write_capitals
 from spner.tag.speakers import Turn, label_speakers
 from spner.tag.tagged import Tagged
 from spner.tag.transcriber import Advance, Transcriber
+from spner.text.casing import Casing
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +29,14 @@ class Tagger:
         tag_text: finds the entities in them; None where the transcriber does.
         min_confidence: entities of a lower confidence are left out; those without any stay.
         turns: who speaks when, by recording; None where nobody says.
+        casing: how words are written; None leaves them as the transcriber writes them.
     """
 
     transcriber: Transcriber
     tag_text: TagText | None = None
     min_confidence: float = 0.0
     turns: Mapping[str, Sequence[Turn]] | None = None
+    casing: Casing | None = None
 
     def tag(self, audio: str | Path | np.ndarray, rate_hz: int | None = None) -> Tagged:
         """Return what is found in a file, or in an array (num_samples,) or (num_samples, num_channels) in [-1, 1].
@@ -70,7 +74,7 @@ class Tagger:
             if name not in self.turns:
                 log.warning("%s: --speakers has no turns of %s", tagged.audio, name)
             tagged = label_speakers(tagged, self.turns.get(name, ()))
-        return tagged
+        return write_capitals(tagged, self.casing) if self.casing else tagged
 
 
 def leave_out(tagged: Tagged, min_confidence: float) -> Tagged:

@@ -1,0 +1,92 @@
+"""A pack of schema 1, made once: every spner tags with it as the first one did. And ``spner.load``."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import spner
+from spner.core.errors import SpnerError
+from spner.decode.onnx_model import open_session
+from spner.tag.packed import load_pack
+from tests.core.test_portable import ONLY_LINUX, ONLY_TRAINING, run_hidden
+from tests.tag.golden import GOLDEN
+from tests.tag.models import RATE_HZ, pause, speak
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("flashlight.lib.text.decoder", reason="flashlight-text has no wheel for this Python")
+
+WAVEFORM = np.concatenate([pause(0.5), speak("anna is in <LOC> gouda </NE>"), pause(1.0)])
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    soundfile.write(tmp_path / "talk.wav", WAVEFORM, RATE_HZ, subtype="FLOAT")
+    return tmp_path / "talk.wav"
+
+
+def test_a_file_and_an_array_are_tagged_alike(recording: Path) -> None:
+    tagger = spner.load(GOLDEN)
+    found = [tagger.tag(recording), tagger.tag(str(recording)), tagger.tag(WAVEFORM, RATE_HZ)]
+    assert [one.text for one in found] == ["Anna is in Gouda"] * 3
+    for tagged in found:
+        (entity,) = tagged.entities
+        assert (entity.label, entity.text, entity.start_char, entity.end_char) == ("LOC", "Gouda", 11, 16)
+        assert entity.start_s == pytest.approx(1.40, abs=0.05)
+        assert entity.confidence == pytest.approx(0.7311, abs=1e-4)  # 1 / (1 + exp(-1)), as its calibration says
+
+
+def test_lower_case_is_left_as_it_is(recording: Path) -> None:
+    tagged = spner.load(GOLDEN, lower_case=True).tag(recording)
+    assert tagged.text == "anna is in gouda"
+    tagged.save(recording.with_suffix(".srt"))
+    assert "gouda" in recording.with_suffix(".srt").read_text(encoding="utf-8")
+
+
+def test_the_command_needs_neither_torch_nor_what_only_linux_has(recording: Path) -> None:
+    code = "import sys; sys.argv[0] = 'spner'\nfrom spner.cli import main\n"
+    code += "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code"
+    out = run_hidden((*ONLY_LINUX, *ONLY_TRAINING), code, "tag", str(recording), "--model", str(GOLDEN), "-f", "jsonl")
+    record = json.loads(out)
+    assert record["text"] == "Anna is in Gouda" and [one["text"] for one in record["entities"]] == ["Gouda"]
+
+
+def test_a_model_that_is_no_graph_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(SpnerError, match=r"model\.onnx: ONNX Runtime cannot load it"):
+        open_session(tmp_path / "model.onnx", device="cpu")
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:7"])
+def test_a_device_that_is_not_there_is_told(device: str) -> None:
+    import onnxruntime
+
+    if device != "tpu" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("there is a GPU")
+    with pytest.raises(SpnerError, match=f"--device {device}: "):
+        load_pack(GOLDEN, device=device)
+
+
+@pytest.mark.parametrize("location", ["/etc/hostname", "../weights.bin"])
+def test_weights_outside_the_pack_are_refused(tmp_path: Path, location: str) -> None:
+    onnx = pytest.importorskip("onnx")
+    (tmp_path / "weights.bin").write_bytes(bytes(4 * 4))
+    weights = onnx.TensorProto(name="w", data_type=1, dims=[4], data_location=1)
+    weights.external_data.add(key="location", value=location)
+    value = onnx.helper.make_tensor_value_info
+    add = onnx.helper.make_node("Add", ["x", "w"], ["y"])
+    graph = onnx.helper.make_graph([add], "g", [value("x", 1, [4])], [value("y", 1, [4])], [weights])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(SpnerError, match="ONNX Runtime cannot load it"):
+        open_session(tmp_path / "pack" / "model.onnx", device="cpu")
+
+
+def test_importing_the_package_is_light() -> None:
+    code = "import sys, spner; print(len({'numpy', 'onnxruntime', 'click', 'torch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "0\n"
