@@ -6,11 +6,23 @@ from pathlib import Path
 import click
 
 from spner.cli.options import EITHER, FILE, FOLDER, device_option
+from spner.core.datatypes import LABELS
 
 
 @click.command("tag")
 @click.argument("audio", nargs=-1, required=True, type=EITHER, metavar="AUDIO...")
 @click.option("--model", type=EITHER, help="Experiment folder or pack whose model writes words and names.")
+@click.option(
+    "--asr",
+    help="Instead of --model a recogniser of words: experiment or pack of --system asr; Whisper: a size such as small, "
+    "a hub name, or a folder in CTranslate2's format; or a CTC model of transformers, folder or hub name.",
+)
+@click.option(
+    "--tagger",
+    show_default="the language's",
+    help="For --asr: token classifier that finds the names, folder or hub name; gliner:NAME for a GLiNER model.",
+)
+@click.option("--labels", default=" ".join(LABELS), help="For --tagger: labels to find; a GLiNER model takes any.")
 @click.option(
     "--output_dir",
     "-o",
@@ -45,7 +57,7 @@ from spner.cli.options import EITHER, FILE, FOLDER, device_option
 @click.option(
     "--vad/--no_vad",
     default=None,
-    show_default="off",
+    show_default="on for Whisper, off otherwise",
     help="Whether a voice activity detector decides where speech is.",
 )
 @click.option("--batch_size", default=8, type=click.IntRange(1), help="Largest number of windows in a batch.")
@@ -53,6 +65,9 @@ from spner.cli.options import EITHER, FILE, FOLDER, device_option
 def tag_command(
     audio: tuple[Path, ...],
     model: Path | None,
+    asr: str | None,
+    tagger: str | None,
+    labels: str,
     output_dir: Path | None,
     output_format: str | None,
     overwrite: bool,
@@ -74,7 +89,20 @@ def tag_command(
     from spner.tag.load import TagOptions, load_tagger
 
     formats = read_formats(output_format) if output_format else ("jsonl",) if output_dir else ()
-    options = TagOptions(model, device, batch_size, boost, lang, vad, min_confidence, speakers, lower_case)
+    options = TagOptions(
+        model,
+        device=device,
+        batch_size=batch_size,
+        boost=boost,
+        lang=lang,
+        vad=vad,
+        min_confidence=min_confidence,
+        speakers=speakers,
+        lower_case=lower_case,
+        asr=asr,
+        tagger=tagger,
+        labels=tuple(labels.split()),
+    )
     report = tag_files(audio, lambda: load_tagger(options), Output(formats, output_dir, overwrite))
     for line in format_report(report, output_dir):
         click.echo(line, err=True)

@@ -34,7 +34,6 @@ class _Progressing:
     cutter: Cutter
     detector: SpeechDetector | None
     num_samples: int = 0
-    num_frames: int = 0
     segments: list[TaggedSegment] = field(default_factory=list)
     broken: bool = False
 
@@ -46,6 +45,13 @@ class _Progressing:
                 self.detector.push(block)
             advance(len(block) / SAMPLE_RATE_HZ)
             yield block
+
+    def find_speech(self, window: Window, hop: int) -> np.ndarray | None:
+        """Return for each block of ``hop`` samples of a window whether it is speech; None without a detector."""
+        if self.detector is None:
+            return None
+        blocks = window.first_frame + np.arange(len(window.waveform) // hop)
+        return self.detector.is_speech((blocks + 0.5) * hop / SAMPLE_RATE_HZ)
 
 
 @dataclass(frozen=True)
@@ -111,11 +117,8 @@ class CtcTranscriber:
         live = [(one, window) for one, window in batch if not one.broken]
         if not live:
             return
-        for (one, window), log_probs in zip(live, self._listen([window for _, window in live]), strict=True):
+        for (one, window), log_probs in zip(live, self._listen(live), strict=True):
             kept = window.cut(log_probs)
-            if one.detector:
-                kept = one.detector.silence(kept, self.model.recogniser.grid, one.num_frames)
-            one.num_frames += len(kept)
             stretches = one.cutter.push(kept)
             one.segments += self._search(stretches, one)
             if window.is_last:
@@ -125,11 +128,14 @@ class CtcTranscriber:
                     Tagged(one.recording.name, one.num_samples / SAMPLE_RATE_HZ, tuple(one.segments), self.lang),
                 )
 
-    def _listen(self, windows: list[Window]) -> Iterator[np.ndarray]:
-        """Yield the log posteriors (T, V) of windows; the model hears those with a sound in them."""
+    def _listen(self, batch: list[tuple[_Progressing, Window]]) -> Iterator[np.ndarray]:
+        """Yield the log posteriors (T, V) of windows; the model hears what sounds in them, or what is speech."""
         recogniser = self.model.recogniser
         hop = round(recogniser.grid.hop_s * SAMPLE_RATE_HZ)
-        heard = [hear(window.waveform, hop, rate_hz=SAMPLE_RATE_HZ) for window in windows]
+        heard = [
+            hear(window.waveform, hop, rate_hz=SAMPLE_RATE_HZ, is_sound=one.find_speech(window, hop))
+            for one, window in batch
+        ]
         sounding = [one.waveform for one in heard if not one.is_silent]
         found = iter(recogniser.log_probs(sounding) if sounding else ())
         for one in heard:

@@ -51,19 +51,21 @@ def silent_frames(num_frames: int, num_tokens: int, *, blank_id: int = 0) -> np.
     return frames
 
 
-def hear(waveform: np.ndarray, hop: int, *, rate_hz: int) -> Heard:
+def hear(waveform: np.ndarray, hop: int, *, rate_hz: int, is_sound: np.ndarray | None = None) -> Heard:
     """Return a window without the inner parts of its silences.
 
     Args:
         waveform: (num_samples,) float32.
         hop: samples from one frame of the model to the next.
         rate_hz: of the samples.
+        is_sound: for each of its blocks of ``hop`` samples whether it is one; by default by how loud it is.
     """
     num_blocks = len(waveform) // hop
     blocks = waveform[: num_blocks * hop].reshape(num_blocks, hop)
     margin = round(MARGIN_S * rate_hz / hop)
     kept = np.ones(num_blocks, bool)
-    for start, end in blank_runs(blocks.std(axis=1) <= SILENT_STD):
+    sounds = blocks.std(axis=1) > SILENT_STD if is_sound is None else is_sound
+    for start, end in blank_runs(~sounds):
         first = start + margin if start else 0
         last = end - margin if end < num_blocks else num_blocks
         kept[first : max(first, last)] = False

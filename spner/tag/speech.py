@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from spner.core.datatypes import FrameGrid
 from spner.core.errors import SpnerError
 from spner.tag.audio import SAMPLE_RATE_HZ
-from spner.tag.silence import silent_frames
 
 CHUNK = 512  # samples that the detector takes at once, 32 ms
 THRESHOLD = 0.5
@@ -48,11 +46,3 @@ class SpeechDetector:
         counts = np.concatenate([[0], np.cumsum(self._speech[first : int(chunks.max()) + reach + 1])])
         starts, ends = (np.clip(chunks - first + shift, 0, len(counts) - 1) for shift in (-reach, reach + 1))
         return counts[ends] > counts[starts]
-
-    def silence(self, log_probs: np.ndarray, grid: FrameGrid, first_frame: int, *, blank_id: int = 0) -> np.ndarray:
-        """Return frames (T, V) in which those without speech are blank; ``first_frame`` is their place."""
-        times_s = grid.first_s + grid.hop_s * (first_frame + np.arange(len(log_probs)))
-        silent = ~self.is_speech(times_s)
-        silenced = log_probs.copy()
-        silenced[silent] = silent_frames(int(silent.sum()), log_probs.shape[1], blank_id=blank_id)
-        return silenced

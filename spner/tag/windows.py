@@ -33,11 +33,13 @@ class Window:
 
     Attributes:
         waveform: (num_samples,) float32.
+        first_frame: place of its first frame in the recording.
         skip: frames of context at the beginning.
         keep: frames after these; None keeps all.
     """
 
     waveform: np.ndarray
+    first_frame: int
     skip: int
     keep: int | None
 
@@ -75,7 +77,7 @@ def cut_windows(
     step = length - 2 * context
     parts: list[np.ndarray] = []
     num_samples = 0
-    skip = 0
+    skip = first_frame = 0
     for block in blocks:
         parts.append(block)
         num_samples += len(block)
@@ -83,11 +85,12 @@ def cut_windows(
             continue
         waveform = np.concatenate(parts)
         while len(waveform) > length * hop:  # more follows: this is not the last
-            yield Window(waveform[: length * hop].copy(), skip, length - context - skip)
+            yield Window(waveform[: length * hop].copy(), first_frame, skip, length - context - skip)
             waveform = waveform[step * hop :]
             skip = context
+            first_frame += step
         parts, num_samples = [waveform], len(waveform)
-    yield Window(np.concatenate(parts), skip, None)
+    yield Window(np.concatenate(parts), first_frame, skip, None)
 
 
 @dataclass(frozen=True)
