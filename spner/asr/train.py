@@ -228,7 +228,9 @@ def _refuse_other_training(exp: Path, asked: dict[str, Any], dump: Path) -> None
     before = yaml.safe_load(found.read_text(encoding="utf-8"))
     if before.setdefault("texts", asked["texts"]) != asked["texts"]:
         raise SpnerError(f"{exp}: was trained on other texts than {dump} holds now; {advice}")
-    if changes := list_changes(before, asked):
+    parts = read_config(exp).get("parts_per_pass", 1)  # as it was chosen, if it was not asked for
+    now = asked | {"parts_per_pass": asked.get("parts_per_pass") or parts}
+    if changes := list_changes(before | {"parts_per_pass": parts}, now):
         raise SpnerError(f"{found}: a training with other settings is here ({'; '.join(changes)}); {advice}")
     if read_config(exp)["token_list"] != read_token_list(dump / paths.TOKEN_LIST):
         raise SpnerError(f"{exp / paths.CONFIG}: its token list is not that of {dump}; {advice}")

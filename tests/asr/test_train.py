@@ -115,6 +115,7 @@ def test_another_training_in_the_folder_is_not_overwritten(prepared: Prepared, t
     exp.mkdir()
     (exp / paths.ASKED).write_text("max_epoch: 1\n")
     (exp / paths.CHECKPOINT).touch()
+    (exp / paths.CONFIG).write_text("{}")
     with pytest.raises(
         SpnerError, match="a training with other settings is here .*max_epoch: 1, now 6; .*another --tag"
     ):

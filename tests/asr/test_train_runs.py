@@ -268,7 +268,7 @@ def test_a_slow_pass_is_cut_and_stays_cut_when_it_is_taken_up_again(
 ) -> None:
     from spner.asr import parts
 
-    settings = ("max_epoch=2", "batch_bins=80000", "patience=9")
+    settings = ("max_epoch=2", "batch_bins=80000", "patience=9", "parts_per_pass=null")
     with monkeypatch.context() as patch:
         patch.setattr(parts, "choose_parts", lambda *_: 1000)
         stop_in_epoch(train, 2, *settings)
@@ -277,11 +277,12 @@ def test_a_slow_pass_is_cut_and_stays_cut_when_it_is_taken_up_again(
     assert config["parts_per_pass"] == len(read_history(exp)) / 2 > 1, "a step a part at most"
     assert config["max_epoch"] == 2 * config["parts_per_pass"] == len(read_history(exp))
     assert config["patience"] == 9 * config["parts_per_pass"]
+    assert f"(parts_per_pass: {config['parts_per_pass']}, now 2)" in refusal(train, *settings, "parts_per_pass=2")
 
 
 def test_to_measure_the_speed_changes_no_result(train: Train) -> None:
-    measured = train("encoder_conf.dropout_rate=0.1", name="measured")
-    told = train("encoder_conf.dropout_rate=0.1", "parts_per_pass=1", name="told")
+    measured = train("encoder_conf.dropout_rate=0.1", "parts_per_pass=null", name="measured")
+    told = train("encoder_conf.dropout_rate=0.1", name="told")
     assert_same_weights(measured, told)
 
 
