@@ -13,10 +13,12 @@ from spner.core.files import atomic_text
 from spner.core.paths import utterances_file
 from spner.report.audio import Clips, audio_folder, count_clips, find_clips, write_clips
 from spner.report.markdown import NOTES, OLDER_NOTE, SYNTHETIC_NOTE, set_place, set_title
+from spner.report.paired import PairedTests
 from spner.report.scored import Experiment, Scored, read_experiments
-from spner.report.tables import confusion_table, error_bar, label_rows, overview_rows, score_groups
+from spner.report.tables import confusion_table, count_entities, error_bar, label_rows, overview_rows, score_groups
 from spner.report.utterances import Packed, pack_utterances
 from spner.scoring.errors import KINDS
+from spner.scoring.significance import FEWEST_ENTITIES
 from spner.scoring.table import CHARACTERS_NOTE
 from spner.text.languages import is_spaceless
 
@@ -124,6 +126,7 @@ def _render(
         characters_note=_note_on_characters(sets),
         audio_folder=next((one.folder.parent.name for one in clips.values()), ""),
         kinds=KINDS,
+        fewest=FEWEST_ENTITIES,
         made_with=[_show_made_with(experiment, colours) for experiment in experiments],
         curves=[(name, b64encode(curves.read_bytes()).decode()) for curves, name in trainings.items()],
     )
@@ -151,6 +154,9 @@ def _show_set(
     """Return what the template shows of one set."""
     columns = [_Column(one.experiment, colours[one.experiment]) for one in group]
     references = {utts.references for one in group if (utts := packed[one.file])}
+    comparable = len({one.num_utts for one in group}) == 1 and len(references) <= 1
+    tests = PairedTests(group) if comparable and len(group) > 1 and all(packed[one.file] for one in group) else None
+    num_entities = count_entities(group)
     listed = {file: place for place, file in enumerate(file for file, utts in packed.items() if utts)}
     return {
         "anchor": f"set-{number}",
@@ -163,13 +169,14 @@ def _show_set(
         "several": len(group) > 1,
         "signatures": [(column, one.signature) for column, one in zip(columns, group, strict=True)],
         "alike": len({one.signature for one in group}) == 1,
-        "comparable": len({one.num_utts for one in group}) == 1 and len(references) <= 1,
+        "comparable": comparable,
+        "few": num_entities if num_entities < FEWEST_ENTITIES and len(group) > 1 else None,
         "intervals": any(rate.low is not None for one in group for rate in one.rates.values()),
         "decoded": [one.decoded for one in group],
         "older": [OLDER_NOTE if one.older else "" for one in group],
-        "overview": overview_rows(group),
-        "scores": score_groups(group),
-        "labels": label_rows(group),
+        "overview": overview_rows(group, tests),
+        "scores": score_groups(group, tests),
+        "labels": label_rows(group, tests),
         "errors": [{"shares": error_bar(one), "number": listed.get(one.file)} for one in group],
         "confusions": [
             {"column": column, "table": table}

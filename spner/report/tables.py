@@ -6,8 +6,13 @@ Every score is drawn on one scale, from 0 to 1, so that any two tracks of a page
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spner.report.paired import PairedTests
 from spner.report.scored import METRICS, OVERVIEW, Metric, Rate, Scored
 from spner.scoring.errors import KINDS, NO_LABEL
+from spner.scoring.significance import FEWEST_ENTITIES, SIGNIFICANT
+
+OF_WORDS = ("WER", "CER", "tagged WER")
+"""Metrics that rest on all words; the others rest on entities."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,9 @@ class Cell:
     beyond: bool
     """Whether the score is over 1, as a WER can be; it is drawn at 1."""
     best: bool
+    """Whether it is the best, and differs from the next best at p < 0.05."""
+    p: str
+    """The p-value between the best, which this is, and the next best; else empty."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +43,24 @@ class Row:
     cells: list[Cell]
 
 
-def overview_rows(group: Sequence[Scored]) -> list[Row]:
-    """Return the rows of ``OVERVIEW``, undefined scores included."""
+def count_entities(group: Sequence[Scored]) -> int:
+    """Return the number of entities in the references of a set's experiments: the fewest, should they differ."""
+    return min(sum(label.num_ref for label in one.labels.values()) for one in group)
+
+
+def overview_rows(group: Sequence[Scored], tests: PairedTests | None = None) -> list[Row]:
+    """Return the rows of ``OVERVIEW``, undefined scores included; without tests, nothing is marked."""
     metrics = {metric.title: metric for metrics in METRICS.values() for metric in metrics}
-    return [_metric_row(metrics[title], group) for title in OVERVIEW]
+    return [_metric_row(metrics[title], group, tests) for title in OVERVIEW]
 
 
-def score_groups(group: Sequence[Scored]) -> list[tuple[str, list[Row]]]:
+def score_groups(group: Sequence[Scored], tests: PairedTests | None = None) -> list[tuple[str, list[Row]]]:
     """Return the score table's rows by group; a metric that no experiment has is left out."""
     groups = [
         (
             title,
             [
-                _metric_row(metric, group)
+                _metric_row(metric, group, tests)
                 for metric in metrics
                 if any(one.rates[metric.title].value is not None for one in group)
             ],
@@ -57,7 +70,7 @@ def score_groups(group: Sequence[Scored]) -> list[tuple[str, list[Row]]]:
     return [(title, rows) for title, rows in groups if rows]
 
 
-def label_rows(group: Sequence[Scored]) -> list[Row]:
+def label_rows(group: Sequence[Scored], tests: PairedTests | None = None) -> list[Row]:
     """Return F1 by label; precision, recall and the mentions in the references are the cells' notes."""
     rows = []
     for label in dict.fromkeys(label for one in group for label in one.labels):
@@ -66,19 +79,35 @@ def label_rows(group: Sequence[Scored]) -> list[Row]:
             (f"precision {s.precision:.3f}", f"recall {s.recall:.3f}", f"{s.num_ref:,} mentions") if s else ()
             for s in scores
         ]
-        rows.append(_row(label, [s.f1 if s else Rate(None) for s in scores], notes=notes))
+        enough = min((s.num_ref for s in scores if s), default=0) >= FEWEST_ENTITIES
+        rates = [s.f1 if s else Rate(None) for s in scores]
+        rows.append(_row(label, rates, f"f1.{label}", tests, enough=enough, notes=notes))
     return rows
 
 
-def _metric_row(metric: Metric, group: Sequence[Scored]) -> Row:
-    return _row(metric.title, [one.rates[metric.title] for one in group], lower_is_better=metric.lower_is_better)
+def _metric_row(metric: Metric, group: Sequence[Scored], tests: PairedTests | None) -> Row:
+    enough = metric.title in OF_WORDS or count_entities(group) >= FEWEST_ENTITIES
+    rates = [one.rates[metric.title] for one in group]
+    return _row(metric.title, rates, metric.interval, tests, enough=enough, lower_is_better=metric.lower_is_better)
 
 
 def _row(
-    title: str, rates: Sequence[Rate], *, lower_is_better: bool = False, notes: Sequence[tuple[str, ...]] = ()
+    title: str,
+    rates: Sequence[Rate],
+    score: str,
+    tests: PairedTests | None,
+    *,
+    enough: bool,
+    lower_is_better: bool = False,
+    notes: Sequence[tuple[str, ...]] = (),
 ) -> Row:
-    known = [rate.value for rate in rates if rate.value is not None]
-    best = (min if lower_is_better else max)(known, default=None)
+    """Return a row; ``enough``: whether it rests on enough entities to call one experiment better."""
+    order = sorted(
+        (number for number, rate in enumerate(rates) if rate.value is not None),
+        key=lambda number: (rates[number].value or 0.0) * (1 if lower_is_better else -1),
+    )
+    differ = len(order) > 1 and rates[order[0]].value != rates[order[1]].value
+    p = tests.p(order[0], order[1], score) if tests and differ else None
     cells = [
         Cell(
             text="–" if rate.value is None else f"{rate.value:.3f}",
@@ -88,9 +117,10 @@ def _row(
             low=_place(rate.low),
             high=_place(rate.high),
             beyond=rate.value is not None and rate.value > 1,
-            best=len(set(known)) > 1 and rate.value == best,
+            best=number == order[0] and enough and p is not None and p < SIGNIFICANT if order else False,
+            p=f"{p:.3f}" if p is not None and number == order[0] else "",
         )
-        for rate, note in zip(rates, notes or [()] * len(rates), strict=True)
+        for number, (rate, note) in enumerate(zip(rates, notes or [()] * len(rates), strict=True))
     ]
     return Row(title, lower_is_better, cells)
 

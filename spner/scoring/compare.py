@@ -9,11 +9,18 @@ import numpy as np
 from spner.core.errors import SpnerError
 from spner.core.searches import format_decoded, read_decoded
 from spner.scoring.counts import Table, sum_counts
-from spner.scoring.inputs import Side, read_side, read_speakers
+from spner.scoring.inputs import Side, count_mentions, read_side, read_speakers
 from spner.scoring.options import Options, describe, sign
 from spner.scoring.pool import System, read_systems
 from spner.scoring.schema import SCHEMA, Comparison, Difference, Example
-from spner.scoring.significance import compare_systems, p_value, percentile_interval, sum_groups
+from spner.scoring.significance import (
+    FEWEST_ENTITIES,
+    SIGNIFICANT,
+    compare_systems,
+    p_value,
+    percentile_interval,
+    sum_groups,
+)
 from spner.scoring.table import format_head, format_number
 from spner.scoring.transcripts import Phrases
 
@@ -36,6 +43,8 @@ TITLES = {
     "unseen": "F1, unseen",
 }
 NUM_EXAMPLES = 10
+OF_WORDS = ("wer", "cer", "wer_tagged")
+"""Scores that rest on all words; the others rest on entities."""
 
 
 def group_systems(hyps: Sequence[str]) -> dict[str, list[Path]]:
@@ -83,6 +92,7 @@ def compare(ref: Path, systems: Mapping[str, Sequence[Path]], options: Options) 
         "schema": SCHEMA,
         "signature": sign(options),
         "num_utts": len(ref_side.utterances),
+        "num_entities": count_mentions(ref_side).total(),
         "gold": options.gold,
         "systems": {system.name: len(system.sides) for system in (first, second)},
         "scores": _compare_scores(first, second, speakers, options.num_draws),
@@ -164,13 +174,22 @@ def format_comparison(comparison: Comparison) -> str:
         "",
         f"{'':14}{'A':>9}{'B':>9}{'B - A':>9}  {'95 % interval':>17}{'p':>9}",
     ]
+    few = comparison["num_entities"] < FEWEST_ENTITIES
     for name, row in comparison["scores"].items():
+        marked = row["p"] is not None and row["p"] < SIGNIFICANT and (not few or name in OF_WORDS)
         bounds = " to ".join(f"{bound:+.4f}" for bound in row["ci95"]) if row["ci95"] else ""
         title = TITLES.get(name, f"  {name.removeprefix('f1.')}")
         difference = "-" if row["difference"] is None else f"{row['difference']:+.4f}"
         lines.append(
             f"{title:14}{format_number(row['a']):>9}{format_number(row['b']):>9}{difference:>9}"
-            f"  {bounds:>18}{format_number(row['p']):>8}"
+            f"  {bounds:>18}{format_number(row['p']):>8}{' *' if marked else ''}"
+        )
+    tested = any(row["p"] is not None for row in comparison["scores"].values())
+    lines += ["", f"* p < {SIGNIFICANT} (paired bootstrap); other differences may be chance"] if tested else []
+    if few and tested:
+        lines.append(
+            f"{comparison['num_entities']} entities in the references are too few to tell systems apart: no score of "
+            f"entities is marked below {FEWEST_ENTITIES}"
         )
     lines += ["", comparison["signature"]]
     for example in comparison["examples"]:

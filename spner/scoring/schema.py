@@ -170,11 +170,12 @@ class ComparedMadeWith(MadeWith):
 
 
 class Comparison(TypedDict):
-    """Two systems on the same utterances; ``systems`` has the number of seeds by name."""
+    """Two systems on the same utterances; ``systems`` has the number of seeds by name, entities are the references'."""
 
     schema: int
     signature: str
     num_utts: int
+    num_entities: int
     gold: bool | None
     systems: dict[str, int]
     scores: dict[str, Difference]
@@ -205,7 +206,14 @@ def read_scores(file: Path) -> Scores:
     Raises:
         SpnerError: the file is missing, is not JSON, or holds no scores of this schema.
     """
-    scores = read_json(file)
+    try:
+        scores = read_json(file)
+    except SpnerError as error:
+        if not file.is_file():
+            raise
+        raise SpnerError(
+            f"{error}; spner score --ref REF --hyp HYP --out FILE writes scores, stage 6 a recipe's"
+        ) from error
     number = scores.get("schema") if isinstance(scores, dict) else None
     if isinstance(number, int) and number > SCHEMA:
         raise SpnerError(

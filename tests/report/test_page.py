@@ -68,10 +68,10 @@ def test_two_experiments_side_by_side(write_scored: Write, tmp_path: Path) -> No
     assert write_page([one, two], out) == f"{out}: 0.1 MB; scored sets: 2, utterances to look at: 6"
     page = Page(out)
     assert "data/test (gold) 3 utterances; the references are true entities (gold)." in page.text
-    assert "WER ↓ one 0.250 0.125 to 0.375 two 0.200 0.125 to 0.375" in page.text
-    assert "F1 one 0.500 0.450 to 0.550 two 0.750 0.450 to 0.550" in page.text
+    assert "WER ↓ one 0.250 0.125 to 0.375 two 0.200 0.125 to 0.375 p 1.000" in page.text
+    assert "F1 one 0.500 0.450 to 0.550 two 0.750 0.450 to 0.550 p 1.000" in page.text
     notes = "precision 0.600 recall 0.400 5 mentions"
-    assert f"PER one 0.500 {notes} two 0.750 {notes}" in page.text
+    assert f"PER one 0.500 {notes} two 0.750 p 1.000 {notes}" in page.text
     assert "one correct 1 25.0 % wrong label 0 0.0 %" in page.text
     assert "reference PER LOC ORG O PER 1 · · · LOC · 1 · 1" in page.text
     facts = "commit 0123abc versions python 3.11.7 ref data/test lang nl labels PER, LOC seen none drop empty hyp no"
@@ -91,13 +91,13 @@ def test_the_page_begins_with_one_table_of_all_sets_and_experiments(write_scored
     assert "experiment WER ↓ 0 1 CER ↓ 0 1 EER ↓ 0 1 F1 0 1 label-F1 0 1" in overview
     gold, rest = overview.split("test agreement 3 utterances; the references are a tagger's pseudo-labels")
     assert "test gold 3 utterances; the references are true entities" in gold
-    rates = "WER ↓ 0.250 0.125 to 0.375 CER ↓ 0.250 EER ↓ – F1 {} 0.450 to 0.550 label-F1 {}"
+    rates = "WER ↓ 0.250 0.125 to 0.375 CER ↓ 0.250 EER ↓ – F1 {} 0.450 to 0.550{} label-F1 {}"
     assert (
-        "one/lm not recorded " + rates.format("0.250", "0.250") in gold
-        and "two/lm not recorded " + rates.format("0.375", "0.375") in gold
+        "one/lm not recorded " + rates.format("0.250", "", "0.250") in gold
+        and "two/lm not recorded " + rates.format("0.375", " p 1.000", "0.375") in gold
     )
     test, dev = rest.split("dev agreement 3 utterances")
-    assert all("two/lm not recorded " + rates.format("0.750", "0.750") in part for part in (test, dev))
+    assert all("two/lm not recorded " + rates.format("0.750", " p 1.000", "0.750") in part for part in (test, dev))
 
 
 def test_all_scores_are_folded_below_and_error_kinds_are_not(write_scored: Write, tmp_path: Path) -> None:
@@ -109,17 +109,60 @@ def test_all_scores_are_folded_below_and_error_kinds_are_not(write_scored: Write
     assert "Error kinds" in after and "Confusion of labels" in after
 
 
-def test_the_best_of_different_references_is_not_marked_in_the_overview(write_scored: Write, tmp_path: Path) -> None:
-    one, two = (write_scored(f"{name}.json", make_scores(wer=wer)) for name, wer in (("one", 0.25), ("two", 0.5)))
+def write_hyps(write_scored: Write, name: str, num_wrong: int, *, entity: bool) -> Path:
+    """Write scores of 40 utterances, in some of which the hypothesis lacks the one word, an entity or none."""
+    spans = [{"label": "PER", "start": 0, "end": 1}] if entity else []
+    utterances = [
+        {
+            "utt_id": f"u{number:02}",
+            "ref": {"words": ["anna"], "entities": spans},
+            "hyp": {"words": ["anna"], "entities": spans} if number >= num_wrong else {"words": [], "entities": []},
+            "errors": [],
+        }
+        for number in range(40)
+    ]
+    prf = {
+        "precision": 1.0,
+        "recall": 1 - num_wrong / 40,
+        "f1": 1 - num_wrong / 40,
+        "tp": 0,
+        "fp": 0,
+        "fn": 40 * entity,
+    }
+    scores = make_scores(wer=num_wrong / 40) | {"num_utts": 40}
+    scores["f1"] = {"micro": prf, "macro_f1": prf["f1"], "labels": {"PER": prf}}
+    return write_scored(name, scores, utterances)
+
+
+def count_best(*exps: Path) -> int:
+    cells = [cell for cell in render(*exps).find("td") if str(cell.get("class")).startswith("score")]
+    return sum("best" in str(cell["class"]) for cell in cells[: 5 * len(exps)])
+
+
+def test_the_best_is_marked_where_the_utterances_tell_it_apart(write_scored: Write) -> None:
+    one, two, other = (
+        write_hyps(write_scored, f"{name}.json", num_wrong, entity=True)
+        for name, num_wrong in (("one", 0), ("two", 12), ("other", 11))
+    )
+    assert count_best(one, two) >= 3  # WER, CER, F1
+    assert count_best(other, two) == 0, "one utterance more is no difference"
+    assert re.search(r"p 0\.\d\d\d", render(one, two).text) and "too few" not in render(one, two).text
+
+
+def test_too_few_entities_are_told_and_their_scores_not_marked(write_scored: Write) -> None:
+    one, two = (
+        write_hyps(write_scored, f"{name}.json", num_wrong, entity=False)
+        for name, num_wrong in (("one", 0), ("two", 12))
+    )
+    text = render(one, two).text
+    assert "0 entities are too few to tell experiments apart: no score of entities is underlined below 30." in text
+    assert count_best(one, two) == 2  # WER and CER
+
+
+def test_different_references_are_not_compared(write_scored: Write) -> None:
+    one = write_scored("one.json", make_scores())
     fewer = write_scored("three.json", make_scores(wer=0.5) | {"num_utts": 2}, None)
-
-    def best(*exps: Path) -> int:
-        page = render(*exps)
-        cells = [cell for cell in page.find("td") if str(cell.get("class")).startswith("score")]
-        return sum("best" in str(cell["class"]) for cell in cells[: 5 * len(exps)])
-
-    assert best(one, two) == 2  # WER and CER
-    assert best(one, fewer) == 0
+    assert count_best(one, fewer) == 0
     assert "The references differ: do not compare the experiments." in render(one, fewer).text
 
 

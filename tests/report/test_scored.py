@@ -107,4 +107,6 @@ def test_a_lone_surrogate_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_json(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{")
-    assert refusal(tmp_path / "a.json").startswith(f"{tmp_path}/a.json: is not JSON (")
+    message = refusal(tmp_path / "a.json")
+    assert message.startswith(f"{tmp_path}/a.json: is not JSON (")
+    assert message.endswith("; spner score --ref REF --hyp HYP --out FILE writes scores, stage 6 a recipe's")
