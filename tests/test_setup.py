@@ -187,6 +187,22 @@ def test_what_a_link_leads_to_is_used_if_complete_and_never_changed(checkout: Ch
     assert checkout.calls() == [] and sorted(path.name for path in other.iterdir()) == ["bin", "spner.stamp"]
 
 
+def test_an_exported_cdpath_changes_nothing(made: Checkout, tmp_path: Path) -> None:
+    """With it, cd prints where it goes, and the path of the checkout had two lines."""
+    (tmp_path / "elsewhere" / "tools").mkdir(parents=True)
+    environment = {"PATH": f"{made.bin}:{made.system}", "REAL_PYTHON": sys.executable, "FAKE_LOG": str(made.log)}
+    environment["CDPATH"] = f"{tmp_path / 'elsewhere'}:."
+    command = ["bash", "tools/setup.sh"]
+    done = subprocess.run(command, env=environment, cwd=made.root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{made.venv}/bin\n", "")
+
+
+def test_a_dangling_link_is_left_as_it_is(checkout: Checkout, tmp_path: Path) -> None:
+    checkout.venv.symlink_to(tmp_path / "gone")
+    assert f"{checkout.venv} is a symbolic link" in checkout.run(code=2)[1]
+    assert checkout.venv.is_symlink() and checkout.calls() == []
+
+
 def test_python_3_12_comes_first(checkout: Checkout) -> None:
     checkout.add_python(checkout.bin / "python3.12")
     checkout.add_python(checkout.bin / "python3")

@@ -10,6 +10,7 @@
 #   PYTHON=python3.12 tools/setup.sh        make .venv with this interpreter
 #   TORCH_INDEX_URL=URL tools/setup.sh      take PyTorch from this package index, e.g. that of its CPU wheels
 set -euo pipefail
+unset CDPATH  # with it, cd prints where it goes, and may go elsewhere
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 venv="${root}/.venv"

@@ -6,6 +6,7 @@
 #   tools/test.sh lint          linters and types alone (seconds)
 #   tools/test.sh PATH...       these tests alone, whatever they need; takes what pytest takes, such as FILE::TEST or -k
 set -euo pipefail
+unset CDPATH
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 run() {
