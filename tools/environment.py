@@ -17,7 +17,7 @@ VALUES = {getattr(node.targets[0], "id", ""): node.value for node in SETUP.body 
 
 def find_version() -> str:
     """Return the interpreter's version, or exit."""
-    required = ast.literal_eval(VALUES["PYTHON_REQUIRES"])
+    required = ast.literal_eval(VALUES["TRAIN_PYTHON"])
     lowest, beyond = (tuple(map(int, bound.split("."))) for bound in re.findall(r"\d+\.\d+", required))
     found = ".".join(map(str, sys.version_info[:2]))
     if not lowest <= sys.version_info[:2] < beyond:
@@ -44,7 +44,8 @@ def find_missing(requirements):
 if sys.argv[1:] == ["version"]:
     print(find_version())
 else:
-    names = ["REQUIREMENTS", *(["DEV_REQUIREMENTS"] if "--dev" in sys.argv else [])]
+    names = ["REQUIREMENTS", "TRAIN_REQUIREMENTS", "MINI_REQUIREMENTS"]
+    names += ["DEV_REQUIREMENTS"] if "--dev" in sys.argv else []
     try:
         missing = list(find_missing(sum((ast.literal_eval(VALUES[name]) for name in names), [])))
     except ImportError:

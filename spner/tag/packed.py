@@ -1,11 +1,12 @@
 """A pack -> its model with its search: what :mod:`spner.tag.experiment` gives, without torch."""
 
+import logging
 from pathlib import Path
 
 from spner.core.errors import SpnerError
 from spner.core.files import read_json, read_lines
 from spner.data.tokens import BLANK, SOS_EOS
-from spner.decode.beam_search import Search, search_greedily
+from spner.decode.beam_search import Search, require_flashlight, search_greedily
 from spner.decode.onnx_model import OnnxModel, open_session
 from spner.decode.plan import SearchPlan, build_search, forget_searches
 from spner.scoring.calibration import Calibration, TimingCalibration
@@ -15,6 +16,8 @@ from spner.tag.pack_file import AGAIN, Pack, open_pack
 from spner.text.casing import Casing, read_casing
 
 KINDS = ("words", "entities")
+
+log = logging.getLogger(__name__)
 
 
 def load_pack(path: Path, *, device: str) -> SpeechModel:
@@ -57,6 +60,11 @@ def _read_tokens(pack: Pack) -> tuple[str, ...]:
 def _make_search(pack: Pack, token_list: tuple[str, ...]) -> Search:
     arpa = pack.find(pack_file.SEARCH)
     if pack.meta.search is None or arpa is None:
+        return search_greedily
+    try:
+        require_flashlight()
+    except SpnerError:
+        log.warning("%s has a beam search, which this Python has not; the search is greedy", pack.meta.name)
         return search_greedily
     plan = SearchPlan(
         pack.meta.search, arpa, pack.folder, token_list, pack.meta.token_type, pack.find(pack_file.PIECES)
