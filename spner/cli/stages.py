@@ -127,7 +127,7 @@ def tokens_command(
     fraction: float,
 ) -> None:
     """Stage 3: make the token list, the training texts and ESPnet's shape files."""
-    from spner.data.tokens import make_tokens, read_token_list
+    from spner.data.tokens import format_too_many, make_tokens, read_token_list
     from spner.data.trainset import format_counts
 
     record = make_tokens(
@@ -140,6 +140,8 @@ def tokens_command(
         fraction=fraction,
     )
     click.echo(f"{out}: {len(read_token_list(out / 'token_list'))} tokens; train: {format_counts(record['train'])}")
+    for line in format_too_many(record):
+        click.echo(line)
 
 
 @click.command("train")

@@ -8,6 +8,7 @@ entity symbols inside an entity are dropped (``naar <LOC>den haag</NE> en``); th
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ PIECE_SPACE = "▁"  # SentencePiece's mark of a word's begin
 INSIDE = "<NE>"  # mark of a token inside an entity, in token language models
 E2E, ASR = SYSTEMS = ("e2e", "asr")
 CHAR, BPE = "char", "bpe"
+FRAME_RATES_HZ = {25: "conf/train_mini.yaml", 50: "wav2vec 2.0 such as XLS-R"}
+"""Frames a second that models have, one fewer an utterance for the last window. Stage 3 does not know the model."""
+TOO_MANY_TOKENS = "too_many_tokens"
 _SPACING = str.maketrans({PIECE_SPACE: " "})
 
 
@@ -190,7 +194,7 @@ def make_tokens(
         return once(
             out / paths.TOKENS_CONFIG,
             settings,
-            lambda: {"train": _write_dump(data, out, others, settings)},
+            lambda: _write_dump(data, out, others, settings),
             outputs=_list_outputs(out, settings),
         )
 
@@ -217,8 +221,11 @@ def _list_outputs(out: Path, settings: Mapping[str, Any]) -> list[Path]:
     return [out / name for name in names]
 
 
-def _write_dump(data: Path, out: Path, others: Sequence[Path], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Write what the record of :func:`make_tokens` then vouches for; return what each train set gave."""
+def _write_dump(data: Path, out: Path, others: Sequence[Path], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what the record of :func:`make_tokens` then vouches for; return what each train set gave, and what is long.
+
+    Utterances with more tokens than frames are counted by frame rate and set: see :func:`format_too_many`.
+    """
     labels, token_type = settings["labels"], settings["token_type"]
     texts = {s: _read_texts(data / s, labels) for s in settings["sets"]}
     whole = {data: texts[paths.TRAIN], **{other: _read_texts(other / paths.TRAIN, labels) for other in others}}
@@ -233,12 +240,28 @@ def _write_dump(data: Path, out: Path, others: Sequence[Path], settings: Mapping
     with atomic_text(out / paths.SYMBOLS) as file:
         file.writelines(f"{symbol}\n" for symbol in symbols)
     num_tokens = _write_token_list(out / paths.TOKEN_LIST, tokenizer, texts[paths.TRAIN].values(), symbols)
+    too_many: dict[int, dict[str, int]] = {rate_hz: {} for rate_hz in FRAME_RATES_HZ}
     for set_name in texts:
         durations_s = trainset.durations_s if set_name == paths.TRAIN else read_durations(data / set_name)
-        _write_set(out / set_name, texts[set_name], durations_s, tokenizer, num_tokens)
+        needed = _write_set(out / set_name, texts[set_name], durations_s, tokenizer, num_tokens)
+        for rate_hz, counts in too_many.items():
+            counts[set_name] = sum(num > int(durations_s[u] * rate_hz) - 1 for u, num in needed.items())
     if others:
         write_table(out / paths.TRAIN / paths.WAV_SCP, locate_audio(trainset))
-    return trainset.counts
+    return {"train": trainset.counts, TOO_MANY_TOKENS: too_many}
+
+
+def format_too_many(record: Mapping[str, Any]) -> list[str]:
+    """Return a line for each frame rate at which utterances of the record have more tokens than frames."""
+    lines = []
+    for rate_hz, counts in record.get(TOO_MANY_TOKENS, {}).items():
+        found = ", ".join(f"{num} of {set_name}" for set_name, num in counts.items() if num)
+        if found:
+            lines.append(
+                f"at {rate_hz} frames a second ({FRAME_RATES_HZ[int(rate_hz)]}), {found} have more tokens than frames: "
+                "CTC cannot align them, their loss is zero, and nothing is learnt from them"
+            )
+    return lines
 
 
 def _read_texts(folder: Path, labels: Sequence[str] | None) -> dict[str, str]:
@@ -287,8 +310,15 @@ def _write_token_list(path: Path, tokenizer: Tokenizer, texts: Iterable[str], sy
 
 def _write_set(
     dump: Path, texts: dict[str, str], durations_s: dict[str, float], tokenizer: Tokenizer, num_tokens: int
-) -> None:
+) -> dict[str, int]:
+    """Write a set's text and shapes; return the frames that CTC needs for each utterance: equal neighbours one more."""
     write_table(dump / paths.TEXT, texts)
     write_table(dump / paths.SPEECH_SHAPE, {u: str(round(durations_s[u] * SAMPLE_RATE_HZ)) for u in texts})
-    lengths = {utt_id: len(tokenizer.text_to_tokens(text)) for utt_id, text in texts.items()}
-    write_table(dump / paths.TEXT_SHAPE, {utt_id: f"{length},{num_tokens}" for utt_id, length in lengths.items()})
+    lengths: dict[str, str] = {}
+    needed: dict[str, int] = {}
+    for utt_id, text in texts.items():
+        tokens = tokenizer.text_to_tokens(text)
+        lengths[utt_id] = f"{len(tokens)},{num_tokens}"
+        needed[utt_id] = len(tokens) + sum(one == other for one, other in pairwise(tokens))
+    write_table(dump / paths.TEXT_SHAPE, lengths)
+    return needed

@@ -25,6 +25,7 @@ from spner.data.tokens import (
     Tokenizer,
     find_labels,
     find_symbols,
+    format_too_many,
     locate_words,
     make_tokens,
     mark_inside,
@@ -295,6 +296,25 @@ def test_vocab_size_is_for_bpe(data: Path, tmp_path: Path, token_type: str, voca
         "--vocab_size: is for --token_type bpe, which needs it; characters need no size"
     )
     assert not (tmp_path / "dump").exists()
+
+
+def test_utterances_with_more_tokens_than_frames_are_counted_by_frame_rate(tmp_path: Path) -> None:
+    """Equal neighbours need a blank between them; a model's last window gives no frame of its own."""
+    words = {"fits": "abcdefghi", "long": "abcdefghij", "alike": "aabcdefgh", "fast": "abcdefghijklmnopqrst"}
+    data = write_data(tmp_path / "data", {"train": {u: Transcript((word,)) for u, word in words.items()}, "test": TEST})
+    write_table(data / "train" / paths.UTT2DUR, dict.fromkeys(words, "0.4"))
+    write_table(data / "test" / paths.UTT2DUR, dict.fromkeys(TEST, "9.0"))
+    record = make_tokens(data, tmp_path / "dump", system="asr")
+    assert record["too_many_tokens"] == {"25": {"train": 3, "test": 0}, "50": {"train": 1, "test": 0}}
+    assert format_too_many(record) == [
+        f"at {rate} ({model}), {num} of train have more tokens than frames: CTC cannot align them, their loss is zero, "
+        "and nothing is learnt from them"
+        for rate, model, num in (
+            ("25 frames a second", "conf/train_mini.yaml", 3),
+            ("50 frames a second", "wav2vec 2.0 such as XLS-R", 1),
+        )
+    ]
+    assert format_too_many({"train": []}) == []  # of a record that knows nothing of it
 
 
 @pytest.mark.parametrize("vocab_size", [100_000, 3, 0, -5])
