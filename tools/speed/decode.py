@@ -93,7 +93,7 @@ def beam_rows(
 ) -> list[tuple[str, float]]:
     """Return the times of our beam search with 10 hypotheses, in one process, and of its search alone."""
     config = ROOT / "conf" / "decode_lm.yaml"
-    with open_search(args.data, args.exp, BeamOptions((config,), lm)) as search:
+    with open_search(args.data, args.exp, BeamOptions((config,), lm), work=folder) as search:
         if search.plan.config.beam_size != BEAM_SIZE:
             raise SystemExit(f"{config}: is of beam_size {search.plan.config.beam_size}, not {BEAM_SIZE}")
         batches = list(compute_posteriors(recogniser, folder, batch_size=BATCH_SIZE, what=name))
