@@ -321,7 +321,7 @@ def test_utterances_with_more_tokens_than_frames_are_counted_by_frame_rate(tmp_p
 def test_vocab_size_that_does_not_fit(data: Path, tmp_path: Path, vocab_size: int) -> None:
     message = refusal(data, tmp_path / "dump", token_type=BPE, vocab_size=vocab_size)
     assert message.startswith(f"--vocab_size {vocab_size}: SentencePiece cannot make it from this text (")
-    assert sorted(os.listdir(tmp_path / "dump")) == [".lock"]
+    assert not (tmp_path / "dump").exists()
 
 
 def test_stage_1_has_not_finished(data: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_hypotheses_carry_words_entities_and_times() -> None:
     hyps = decode_greedily(batch("long", "short"))
     assert hyps.texts == TEXTS
     assert hyps.transcripts["long"] == Transcript(("naar", "gouda"), (Entity(1, 2, "LOC"),))
-    assert not hyps.nbest
+    assert hyps.nbest == {utt_id: [{"text": text}] for utt_id, text in TEXTS.items()}
     # Tokens stand in every second frame, from 0.05 s on: "naar" in frames 0 to 6, "gouda" in 12 to 20; the short clip
     # ends where its last word does.
     (naar, gouda), (eet,) = hyps.timings["long"].word_times, hyps.timings["short"].word_times

@@ -76,7 +76,8 @@ def test_clips_are_padded_with_silence_and_the_model_is_told_their_lengths() -> 
         return torch.zeros(len(speech), 4, 3), lengths // 1600
 
     model: Any = SimpleNamespace(encode=encode, ctc=SimpleNamespace(log_softmax=lambda x: x.log_softmax(dim=-1)))
-    recogniser = Recogniser(model, ("<blank>", "a", "b"), FrameGrid(hop_s=0.1, first_s=0.0), torch.device("cpu"))
+    grid, cpu = FrameGrid(hop_s=0.1, first_s=0.0), torch.device("cpu")
+    recogniser = Recogniser(model, ("<blank>", "a", "b"), grid, cpu, use_amp=False)
     ones = [np.ones(num_samples, np.float32) for num_samples in (6400, 3201, 100, 0)]
     log_probs = recogniser.log_probs(ones)
     speech, lengths = seen
