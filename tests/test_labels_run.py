@@ -25,7 +25,7 @@ SEVEN = ("PERSON", "ORG", "PLACE", "WHEN", "QUANT", "NORP", "LAW")
 THEIRS = {"PER": ("PER", "NORP"), "ORG": ("ORGANIZATION", "LAW"), "LOC": ("GPE", "QUANT", "DATE")}
 """What the corpus calls the entities of one label, in turn; DATE is mapped."""
 SETTINGS = [
-    "max_epoch=6",
+    "max_epoch=1",
     "encoder_conf.num_blocks=1",
     "encoder_conf.output_size=32",
     "encoder_conf.linear_units=32",
