@@ -21,6 +21,10 @@ class BatchedCTC(CTC):
             ys_lens: (B,) tokens.
         """
         scores = self.ctc_lo(F.dropout(hs_pad, self.dropout_rate, self.training))
+        return self.loss_of(scores, hlens, ys_pad, ys_lens).to(hs_pad.dtype)
+
+    def loss_of(self, scores: Tensor, hlens: Tensor, ys_pad: Tensor, ys_lens: Tensor) -> Tensor:
+        """Return the same of the output layer's scores (B, T, V)."""
         log_probs = scores.transpose(0, 1).float().log_softmax(-1)  # (T, B, V)
         losses = F.ctc_loss(log_probs, ys_pad.clamp(min=0), hlens, ys_lens, reduction="none", zero_infinity=True)
-        return (losses.sum() / len(losses)).to(hs_pad.dtype)
+        return losses.sum() / len(losses)

@@ -88,8 +88,6 @@ def train(
                 _describe_network(args, exp, transfer)
             if transfer:
                 _begin_with(transfer, args, exp)
-            elif args.frontend == UPSTREAM and not (exp / paths.CHECKPOINT).exists():
-                _begin_with_upstream(args, exp)
             with atomic_text(exp / paths.ASKED) as file:
                 yaml.safe_dump(asked, file, allow_unicode=True, sort_keys=True)
             return {
@@ -130,21 +128,27 @@ def _list_files(exp: Path) -> Iterator[Path]:
 
 
 def _describe_network(args: Namespace, exp: Path, transfer: Transfer | None) -> None:
-    """Add the upstream's network to its configuration; the pre-trained file is read only where nothing is trained."""
+    """Add the upstream's network to its configuration, and its weights where nothing has been trained.
+
+    Only then, or where no training of this upstream is known, is the pre-trained file read.
+    """
     upstream = args.frontend_conf.get("upstream")
     if not isinstance(upstream, str):
         raise SpnerError(f"frontend_conf.upstream: is {upstream}; give one, such as xls_r_300m")
     trained = [exp, *([transfer.init] if transfer else [])]
     known = [read_config(folder)["frontend_conf"] for folder in trained if (folder / paths.CONFIG).exists()]
     found = [conf["architecture"] for conf in known if conf.get("upstream") == upstream]
-    architecture = found[0] if found else read_architecture(find_upstream(upstream))
+    begins = not transfer and not (exp / paths.CHECKPOINT).exists()
+    path = find_upstream(upstream) if begins or not found else None
+    architecture = read_architecture(path) if path and not found else found[0]
     args.frontend_conf = {**args.frontend_conf, "architecture": architecture}
+    if begins and path:
+        _begin_with_upstream(args, exp, path)
 
 
-def _begin_with_upstream(args: Namespace, exp: Path) -> None:
+def _begin_with_upstream(args: Namespace, exp: Path, path: Path) -> None:
     """Write the pre-trained weights of a training's upstream for ESPnet to load."""
     _refuse_init_param(args, "frontend_conf.upstream")
-    path = find_upstream(args.frontend_conf["upstream"])
     weights = read_weights(path, args.frontend_conf["architecture"])
     log.info("%s: %d weights from %s", args.frontend_conf["upstream"], len(weights), path)
     with atomic_path(exp / paths.FIRST_WEIGHTS) as temporary:

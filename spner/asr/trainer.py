@@ -131,11 +131,9 @@ class SpnerTrainer(Trainer):
             batch = {name: value.to(device) for name, value in batch.items()}
             with training_precision(device, use_amp=options.use_amp):
                 encoder_out, lengths = module.encode(batch["speech"], batch["speech_lengths"])
-                # (B, T, V), without the dropout that ESPnet's CTC has even here
-                scores = module.ctc.ctc_lo(encoder_out).float()
+                scores = module.ctc.ctc_lo(encoder_out).float()  # (B, T, V), for the loss and the search
+            loss = module.ctc.loss_of(scores, lengths, batch["text"], batch["text_lengths"])
             refs = [ids[:length].tolist() for ids, length in zip(batch["text"], batch["text_lengths"], strict=True)]
-            targets = torch.tensor([token for ref in refs for token in ref], device=device)
-            loss = module.ctc.loss_fn(scores.transpose(0, 1), targets, lengths, batch["text_lengths"])
             hyps = greedy_search(scores, lengths)
             totals += torch.tensor([len(refs), float(loss) * len(refs), *_count(module.token_list, refs, hyps)])
         if distributed_option.distributed:
