@@ -68,6 +68,15 @@ def require_flashlight() -> Any:
     return decoder
 
 
+def has_flashlight() -> bool:
+    """Whether this Python can do a beam search."""
+    try:
+        require_flashlight()
+    except SpnerError:
+        return False
+    return True
+
+
 @cache
 def load_lm(arpa: Path, words: tuple[str, ...]) -> Any:
     """Return KenLM's model of an ARPA file, whose words the search knows by their place in ``words``."""

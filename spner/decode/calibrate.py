@@ -22,7 +22,6 @@ from spner.core.searches import find_searches
 from spner.data.datadir import read_entities, write_entities
 from spner.decode.hypotheses import read_hypotheses
 from spner.scoring.calibration import (
-    Calibration,
     TimingCalibration,
     compute_ece,
     fit_calibration,
@@ -73,9 +72,7 @@ def calibrate_sets(data: Path, exp: Path, search: str) -> dict[str, Any] | None:
     with locked(exp / paths.DECODE):
         fitted = _fit(folder / paths.DEV, _find_references(data / paths.DEV))
         write_json(paths.calibration_file(exp, search), fitted)
-        calibration = TimingCalibration(
-            *(Calibration(fitted[kind]["slope"], fitted[kind]["intercept"]) for kind in ("words", "entities"))
-        )
+        calibration = TimingCalibration.from_record(fitted)
         for set_name, record in records.items():
             alike = _identify_system(record) == _identify_system(records[paths.DEV])
             if not alike:

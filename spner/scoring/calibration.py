@@ -5,8 +5,9 @@ temperature scaling with an offset. Two numbers, because a dev set may hold fewe
 confidences stays.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,16 @@ class TimingCalibration:
 
     words: Calibration
     entities: Calibration
+
+    @classmethod
+    def from_record(cls, fitted: Mapping[str, Any]) -> "TimingCalibration":
+        """Return what ``calibration.json`` holds.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is malformed.
+        """
+        maps = (fitted["words"], fitted["entities"])
+        return cls(*(Calibration(float(one["slope"]), float(one["intercept"])) for one in maps))
 
     def apply(self, timing: Timing) -> Timing:
         """Return the timing with calibrated confidences."""

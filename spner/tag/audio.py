@@ -16,8 +16,8 @@ import soxr
 
 from spner.core.errors import SpnerError
 from spner.core.logs import c_library_muted
+from spner.data.audio import SAMPLE_RATE_HZ
 
-SAMPLE_RATE_HZ = 16_000
 BLOCK_S = 10
 SUFFIXES = frozenset(
     ".wav .wave .w64 .rf64 .flac .mp3 .mp2 .ogg .oga .opus .m4a .m4b .aac .mp4 .m4v .mov .webm .mkv .mka .avi .wma "

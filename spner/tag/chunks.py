@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spner.tag.audio import SAMPLE_RATE_HZ
+from spner.data.audio import SAMPLE_RATE_HZ
 from spner.tag.speech import CHUNK, PADDING_S, SpeechDetector
 from spner.tag.windows import blank_runs
 

@@ -9,9 +9,10 @@ from typing import cast
 import numpy as np
 
 from spner.core.datatypes import FrameGrid, Timing
+from spner.data.audio import SAMPLE_RATE_HZ
 from spner.data.tokens import find_labels, tokens_to_words
 from spner.decode.alignment import time_hypothesis
-from spner.tag.audio import SAMPLE_RATE_HZ, Recording, RecordingError
+from spner.tag.audio import Recording, RecordingError
 from spner.tag.build import build_segment
 from spner.tag.models import SpeechModel
 from spner.tag.silence import hear, silent_frames

@@ -16,12 +16,12 @@ from spner.core.files import fingerprint, read_json
 from spner.core.searches import GREEDY, LM
 from spner.core.training import beside_recipe, read_training
 from spner.decode.beam_options import find_arpa
-from spner.decode.beam_search import Search, require_flashlight, search_greedily
+from spner.decode.beam_search import Search, has_flashlight, search_greedily
 from spner.decode.biasing import boost_lm
 from spner.decode.config import DecodeConfig, make_decode_config
 from spner.decode.parallel_search import make_plan
 from spner.decode.plan import build_search, forget_searches
-from spner.scoring.calibration import Calibration, TimingCalibration
+from spner.scoring.calibration import TimingCalibration
 from spner.tag.models import SpeechModel
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def make_search(exp: Path, name: str, *, boost: Path | None = None, lang: str | 
     Raises:
         SpnerError: ``boost`` is given and the search is greedy, or a file is broken or gone.
     """
-    if name != GREEDY and not _has_flashlight():
+    if name != GREEDY and not has_flashlight():
         log.warning("%s was decoded with a beam search, which this Python lacks; the search is greedy", exp)
         name = GREEDY
     if name == GREEDY:
@@ -105,14 +105,6 @@ def make_search(exp: Path, name: str, *, boost: Path | None = None, lang: str | 
             return build_search(make_plan(exp, arpa, config, work=work))
         finally:
             forget_searches()  # the next search may lie in a folder of the same name
-
-
-def _has_flashlight() -> bool:
-    try:
-        require_flashlight()
-    except SpnerError:
-        return False
-    return True
 
 
 def _boost(exp: Path, names: Path, lm: Path | None, lang: str | None, out: Path) -> Path:
@@ -145,9 +137,4 @@ def _read_record(exp: Path, name: str) -> dict[str, Any]:
 def read_calibration(exp: Path, name: str) -> TimingCalibration | None:
     """Return the calibration of a search that was fitted on dev, None without one."""
     file = paths.calibration_file(exp, name)
-    if not file.exists():
-        return None
-    fitted = read_json(file)
-    return TimingCalibration(
-        *(Calibration(fitted[kind]["slope"], fitted[kind]["intercept"]) for kind in ("words", "entities"))
-    )
+    return TimingCalibration.from_record(read_json(file)) if file.exists() else None

@@ -6,16 +6,14 @@ from pathlib import Path
 from spner.core.errors import SpnerError
 from spner.core.files import read_json, read_lines
 from spner.data.tokens import BLANK, SOS_EOS
-from spner.decode.beam_search import Search, require_flashlight, search_greedily
+from spner.decode.beam_search import Search, has_flashlight, search_greedily
 from spner.decode.onnx_model import OnnxModel, open_session
 from spner.decode.plan import SearchPlan, build_search, forget_searches
-from spner.scoring.calibration import Calibration, TimingCalibration
+from spner.scoring.calibration import TimingCalibration
 from spner.tag import pack_file
 from spner.tag.models import SpeechModel
 from spner.tag.pack_file import AGAIN, Pack, open_pack
 from spner.text.casing import Casing, read_casing
-
-KINDS = ("words", "entities")
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +59,7 @@ def _make_search(pack: Pack, token_list: tuple[str, ...]) -> Search:
     arpa = pack.find(pack_file.SEARCH)
     if pack.meta.search is None or arpa is None:
         return search_greedily
-    try:
-        require_flashlight()
-    except SpnerError:
+    if not has_flashlight():
         log.warning("%s has a beam search, which this Python has not; the search is greedy", pack.meta.name)
         return search_greedily
     plan = SearchPlan(
@@ -81,7 +77,6 @@ def _read_calibration(pack: Pack) -> TimingCalibration | None:
         return None
     fitted = read_json(file)
     try:
-        maps = [Calibration(float(fitted[kind]["slope"]), float(fitted[kind]["intercept"])) for kind in KINDS]
+        return TimingCalibration.from_record(fitted)
     except (KeyError, TypeError, ValueError) as error:
         raise SpnerError(f"{pack.meta.name}: {pack_file.CALIBRATION} is malformed ({error}); {AGAIN}") from error
-    return TimingCalibration(*maps)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from spner.core.errors import SpnerError
-from spner.tag.audio import SAMPLE_RATE_HZ
+from spner.data.audio import SAMPLE_RATE_HZ
 
 CHUNK = 512  # samples that the detector takes at once, 32 ms
 THRESHOLD = 0.5

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from spner.core.errors import SpnerError
-from spner.tag.audio import SAMPLE_RATE_HZ, Recording, RecordingError
+from spner.data.audio import SAMPLE_RATE_HZ
+from spner.tag.audio import Recording, RecordingError
 from spner.tag.build import build_words
 from spner.tag.chunks import Chunk, cut_chunks
 from spner.tag.speech import SpeechDetector

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from spner.tag.audio import BLOCK_S, SAMPLE_RATE_HZ, RecordingError, from_waveform, open_recording
+from spner.data.audio import SAMPLE_RATE_HZ
+from spner.tag.audio import BLOCK_S, RecordingError, from_waveform, open_recording
 
 TONE_HZ = 440
 
