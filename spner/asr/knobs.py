@@ -54,6 +54,7 @@ NEEDS: dict[str, tuple[str, tuple[str, ...]]] = {
 """A key reaches nothing unless the other one has one of these values; (): unless it is set at all."""
 
 S3PRL_KEYS = ("upstream", "path_or_url", "normalize", "extra_conf", "tile_factor")
+CTC_CHOICES = ("ctc_type", "reduce", "ignore_nan_grad", "zero_infinity", "brctc_")  # of ESPnet's loss, not of ours
 SCORES = ("loss", "wer", "wer_tagged", "f1")
 
 
@@ -114,6 +115,8 @@ def _find_unneeded(given: Mapping[str, Any], args: Namespace) -> Iterator[str]:
     if getattr(args, "scheduler", None) == "onecyclelr":
         counts = {"total_steps", "epochs", "steps_per_epoch"} & set(given.get("scheduler_conf", ()))
         yield from (f"scheduler_conf.{key} (spner train counts the steps)" for key in sorted(counts))
+    idle = [key for key in sorted(given.get("ctc_conf", ())) if key.startswith(CTC_CHOICES)]
+    yield from (f"ctc_conf.{key} (reaches nothing: see spner/asr/loss.py)" for key in idle)
     reports = {"report_cer", "report_wer"} & {key for key, value in args.model_conf.items() if value}
     yield from (f"model_conf.{key} (the dev pass counts errors itself)" for key in sorted(reports))
 

@@ -78,6 +78,11 @@ def make_args(prepared: Prepared, repo_root: Path, config: str, *settings: str) 
             ['encoder_conf.num_block (ConformerEncoder has no such key; did you mean "nu'],
         ),
         ("mini", ["optim=sgd"], ["optim_conf.fused (SGD has no such key)"]),
+        (
+            "mini",
+            ["ctc_conf.zero_infinity=false", "ctc_conf.ctc_type=builtin2"],
+            ["ctc_conf.ctc_type (reaches nothing: see", "ctc_conf.zero_infinity (reaches nothing: see"],
+        ),
         ("mini", ["ctc_conf.dropout=0.1"], ['ctc_conf.dropout (CTC has no such key; did you mean "dropout_rate"?)']),
         (
             "xlsr",
