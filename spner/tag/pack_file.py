@@ -9,7 +9,6 @@
     bpe.model           SentencePiece's, for pieces
     calibration.json    what makes confidences chances of being right
     casing.tsv          lower-case word, tab, as it is mostly written
-    tagger/model.onnx   text tagger of a pipeline, with tagger/tokenizer.json and tagger/tagger.json
     README.md           model card
 
 The schema number grows when an older spner could not read a pack; every spner reads all older schemas.
@@ -38,10 +37,9 @@ from spner.decode.config import DecodeConfig, make_decode_config
 SCHEMA = 1
 META, MODEL, MODEL_INT8, TOKENS = "meta.yaml", "model.onnx", "model.int8.onnx", "tokens.txt"
 SEARCH, PIECES, CALIBRATION, CASING = "search.arpa", "bpe.model", "calibration.json", "casing.tsv"
-TAGGER, TAGGER_TOKENIZER, TAGGER_TAGS = "tagger/model.onnx", "tagger/tokenizer.json", "tagger/tagger.json"
 CARD = "README.md"
 REQUIRED = (MODEL, TOKENS, CARD)
-NAMES = (*REQUIRED, MODEL_INT8, SEARCH, PIECES, CALIBRATION, CASING, TAGGER, TAGGER_TOKENIZER, TAGGER_TAGS)
+NAMES = (*REQUIRED, MODEL_INT8, SEARCH, PIECES, CALIBRATION, CASING)
 
 MAX_META_BYTES = 1_000_000
 MAX_RATIO = 200  # unpacked over packed; language models shrink to a tenth
