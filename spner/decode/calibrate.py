@@ -70,7 +70,7 @@ def calibrate_sets(data: Path, exp: Path, search: str) -> dict[str, Any] | None:
         log.warning("%s: dev is not decoded, which calibrates the confidences; they stay as they are", folder)
         return None
     with locked(exp / paths.DECODE):
-        fitted = _fit(folder / paths.DEV, _find_references(data / paths.DEV))
+        fitted = _fit(folder / paths.DEV, find_references(data / paths.DEV))
         write_json(paths.calibration_file(exp, search), fitted)
         calibration = TimingCalibration.from_record(fitted)
         for set_name, record in records.items():
@@ -100,7 +100,12 @@ def _identify_system(record: dict[str, Any]) -> list[Any]:
     return [record.get(key) for key in SYSTEM_KEYS]
 
 
-def _find_references(folder: Path) -> Path:
+def find_references(folder: Path) -> Path:
+    """Return the file that judges a set's hypotheses: gold entities or, without any, pseudo-labels.
+
+    Raises:
+        SpnerError: there is neither.
+    """
     for name in (paths.GOLD_ENTITIES, paths.ENTITIES):
         if (folder / name).exists():
             return folder / name

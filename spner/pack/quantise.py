@@ -15,6 +15,7 @@ from spner.data.audio import read_stored
 from spner.data.datadir import read_entities, read_table
 from spner.data.tokens import find_labels, tokens_to_words
 from spner.decode.beam_search import Search
+from spner.decode.calibrate import find_references
 from spner.decode.onnx_model import OnnxModel, open_session
 from spner.decode.posteriors import AcousticModel
 from spner.pack.source import Source
@@ -40,9 +41,10 @@ def add_quantised(pack: Pack, source: Source, model: SpeechModel) -> dict[str, A
     quantise(pack.folder / pack_file.MODEL, pack.folder / pack_file.MODEL_INT8)
     session = open_session(pack.folder / pack_file.MODEL_INT8, device="cpu")
     quantised = OnnxModel(session, model.recogniser.token_list, model.recogniser.grid)
-    refs = read_entities(_find_references(source.data / paths.DEV))
+    references = find_references(source.data / paths.DEV)
+    refs = read_entities(references)
     return {
-        "references": _find_references(source.data / paths.DEV).name,
+        "references": references.name,
         "num_utts": len(refs),
         "whole": _score(model.recogniser, model.search, source, refs),
         "int8": _score(quantised, model.search, source, refs),
@@ -62,11 +64,6 @@ def quantise(graph: Path, out: Path) -> None:
         )
     finally:
         logging.disable(logging.NOTSET)
-
-
-def _find_references(folder: Path) -> Path:
-    gold = folder / paths.GOLD_ENTITIES
-    return gold if gold.exists() else folder / paths.ENTITIES
 
 
 def _score(model: AcousticModel, search: Search, source: Source, refs: Mapping[str, Transcript]) -> dict[str, float]:
