@@ -25,6 +25,6 @@ class BatchedCTC(CTC):
 
     def loss_of(self, scores: Tensor, hlens: Tensor, ys_pad: Tensor, ys_lens: Tensor) -> Tensor:
         """Return the same of the output layer's scores (B, T, V)."""
-        log_probs = scores.transpose(0, 1).float().log_softmax(-1)  # (T, B, V)
+        log_probs = scores.transpose(0, 1).log_softmax(-1).float()  # (T, B, V)
         losses = F.ctc_loss(log_probs, ys_pad.clamp(min=0), hlens, ys_lens, reduction="none", zero_infinity=True)
         return losses.sum() / len(losses)
