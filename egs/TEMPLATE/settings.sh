@@ -10,7 +10,7 @@ mini_opts=            # more options of spner mini-corpus; another corpus needs 
 mini_text=4000        # sentences of generated gold text that the mini corpus's tagger is trained on
 max_broken=0.01       # largest share of a set's clips that may be missing or broken
 tagger=               # transformers token classifier, folder or hub name; empty: the corpus's or language's default
-labels="PER ORG LOC"  # labels of the entities
+labels="PER ORG LOC"  # labels of the entities; slue stands for SLUE's 7, ontonotes for OntoNotes' 18
 label_map=            # OLD=NEW …: names of a tagger or corpus that are labels; common spellings are known, O is none
 system=e2e            # e2e: transcripts with entity symbols; asr: without; pipeline: asr, then a tagger of its words
 speech_tagger=        # tagger of the pipeline; empty: stage 4 trains one on the utterances that an E2E system has

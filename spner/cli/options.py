@@ -114,13 +114,17 @@ def columns_options(command: Callable[P, None]) -> Callable[..., None]:
 def label_options(command: Callable[Concatenate["LabelSet", P], None]) -> Callable[..., None]:
     """Add the options that say which labels there are; the command gets them as its first argument."""
 
-    @words_option("--labels", default=" ".join(LABELS), text="Labels of the entities.")
+    @words_option(
+        "--labels",
+        default=" ".join(LABELS),
+        text="Labels of the entities; slue stands for SLUE's 7, ontonotes for OntoNotes' 18.",
+    )
     @map_option("Read a label as another, one of --labels or O for none; repeatable. Common spellings need none.")
     @functools.wraps(command)
     def with_labels(labels: tuple[str, ...], mapping: dict[str, str], *args: P.args, **others: P.kwargs) -> None:
-        from spner.text.labels import LabelSet, parse_labels
+        from spner.text.label_sets import choose_labels
 
-        command(LabelSet(parse_labels(" ".join(labels), where="--labels"), mapping), *args, **others)
+        command(choose_labels(" ".join(labels), mapping, where="--labels"), *args, **others)
 
     return with_labels
 
