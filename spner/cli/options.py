@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from spner.core.datatypes import LABELS
+from spner.core.errors import SpnerError
 from spner.core.paths import DEV, ENTITIES, GOLD_ENTITIES, TEST
 from spner.text.tags import POLICIES
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from spner.text.labels import LabelSet
 
 P = ParamSpec("P")
+PRESETS = ("slue", "slue_raw")  # of spner/scoring/presets.py, which --help does not import
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
@@ -149,6 +151,13 @@ def reading_options(command: Callable[Concatenate["Rules", P], None]) -> Callabl
         type=click.Choice(POLICIES),
         help="What happens to an entity that is not closed: discard it, or repair it by closing it.",
     )
+    @click.option(
+        "--preset",
+        type=click.Choice(PRESETS),
+        show_default="none",
+        help="Score as a benchmark's authors do, in place of --labels, --discard and --policy: slue or slue_raw, "
+        "SLUE's 7 combined labels or the 18.",
+    )
     @functools.wraps(command)
     def with_rules(
         lang: str | None,
@@ -156,16 +165,29 @@ def reading_options(command: Callable[Concatenate["Rules", P], None]) -> Callabl
         mapping: dict[str, str],
         discard: tuple[str, ...],
         policy: str,
+        preset: str | None,
         *args: P.args,
         **others: P.kwargs,
     ) -> None:
+        from spner.scoring.presets import preset_rules
         from spner.scoring.rules import Rules
 
+        if preset:
+            _refuse_beside(preset)
+            command(preset_rules(preset, lang, mapping), *args, **others)
+            return
         names = labels or _labels_of(others.get("ref") or others.get("target"))
         rules = Rules(lang, names, mapping, frozenset(discard), policy)
         command(rules, *args, **others)
 
     return with_rules
+
+
+def _refuse_beside(preset: str) -> None:
+    """Refuse options that a preset decides."""
+    for name in ("labels", "discard", "policy"):
+        if is_given(click.get_current_context(), name):
+            raise SpnerError(f"--{name}: --preset {preset} decides it (expected one of them); leave one out")
 
 
 def _labels_of(references: object) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import logging
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from spner.core.datatypes import Timing, Transcript
@@ -27,7 +27,8 @@ class Side:
         utterances: in canonical form.
         tagged: words and entity symbols of the utterances whose symbols are illegal; the others' follow from them.
         illegal: illegal events by kind.
-        stored: words and entities as the entities file has them, not in canonical form: what times belong to.
+        stored: words as the entities file has them, not in canonical form, and the scored entities: what times belong
+            to.
         timings: times and confidences of the stored utterances that have any.
     """
 
@@ -38,13 +39,16 @@ class Side:
     stored: dict[str, Transcript] = field(default_factory=dict)
     timings: dict[str, Timing] = field(default_factory=dict)
 
-    def add(self, read: Read, canonical: AnyTranscript) -> None:
+    def add(self, read: Read, rules: Rules) -> None:
         """Add an utterance as its file has it, and in canonical form."""
-        self.utterances[read.utt_id] = canonical
+        self.utterances[read.utt_id] = rules.apply(read.transcript)
         if read.stored is not None:
-            self.stored[read.utt_id] = read.stored
-        if read.timing is not None:
-            self.timings[read.utt_id] = read.timing
+            self.stored[read.utt_id] = rules.relabel(read.stored)
+        if read.stored is not None and read.timing is not None:
+            kept = {(entity.start, entity.end) for entity in self.stored[read.utt_id].entities}
+            confidences = zip(read.stored.entities, read.timing.entity_confidences, strict=True)
+            own = tuple(confidence for entity, confidence in confidences if (entity.start, entity.end) in kept)
+            self.timings[read.utt_id] = replace(read.timing, entity_confidences=own)
         if read.tokens is not None:
             self.tagged[read.utt_id] = read.tokens
             self.illegal.update(read.illegal)
@@ -87,7 +91,7 @@ def read_side(path: Path, rules: Rules, *, role: str, with_times: bool = False) 
     first_unknown = ""
     for read in found:
         refuse_twice(read.utt_id, side.utterances, read.where)
-        side.add(read, rules.apply(read.transcript))
+        side.add(read, rules)
         others = [label for label in _labels_of(read, side) if label not in rules.labels]
         if others and role == "ref":
             raise SpnerError(_unknown_labels(read.where, others[0], rules))

@@ -45,6 +45,7 @@ def describe(options: Options) -> MadeWith:
         "map": dict(rules.mapping),
         "discard": sorted(rules.discard),
         "policy": rules.policy,
+        "split_s": rules.split_s,
         "seen": str(options.seen) if options.seen else None,
         "bootstrap": options.num_draws,
         "bootstrap_seed": SEED,
@@ -57,7 +58,7 @@ def sign(options: Options) -> str:
     """Return the signature: numbers with equal signatures can be compared.
 
     ``spner|v:0.1.0|norm:nl|labels:PER,ORG,LOC|policy:discard|refs:gold|boot:1000|seed:1``; options that are not used
-    (renamed and discarded labels, dropped empty hypotheses, drawn speakers) are left out.
+    (renamed and discarded labels, a split ``'s``, dropped empty hypotheses, drawn speakers) are left out.
     After sacreBLEU's (Post 2018).
     """
     rules = options.rules
@@ -68,6 +69,7 @@ def sign(options: Options) -> str:
         "map": ",".join(f"{old}>{new}" for old, new in sorted(rules.mapping.items())),
         "discard": ",".join(sorted(rules.discard)),
         "policy": rules.policy,
+        "split": "'s" if rules.split_s else "",
         "empty": "dropped" if options.drop_empty_hyp else "",
         "refs": {True: "gold", False: "pseudo", None: "unstated"}[options.gold],
         "boot": str(options.num_draws),

@@ -15,7 +15,10 @@ from spner.scoring.errors import NO_LABEL
 from spner.scoring.transcripts import AnyTranscript, Phrases
 from spner.text.labels import LabelSet
 from spner.text.languages import require_language
-from spner.text.textnorm import normalise_transcript, normalise_word
+from spner.text.textnorm import normalise_transcript, normalise_word, replace_words
+
+POSSESSIVE = re.compile("(?<=.)(?=['’]s)")
+"""Where SLUE puts a space: before every ``'s`` (slue-toolkit, ``slue_toolkit/text_ner/reformat_pipeline.py``)."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Rules:
         mapping: old label -> new label, applied first.
         discard: labels, after mapping, that are left out on both sides; their words stay.
         policy: how illegal tagged text is read; see :func:`spner.text.tags.text_to_spans`.
+        split_s: whether ``'s`` is a word of its own, as SLUE has it (``europe's`` is ``europe 's``).
 
     Raises:
         SpnerError: the language is unknown, two labels are the same, one cannot be a symbol, or none is left to score.
@@ -38,6 +42,7 @@ class Rules:
     mapping: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     discard: frozenset[str] = frozenset()
     policy: str = "discard"
+    split_s: bool = False
 
     def __post_init__(self) -> None:
         if self.lang is not None:
@@ -65,21 +70,29 @@ class Rules:
             words = tuple(piece for word in transcript.words for piece in self.normalise(word))
             mentions = ((self.mapping.get(label, label), self._phrase(phrase)) for label, phrase in transcript.mentions)
             return Phrases(words, tuple(m for m in mentions if m[1] and m[0] not in self.discard))
-        if transcript.entities and (self.mapping or self.discard):
-            renamed = (replace(e, label=self.mapping.get(e.label, e.label)) for e in transcript.entities)
-            transcript = Transcript(transcript.words, tuple(e for e in renamed if e.label not in self.discard))
-        if self.lang is not None:
+        transcript = self.relabel(transcript)
+        if self.lang is not None and not self.split_s:
             return normalise_transcript(transcript, self.lang)
-        if all(map(str.isascii, transcript.words)):
+        if not self.split_s and all(map(str.isascii, transcript.words)):
             return transcript
-        return Transcript(tuple(unicodedata.normalize("NFC", word) for word in transcript.words), transcript.entities)
+        return replace_words(transcript, [self.normalise(word) for word in transcript.words])
+
+    def relabel(self, transcript: Transcript) -> Transcript:
+        """Rename labels and leave out the discarded; words stay as they are."""
+        if not transcript.entities or not (self.mapping or self.discard):
+            return transcript
+        renamed = (replace(e, label=self.mapping.get(e.label, e.label)) for e in transcript.entities)
+        return Transcript(transcript.words, tuple(e for e in renamed if e.label not in self.discard))
 
     def _phrase(self, phrase: str) -> str:
         return " ".join(piece for word in phrase.split() for piece in self.normalise(word))
 
     def normalise(self, word: str) -> tuple[str, ...]:
         """Return the words that one word becomes."""
-        return (unicodedata.normalize("NFC", word),) if self.lang is None else normalise_word(word, self.lang)
+        pieces = POSSESSIVE.split(word) if self.split_s else (word,)
+        if self.lang is None:
+            return tuple(unicodedata.normalize("NFC", piece) for piece in pieces)
+        return tuple(normalised for piece in pieces for normalised in normalise_word(piece, self.lang))
 
 
 def choose_rules(lang: str | None, labels: LabelSet, sides: Sequence[Path]) -> Rules:

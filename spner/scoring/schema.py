@@ -81,6 +81,7 @@ class MadeWith(TypedDict):
     map: dict[str, str]
     discard: list[str]
     policy: str
+    split_s: bool
     seen: str | None
     bootstrap: int
     bootstrap_seed: int

@@ -37,7 +37,7 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
     Raises:
         SpnerError: a file is missing or malformed, there is no utterance, or the two sides do not hold the same ones.
     """
-    times_file = _find_times(ref, hyp, options.rules)
+    times_file = _find_times(ref, hyp)
     ref_side, hyp_side = _read_sides(ref, hyp, options.rules, with_times=times_file is not None)
     table, account = count_sides(
         ref=ref_side,
@@ -110,13 +110,13 @@ def _read_sides(ref: Path, hyp: Path, rules: Rules, *, with_times: bool) -> tupl
     return ref_side, hyp_side
 
 
-def _find_times(ref: Path, hyp: Path, rules: Rules) -> Path | None:
+def _find_times(ref: Path, hyp: Path) -> Path | None:
     """Return the file of the reference words' times; None if times cannot be scored.
 
-    They can if both sides are folders, or the references a folder's entities file, without renamed or discarded labels.
+    They can if both sides are folders, or the references a folder's entities file.
     """
     folder, entities = (ref, ENTITIES) if ref.is_dir() else (ref.parent, ref.name)
-    if not hyp.is_dir() or entities not in (ENTITIES, GOLD_ENTITIES) or rules.mapping or rules.discard:
+    if not hyp.is_dir() or entities not in (ENTITIES, GOLD_ENTITIES):
         return None
     return folder / WORD_TIMES if (folder / WORD_TIMES).exists() else None
 

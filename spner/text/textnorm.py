@@ -259,7 +259,11 @@ def normalise_transcript(transcript: Transcript, lang: str) -> Transcript:
 
     A word may vanish or become several; entities follow their words, and one left without any vanishes.
     """
-    pieces = [normalise_word(word, lang) for word in transcript.words]
+    return replace_words(transcript, [normalise_word(word, lang) for word in transcript.words])
+
+
+def replace_words(transcript: Transcript, pieces: Sequence[Sequence[str]]) -> Transcript:
+    """Return the words that the transcript's words become, none or several each, and the entities that are left."""
     words = tuple(chain.from_iterable(pieces))
     if len(words) == len(pieces) and all(pieces):  # the usual case, one word for each: no span moves
         return Transcript(words, transcript.entities)

@@ -123,6 +123,7 @@ def test_scores_say_what_they_were_made_with(tmp_path: Path) -> None:
         "map": {},
         "discard": [],
         "policy": "discard",
+        "split_s": False,
         "seen": None,
         "bootstrap": 0,
         "bootstrap_seed": 1,

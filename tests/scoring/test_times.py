@@ -206,11 +206,12 @@ def test_scores_without_any_entity_are_printed_as_undefined(tmp_path: Path) -> N
     )
 
 
-def test_times_are_not_scored_with_renamed_or_discarded_labels(tmp_path: Path) -> None:
-    sides = write_folders(tmp_path, {"u1": Timing(TIMES, (1.0, 1.0), (1.0,))})
-    assert score_folders(**sides)["times"] is not None
-    assert score_folders(**sides, mapping={"LOC": "PER"})["times"] is None
-    assert score_folders(**sides, discard=frozenset({"LOC"}))["times"] is None
+def test_a_discarded_label_has_no_times_on_either_side(tmp_path: Path) -> None:
+    sides = write_folders(tmp_path, {"u1": Timing(TIMES, (1.0, 1.0), (0.5,)), "u2": Timing(TIMES, (1.0, 1.0), (1.0,))})
+    scores = score_folders(**sides, mapping={"PER": "ORG"}, discard=frozenset({"LOC"}))["times"]
+    assert scores is not None
+    assert (scores["frame_f1"]["tp"], scores["frame_f1"]["fp"], scores["frame_f1"]["fn"]) == (100, 0, 0)
+    assert scores["ece"]["entities"] == 0.0  # the confidence of the entity that is left, not the first one's
 
 
 def test_times_belong_to_the_words_as_stored(tmp_path: Path) -> None:
