@@ -14,7 +14,7 @@ PACKAGE = ROOT / "spner"
 # From the top down: a room may import itself and the rooms before it.
 ROOMS = (
     *("core", "text", "data", "scoring", "corpora", "mini", "tagger", "lm", "asr", "decode", "tag", "report"),
-    *("pack", "benchmark", "cli", "__main__"),
+    *("pack", "archive", "benchmark", "cli", "__main__"),
 )
 PUBLIC = {"tag"}  # rooms whose names the package itself gives to others
 HEAVY = {"torch", "torchaudio", "espnet", "espnet2", "transformers", "s3prl", "matplotlib", "jinja2"}

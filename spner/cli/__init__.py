@@ -11,13 +11,14 @@ from collections.abc import Sequence
 import click
 
 from spner import __version__
-from spner.cli import corpora, models, recipe, recordings, scores, stages
+from spner.cli import archive, corpora, models, recipe, recordings, scores, stages
 from spner.core.errors import SpnerError, nearest
 from spner.core.logs import set_up_logging
 
 SETTINGS = {"help_option_names": ["--help"], "show_default": True, "max_content_width": 120}
 SECTIONS = {
     "Recordings": (recordings.tag_command,),
+    "Archives": (archive.index_command, archive.search_command, archive.forget_command),
     "Stages of a recipe": (
         stages.data_command,
         stages.annotate_command,

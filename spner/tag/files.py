@@ -76,11 +76,7 @@ def find_jobs(inputs: Sequence[Path]) -> list[Job]:
     jobs: list[Job] = []
     for path in inputs:
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            found = [one for one in found if not any(part.startswith(".") for part in one.relative_to(path).parts)]
-            if not found:
-                raise SpnerError(f"{path}: holds no recording (expected files such as talk.mp3); check the path")
-            jobs += [Job(one, one.relative_to(path).with_suffix("")) for one in found]
+            jobs += [Job(one, one.relative_to(path).with_suffix("")) for one in list_recordings(path)]
         elif path != STDIN and not path.exists():
             raise SpnerError(f"{path}: no such file (expected a recording, a folder of recordings, or -)")
         else:
@@ -94,6 +90,19 @@ def find_jobs(inputs: Sequence[Path]) -> list[Job]:
                 f"{other} and {job.audio}: would be written to the same files, {job.stem}.*; tag them into two folders"
             )
     return jobs
+
+
+def list_recordings(folder: Path) -> list[Path]:
+    """Return the recordings in a folder and its subfolders, by their suffix; hidden ones are left out.
+
+    Raises:
+        SpnerError: there is none.
+    """
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    found = [one for one in found if not any(part.startswith(".") for part in one.relative_to(folder).parts)]
+    if not found:
+        raise SpnerError(f"{folder}: holds no recording (expected files such as talk.mp3); check the path")
+    return found
 
 
 def tag_files(inputs: Sequence[Path], load: Callable[[], Tagger], output: Output) -> Report:
@@ -122,7 +131,7 @@ def tag_files(inputs: Sequence[Path], load: Callable[[], Tagger], output: Output
         tagger = load()
         total_s = sum(round(recording.duration_s) for recording in recordings)
         with Progress(total_s, what="tag", unit="s of audio") as progress:
-            for recording, found in tagger.tag_all(recordings, _Seconds(progress).advance):
+            for recording, found in tagger.tag_all(recordings, Seconds(progress).advance):
                 if isinstance(found, RecordingError):
                     report.broken[recording.name] = str(found)
                     continue
@@ -165,7 +174,7 @@ def _read_stdin(stack: contextlib.ExitStack) -> Recording:
 
 
 @dataclass
-class _Seconds:
+class Seconds:
     """Counts parts of seconds for a bar of whole ones."""
 
     progress: Progress

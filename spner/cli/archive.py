@@ -1,0 +1,130 @@
+"""Commands of archives: index recordings, search them, forget them."""
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
+
+import click
+
+from spner.cli.options import EITHER, FILE, FOLDER, device_option
+from spner.core.datatypes import LABELS
+from spner.core.errors import SpnerError
+
+if TYPE_CHECKING:
+    from spner.tag.tagger import Tagger
+
+P = ParamSpec("P")
+Load = Callable[[], "Tagger"]
+
+db_option = click.option("--db", required=True, type=FILE, help="The archive, an SQLite file.")
+
+
+def tagger_options(command: Callable[Concatenate[Load, P], None]) -> Callable[..., None]:
+    """Add the options that choose what tags recordings; the command gets a function that loads it."""
+
+    @click.option("--model", type=EITHER, help="Pack or experiment folder whose model writes words and names.")
+    @click.option("--asr", help="Instead of --model a recogniser of words, as of spner tag.")
+    @click.option("--tagger", show_default="the language's", help="For --asr: token classifier that finds the names.")
+    @click.option("--lang", show_default="that of the model", help="Language code, such as nl.")
+    @device_option
+    @functools.wraps(command)
+    def with_tagger(
+        model: Path | None,
+        asr: str | None,
+        tagger: str | None,
+        lang: str | None,
+        device: str,
+        *a: P.args,
+        **k: P.kwargs,
+    ) -> None:
+        def load() -> "Tagger":
+            from spner.tag.load import TagOptions, load_tagger
+
+            if model is None and asr is None:
+                raise SpnerError("there are recordings to tag; say with what: --model, or --asr with --tagger")
+            return load_tagger(TagOptions(model, device=device, lang=lang, asr=asr, tagger=tagger))
+
+        command(load, *a, **k)
+
+    return with_tagger
+
+
+@click.command("index")
+@click.argument("recordings", nargs=-1, required=True, type=EITHER, metavar="RECORDING...")
+@db_option
+@click.option(
+    "--tagged",
+    type=FOLDER,
+    show_default="none",
+    help="Folder of spner tag's JSON lines: recordings with a file there are not tagged again.",
+)
+@click.option("--overwrite", is_flag=True, help="Tag recordings that are in the archive again.")
+@tagger_options
+def index_command(load: Load, recordings: tuple[Path, ...], db: Path, tagged: Path | None, overwrite: bool) -> None:
+    """Bring an archive up to date: tag new and changed recordings, drop those that are gone.
+
+    RECORDING: recordings, or folders of them.
+    """
+    from spner.archive.index import format_report, index_recordings
+    from spner.archive.store import open_archive
+
+    with open_archive(db, create=True) as connection:
+        report = index_recordings(connection, recordings, load, tagged=tagged, overwrite=overwrite)
+    click.echo("\n".join(format_report(report)), err=True)
+    sys.exit(1 if report.broken else 0)
+
+
+@click.command("search")
+@click.argument("words", nargs=-1, metavar="WORD...")
+@db_option
+@click.option("--label", show_default="none", help=f"Find names of this label alone, such as {LABELS[0]}.")
+@click.option(
+    "--min_confidence", default=0.0, type=click.FloatRange(0, 1), help="Find names of at least this confidence."
+)
+@click.option("--names", is_flag=True, help="List the names that have WORD in them, with the number of their mentions.")
+@click.option("--limit", default=50, type=click.IntRange(1, 1000), help="Largest number of lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
+def search_command(
+    words: tuple[str, ...], db: Path, label: str | None, min_confidence: float, names: bool, limit: int, as_json: bool
+) -> None:
+    """Say where words and names are spoken: recording, time, words around.
+
+    WORD: words that must all be there; case and diacritics do not matter, and names may be misspelt.
+    """
+    from spner.archive import text
+    from spner.archive.names import list_names
+    from spner.archive.search import Query, search
+    from spner.archive.store import open_archive
+
+    asked = " ".join(words)
+    with open_archive(db) as connection:
+        if names:
+            listed = list_names(connection, part=asked, label=label, limit=limit)
+            lines = list((text.names_to_json if as_json else text.show_names)(listed))
+        else:
+            hits = search(connection, Query(asked, label, min_confidence, limit))
+            lines = list(text.hits_to_json(hits) if as_json else text.show_hits(hits, asked))
+    for line in lines:
+        click.echo(line)
+    if not lines:
+        click.echo("nothing was found", err=True)
+
+
+@click.command("forget")
+@click.argument("recording", metavar="RECORDING")
+@db_option
+def forget_command(recording: str, db: Path) -> None:
+    """Take every trace of a recording out of an archive.
+
+    RECORDING: its path, or its title in the archive.
+    """
+    from spner.archive.forget import forget
+    from spner.archive.store import open_archive
+
+    with open_archive(db) as connection:
+        path = forget(connection, recording)
+    click.echo(
+        f"{recording}: forgotten; the file {path} is as it was: the next spner index of its folder adds it again"
+    )
