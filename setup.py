@@ -99,7 +99,7 @@ setup(
     package_data={
         "spner": ["py.typed"],
         "spner.mini": ["international.yaml", "templates/*"],
-        "spner.report": ["templates/*"],
+        "spner.report": ["published.json", "templates/*"],
         "spner.tag": ["templates/*"],
     },
     python_requires=PYTHON_REQUIRES,

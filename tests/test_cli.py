@@ -132,7 +132,7 @@ def test_misuse_is_one_line(
 )
 def test_words_of_an_option_are_given_in_any_way(monkeypatch: pytest.MonkeyPatch, given: list[str]) -> None:
     found: list[Any] = []
-    monkeypatch.setattr("spner.report.experiment.score_experiment", lambda *arguments: found.extend(arguments))
+    monkeypatch.setattr("spner.report.experiment.score_experiment", lambda *words, **options: found.extend(words))
     main(["score-exp", "--data", "d", *given, "--exp", "e"])
     assert found == [Path("d"), Path("e"), ("dev", "test"), None]
 

@@ -29,5 +29,6 @@ decode_config=        # file of conf/, or greedy; empty: decode_lm.yaml, but gre
 lm_opts="--unit token --order 6" # options of spner lm, for the beam search; such as --columns FILE: more text
 boost=                # contextual biasing: names, one a line; a tab and a label, and a tab and a weight, may follow
 tag=                  # exp/<tag>; empty: named after corpus, system, fraction, seed, join, init and model
+published=            # benchmark whose published numbers RESULTS.md shows: slue_voxpopuli, msner or earnings21
 sets="dev test"       # sets to decode and score
 nj=2                  # number of processes that make or decode clips

@@ -98,9 +98,8 @@ if [ -n "${lm}" ]; then
     step 5 "tune the search on dev" spner tune --data "${data}" --exp "${model_exp}" \
         $(each --decode_config ${search_configs}) --lm "${lm}" --nj "${nj}"
 fi
-step 5 "decode" spner decode --data "${data}" --exp "${model_exp}" --sets "${sets}" \
-    $(each --decode_config ${search_configs}) ${lm:+--lm "${lm}" --nj "${nj}"} ${boost:+--boost "${boost}"} \
-    ${model:+--model "${model}"}
+step 5 "decode" spner decode --data "${data}" --exp "${model_exp}" --sets "${sets}" ${model:+--model "${model}"} \
+    $(each --decode_config ${search_configs}) ${lm:+--lm "${lm}" --nj "${nj}"} ${boost:+--boost "${boost}"}
 step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "${model_exp}" --search "${search}"
 if [ "${system}" = pipeline ]; then
     step 5 "tag what was decoded" spner pipeline --asr "${model_exp}" --exp "${exp}" --sets "${sets}" \
@@ -109,7 +108,8 @@ if [ "${system}" = pipeline ]; then
 fi
 
 # Stage 6, score: references and hypotheses -> exp/<tag>/score/<search>/<set>.json and exp/<tag>/RESULTS.md
-step 6 "score" spner score-exp --data "${data}" --exp "${exp}" --search "${search}" --sets "${sets}"
+step 6 "score" spner score-exp --data "${data}" --exp "${exp}" --search "${search}" --sets "${sets}" \
+    ${published:+--published "${published}"}
 
 [ "${stop_stage}" -eq 6 ] || exit 0
 program="$(relative "${bin}/spner")"

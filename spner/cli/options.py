@@ -57,6 +57,12 @@ def sets_option(text: str) -> Callable[..., Any]:
     return words_option("--sets", default=f"{DEV} {TEST}", text=text, filled=True)
 
 
+published_option = click.option(
+    "--published",
+    show_default="none",
+    help="Show the published numbers on a benchmark beside one's own: slue_voxpopuli, msner or earnings21.",
+)
+
 search_option = click.option(
     "--search",
     show_default="all there are",

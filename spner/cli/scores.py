@@ -12,6 +12,7 @@ from spner.cli.options import (
     columns_options,
     device_option,
     label_options,
+    published_option,
     reading_options,
     scoring_options,
     words_option,
@@ -169,7 +170,8 @@ def stats_command(data: Path, gold: bool, top: int, out: Path | None) -> None:
 @click.option(
     "--data", type=FOLDER, help="Data folder with the recordings, for --audio; without it, that of the references."
 )
-def report_command(exps: tuple[Path, ...], out: Path, audio: bool, data: Path | None) -> None:
+@published_option
+def report_command(exps: tuple[Path, ...], out: Path, audio: bool, data: Path | None, published: str | None) -> None:
     """Write one HTML page with the scores and utterances of experiments.
 
     EXP is an experiment folder, or a file that spner score --out wrote. The page shows scores with intervals side by
@@ -177,7 +179,7 @@ def report_command(exps: tuple[Path, ...], out: Path, audio: bool, data: Path | 
     """
     from spner.report.page import write_page
 
-    click.echo(write_page(exps, out, audio=audio, data=data))
+    click.echo(write_page(exps, out, audio=audio, data=data, published=published))
 
 
 @click.command("benchmark")

@@ -12,6 +12,7 @@ from spner.cli.options import (
     beam_options,
     device_option,
     label_options,
+    published_option,
     search_option,
     sets_option,
 )
@@ -289,8 +290,9 @@ def calibrate_command(data: Path, exp: Path, search: str | None) -> None:
 @click.option("--exp", required=True, type=FOLDER, help="Experiment folder of stages 4 and 5.")
 @sets_option("Sets to score.")
 @search_option
-def score_exp_command(data: Path, exp: Path, sets: tuple[str, ...], search: str | None) -> None:
+@published_option
+def score_exp_command(data: Path, exp: Path, sets: tuple[str, ...], search: str | None, published: str | None) -> None:
     """Stage 6: score against the pseudo-labels, and against gold entities if there are any."""
     from spner.report.experiment import score_experiment
 
-    click.echo(score_experiment(data, exp, sets, search))
+    click.echo(score_experiment(data, exp, sets, search, published=published))

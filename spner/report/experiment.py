@@ -37,7 +37,9 @@ def chosen_epochs(history: Sequence[dict[str, Any]], config: dict[str, Any]) -> 
     return sorted(record["epoch"] for record in best[: kept if isinstance(kept, int) else max(kept)])
 
 
-def score_experiment(data: Path, exp: Path, set_names: Sequence[str], search: str | None = None) -> str:
+def score_experiment(
+    data: Path, exp: Path, set_names: Sequence[str], search: str | None = None, *, published: str | None = None
+) -> str:
     """Score the decoded sets, write ``exp/score/<search>/<set>.json`` and ``exp/RESULTS.md``, and return tables.
 
     Each set is scored against its pseudo-labels and, where the corpus has gold entities, against them
@@ -48,6 +50,7 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str], search: st
         exp: experiment folder with hypotheses.
         set_names: which sets.
         search: which search's hypotheses; None for those of all.
+        published: benchmark whose published numbers ``RESULTS.md`` shows.
 
     Raises:
         SpnerError: an earlier stage has not finished, or its files do not fit each other.
@@ -73,7 +76,7 @@ def score_experiment(data: Path, exp: Path, set_names: Sequence[str], search: st
             experiment=asdict(run),
         )
         tables.append(f"{set_name}, {'gold entities' if gold else 'pseudo-labels'}\n{format_table(scores)}")
-    write_results(exp, run)
+    write_results(exp, run, published=published)
     return "\n\n".join([*tables, f"{exp / paths.RESULTS}"])
 
 

@@ -8,6 +8,7 @@ from spner.core.errors import SpnerError
 from spner.core.files import atomic_text
 from spner.core.paths import DEV, RESULTS, SCORE, TEST, TRAIN, decode_dir
 from spner.core.searches import format_decoded
+from spner.report.published import find_published, format_published
 from spner.scoring.schema import read_scores
 from spner.scoring.score import are_older
 from spner.scoring.table import CHARACTERS_NOTE
@@ -42,11 +43,16 @@ class Run:
     """What else there is to know, by title: another folder's model, a tagger, the weights it began with."""
 
 
-def write_results(exp: Path, run: Run) -> Path:
+def write_results(exp: Path, run: Run, *, published: str | None = None) -> Path:
     """Write ``exp/<tag>/RESULTS.md`` from every ``exp/<tag>/score/<search>/*.json`` and return its path.
 
+    Args:
+        exp: experiment folder.
+        run: what made the scores.
+        published: benchmark whose published numbers stand below.
+
     Raises:
-        SpnerError: there is no score yet, or a file there holds no scores.
+        SpnerError: there is no score yet, a file there holds no scores, or nothing is published on that benchmark.
     """
     rows = _read_rows(exp)
     lines = [f"# Results of {exp.name}", ""]
@@ -69,6 +75,7 @@ def write_results(exp: Path, run: Run) -> Path:
         "",
         *dict.fromkeys(f"- {row.name}: {NOTES[row.gold]} `{row.signature}`" for row in rows),
         "",
+        *([*format_published(find_published(published)), ""] if published else []),
         *_run_table(run),
     ]
     with atomic_text(exp / RESULTS) as file:

@@ -14,6 +14,7 @@ from spner.core.paths import utterances_file
 from spner.report.audio import Clips, audio_folder, count_clips, find_clips, write_clips
 from spner.report.markdown import NOTES, OLDER_NOTE, SYNTHETIC_NOTE, set_place, set_title
 from spner.report.paired import PairedTests
+from spner.report.published import Published, find_published
 from spner.report.scored import Experiment, Scored, read_experiments
 from spner.report.tables import confusion_table, count_entities, error_bar, label_rows, overview_rows, score_groups
 from spner.report.utterances import Packed, pack_utterances
@@ -25,7 +26,9 @@ from spner.text.languages import is_spaceless
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_page(exps: Sequence[Path], out: Path, *, audio: bool = False, data: Path | None = None) -> str:
+def write_page(
+    exps: Sequence[Path], out: Path, *, audio: bool = False, data: Path | None = None, published: str | None = None
+) -> str:
     """Write the page of the experiments and return one line that says what it holds.
 
     The same inputs give the same bytes. The page loads nothing from elsewhere, except the clips
@@ -36,10 +39,11 @@ def write_page(exps: Sequence[Path], out: Path, *, audio: bool = False, data: Pa
         out: the page.
         audio: also write the clips of the utterances, as FLAC files into ``<page>_audio`` beside it.
         data: where the clips are looked for, instead of beside the references of each experiment.
+        published: benchmark whose published numbers stand below the overview.
 
     Raises:
-        SpnerError: an experiment or one of its files is missing or malformed, clips are not found, or ``out`` cannot be
-            written.
+        SpnerError: an experiment or one of its files is missing or malformed, clips are not found, nothing is published
+            on that benchmark, or ``out`` cannot be written.
     """
     if data and not audio:
         raise SpnerError("--data: is for --audio (expected both or neither); give --audio as well")
@@ -47,7 +51,7 @@ def write_page(exps: Sequence[Path], out: Path, *, audio: bool = False, data: Pa
     sets = _group(experiments)
     packed = {one.file: _pack(one) for group in sets for one in group}
     clips = _copy_clips(sets, packed, out, data) if audio else {}
-    html = _render(experiments, sets, packed, clips)
+    html = _render(experiments, sets, packed, clips, find_published(published) if published else [])
     with atomic_text(out) as file:
         file.write(html)
     num_utts = sum(len(utts.utt_ids) for utts in packed.values() if utts)
@@ -91,6 +95,7 @@ def _render(
     sets: Sequence[Sequence[Scored]],
     packed: dict[Path, Packed | None],
     clips: dict[Path, Clips],
+    published: Sequence[Published],
 ) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -128,6 +133,7 @@ def _render(
         kinds=KINDS,
         fewest=FEWEST_ENTITIES,
         made_with=[_show_made_with(experiment, colours) for experiment in experiments],
+        published=published,
         curves=[(name, b64encode(curves.read_bytes()).decode()) for curves, name in trainings.items()],
     )
 

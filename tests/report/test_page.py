@@ -226,6 +226,13 @@ def test_in_a_language_without_spaces_wer_is_said_to_count_characters(write_scor
     assert note in render(write_scored("two.json", scores)).text
 
 
+def test_published_numbers_stand_below_the_overview(write_scored: Write, tmp_path: Path) -> None:
+    write_page([write_scored("a.json", make_scores())], tmp_path / "page.html", published="earnings21")
+    text = Page(tmp_path / "page.html").text
+    assert "earnings21, all ESPnet model of Rev 0.128 - - revdotcom/speech-datasets" in text
+    assert "slue_voxpopuli" not in text
+
+
 def test_different_references_are_told(write_scored: Write) -> None:
     other = copy.deepcopy(UTTERANCES)
     other[1]["ref"]["entities"] = []
