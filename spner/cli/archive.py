@@ -3,6 +3,7 @@
 import functools
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec
 
@@ -13,16 +14,49 @@ from spner.core.datatypes import LABELS
 from spner.core.errors import SpnerError
 
 if TYPE_CHECKING:
+    from spner.tag.load import TagOptions
     from spner.tag.tagger import Tagger
 
 P = ParamSpec("P")
-Load = Callable[[], "Tagger"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What tags recordings, from the command line."""
+
+    model: Path | None
+    asr: str | None
+    tagger: str | None
+    lang: str | None
+    device: str
+
+    @property
+    def recogniser(self) -> str:
+        """The name of what hears the words."""
+        return str(self.model or self.asr)
+
+    def options(self, labels: tuple[str, ...] = LABELS) -> "TagOptions":
+        """Return the options of the tagging room."""
+        from spner.tag.load import TagOptions
+
+        if self.model is None and self.asr is None:
+            raise SpnerError("there are recordings to tag; say with what: --model, or --asr with --tagger")
+        return TagOptions(
+            self.model, device=self.device, lang=self.lang, asr=self.asr, tagger=self.tagger, labels=labels
+        )
+
+    def load(self, labels: tuple[str, ...] = LABELS) -> "Tagger":
+        """Load it; labels are those that a tagger of text finds."""
+        from spner.tag.load import load_tagger
+
+        return load_tagger(self.options(labels))
+
 
 db_option = click.option("--db", required=True, type=FILE, help="The archive, an SQLite file.")
 
 
-def tagger_options(command: Callable[Concatenate[Load, P], None]) -> Callable[..., None]:
-    """Add the options that choose what tags recordings; the command gets a function that loads it."""
+def tagger_options(command: Callable[Concatenate[Choice, P], None]) -> Callable[..., None]:
+    """Add the options that choose what tags recordings; the command gets the choice as its first argument."""
 
     @click.option("--model", type=EITHER, help="Pack or experiment folder whose model writes words and names.")
     @click.option("--asr", help="Instead of --model a recogniser of words, as of spner tag.")
@@ -30,7 +64,7 @@ def tagger_options(command: Callable[Concatenate[Load, P], None]) -> Callable[..
     @click.option("--lang", show_default="that of the model", help="Language code, such as nl.")
     @device_option
     @functools.wraps(command)
-    def with_tagger(
+    def with_choice(
         model: Path | None,
         asr: str | None,
         tagger: str | None,
@@ -39,16 +73,9 @@ def tagger_options(command: Callable[Concatenate[Load, P], None]) -> Callable[..
         *a: P.args,
         **k: P.kwargs,
     ) -> None:
-        def load() -> "Tagger":
-            from spner.tag.load import TagOptions, load_tagger
+        command(Choice(model, asr, tagger, lang, device), *a, **k)
 
-            if model is None and asr is None:
-                raise SpnerError("there are recordings to tag; say with what: --model, or --asr with --tagger")
-            return load_tagger(TagOptions(model, device=device, lang=lang, asr=asr, tagger=tagger))
-
-        command(load, *a, **k)
-
-    return with_tagger
+    return with_choice
 
 
 @click.command("index")
@@ -62,7 +89,7 @@ def tagger_options(command: Callable[Concatenate[Load, P], None]) -> Callable[..
 )
 @click.option("--overwrite", is_flag=True, help="Tag recordings that are in the archive again.")
 @tagger_options
-def index_command(load: Load, recordings: tuple[Path, ...], db: Path, tagged: Path | None, overwrite: bool) -> None:
+def index_command(choice: Choice, recordings: tuple[Path, ...], db: Path, tagged: Path | None, overwrite: bool) -> None:
     """Bring an archive up to date: tag new and changed recordings, drop those that are gone.
 
     RECORDING: recordings, or folders of them.
@@ -71,7 +98,7 @@ def index_command(load: Load, recordings: tuple[Path, ...], db: Path, tagged: Pa
     from spner.archive.store import open_archive
 
     with open_archive(db, create=True) as connection:
-        report = index_recordings(connection, recordings, load, tagged=tagged, overwrite=overwrite)
+        report = index_recordings(connection, recordings, choice.load, tagged=tagged, overwrite=overwrite)
     click.echo("\n".join(format_report(report)), err=True)
     sys.exit(1 if report.broken else 0)
 
@@ -128,3 +155,56 @@ def forget_command(recording: str, db: Path) -> None:
     click.echo(
         f"{recording}: forgotten; the file {path} is as it was: the next spner index of its folder adds it again"
     )
+
+
+@click.command("redact")
+@click.argument("audio", type=FILE, metavar="AUDIO")
+@click.option("--output", "-o", "output", required=True, type=FILE, help="Recording to write, .flac or .wav.")
+@click.option("--labels", required=True, help="Labels of the names to take out, such as PER, or PER LOC.")
+@click.option("--pad", default=0.25, type=click.FloatRange(0, 10), help="Seconds to cover before and after a name.")
+@click.option("--sound", default="beep", type=click.Choice(["beep", "silence"]), help="What covers a name.")
+@click.option(
+    "--min_confidence", default=0.0, type=click.FloatRange(0, 1), help="Leave names of a lower confidence in."
+)
+@click.option(
+    "--verify",
+    show_default="nobody listens",
+    help="Another recogniser, as of --asr, that listens to the result; nothing is written if it hears a name.",
+)
+@click.option(
+    "--output_format", "-f", "output_format", default="txt", help="Formats of the transcript, as of spner tag."
+)
+@tagger_options
+def redact_command(
+    choice: Choice,
+    audio: Path,
+    output: Path,
+    labels: str,
+    pad: float,
+    sound: str,
+    min_confidence: float,
+    verify: str | None,
+    output_format: str,
+) -> None:
+    """Take names out of a recording: an aid, not a guarantee.
+
+    AUDIO: the recording. Its length and all other samples stay as they are.
+    """
+    from spner.archive.redact import NOTE, Redaction, redact
+    from spner.archive.verify import require_other
+    from spner.tag.formats import read_formats
+    from spner.tag.load import TagOptions, load_transcriber
+    from spner.tag.transcriber import Transcriber
+
+    if verify:
+        require_other(verify, choice.recogniser)
+    names = tuple(labels.replace(",", " ").split())
+    how = Redaction(names, pad, sound, min_confidence, read_formats(output_format), verify)
+
+    def load_verifier() -> Transcriber:
+        options = TagOptions(asr=verify, device=choice.device, lang=choice.lang)
+        return load_transcriber(str(verify), options)
+
+    cuts = redact(audio, output, choice.load(names), how, load_verifier)
+    click.echo(f"{output}: names taken out: {len(cuts)}; {output.with_suffix('.report.json')} lists them", err=True)
+    click.echo(NOTE, err=True)

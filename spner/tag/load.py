@@ -76,7 +76,7 @@ def load_tagger(options: TagOptions) -> Tagger:
     from spner.tag.text_tagger import load_text_tagger
     from spner.tagger.annotate import default_tagger
 
-    transcriber = _load_asr(str(options.asr), options)
+    transcriber = load_transcriber(str(options.asr), options)
     lang = options.lang or transcriber.lang
     name = options.tagger or default_tagger(lang)
     tag_text = load_text_tagger(name, labels=options.labels, lang=lang, device=options.device)
@@ -98,7 +98,7 @@ def load_model(path: Path, options: TagOptions) -> SpeechModel:
     return load_experiment(path, device=options.device, boost=options.boost, lang=options.lang)
 
 
-def _load_asr(name: str, options: TagOptions) -> Transcriber:
+def load_transcriber(name: str, options: TagOptions) -> Transcriber:
     """Load a recogniser of words: ours, Whisper, or a CTC model of transformers.
 
     Raises:
