@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from spner.cli import cli
-from spner.core.recipe import Names, Settings
+from spner.core.recipe import NO_RECIPES, Names, Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "egs" / "TEMPLATE"
-BENCHMARK = ROOT / "egs" / "benchmark"
-RECIPES = sorted(path for path in (ROOT / "egs").glob("*/run.sh") if path.parent not in (TEMPLATE, BENCHMARK))
+RECIPES = sorted(path for path in (ROOT / "egs").glob("*/run.sh") if path.parent.name not in NO_RECIPES)
 SETTING = re.compile(r"""^([a-z_]+)=("[^"]*"|[^\s#]*)""", re.MULTILINE)
 every_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.parent.name)
 

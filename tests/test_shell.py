@@ -26,7 +26,7 @@ def test_no_script_lies_elsewhere() -> None:
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_script(script: Path) -> None:
     shellcheck = shutil.which("shellcheck", path=str(Path(sys.executable).parent)) or "shellcheck"
-    assert script.stat().st_mode & 0o111 or script.name in ("stages.sh", "settings.sh"), "is not executable"
+    assert script.stat().st_mode & 0o111 or script.name in ("stages.sh", "steps.sh", "settings.sh"), "is not executable"
     for command in (["bash", "-n"], [shellcheck]):
         result = subprocess.run([*command, str(script)], capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stdout + result.stderr

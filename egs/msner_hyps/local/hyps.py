@@ -1,38 +1,39 @@
-"""Tag the hypotheses of eight recognisers for MSNER's German test set, and print tables of WER and entity F1.
+"""What run.sh's stages do that no command of spner does: read, tag and score MSNER's texts with their hypotheses.
 
-    python tools/speed/msner_pipeline.py DATA_DIR --out DIR
-
-``DATA_DIR`` holds the two files ``HYPS`` and ``SILVER``. Two taggers are made, each for cased text and for the speech
-form (lower case, no marks) at once, from a copy of every sentence in either form:
+Read is the German test set of MSNER (qmeeus/MSNER) as JSON lines, to which the output of eight recognisers was added
+(``hyps``). With run.sh's own tagger there are two, each for cased text and for the speech form (lower case, no marks)
+at once, from a copy of every sentence in either form:
 
 - ``silver``: from scratch, on Wikipedia sentences whose labels were made by machine;
 - ``crossval``: that one fine-tuned on the gold utterances of other plenary sessions. There are ``NUM_FOLDS`` of them;
   an utterance is tagged by the one that has seen nothing of its session, neither in training nor to choose the epoch.
 
-What ``DIR`` gets: ``text`` (CoNLL columns), ``tagger``, and in ``all`` (every utterance) and ``certain`` (those whose
-hypotheses are surely theirs) ``ref``, ``hyp/<tagger>/<source>`` and ``score/<tagger>/<source>.json``. A finished
-training is not repeated. On one free core all of it takes about an hour.
+``prepare`` writes into ``data``: ``{all,certain}/ref``, ``text/<source>.jsonl`` (sentences of the true transcript and
+of each recogniser), ``utt2fold``, ``certain.txt`` (the utterances whose hypotheses are surely theirs) and, for the own
+tagger, ``conll`` (columns). ``tag`` writes ``<exp>/<tagger>/{all,certain}/<source>``, ``score`` the scores and
+``RESULTS.md``.
 """
 
 import json
-import logging
 import random
 import re
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from spner.cli.options import FILE, FOLDER
 from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.core.errors import SpnerError
-from spner.core.files import atomic_text, read_lines
-from spner.core.paths import ENTITIES, TEXT
-from spner.data.datadir import write_entities, write_table
+from spner.core.files import atomic_text, read_json, read_lines, write_json
+from spner.core.logs import set_up_logging
+from spner.core.paths import ENTITIES, RESULTS, TEXT
+from spner.data.datadir import read_sentences, read_table, write_entities, write_sentences, write_table
 from spner.scoring.options import Options
 from spner.scoring.rules import Rules
 from spner.scoring.score import write_scores
@@ -40,15 +41,12 @@ from spner.scoring.wer import ErrorCounts, count_errors
 from spner.tagger.annotate import tag_sentences
 from spner.tagger.conll import read_conll
 from spner.tagger.model import load_tagger
-from spner.tagger.train import train_tagger
 from spner.tagger.trainer import swap_mentions
 from spner.text.labels import LabelSet, adopt
 from spner.text.tags import spans_to_bio
 from spner.text.textnorm import normalise, normalise_transcript
 
 LANG = "de"
-HYPS = Path("spoken_ner_gold/msner_de_hyps/transcript-de-test-ann-combined-v1.jsonl")
-SILVER = Path("text_ner/wikineural_silver/de/val.conllu")
 LABEL_OF_TYPE = {"person": "PER", "organization": "ORG", "place": "LOC"}
 TYPES = {*LABEL_OF_TYPE, "group", "law", "quant", "when"}
 SESSION = re.compile(r"(\d{8})-\S+")
@@ -56,15 +54,15 @@ RECOGNISER = re.compile(r"\w[\w.-]*")
 
 SEED = 1
 NUM_SILVER_DEV = 1000
-SILVER_EPOCHS = 10
 NUM_FOLDS = 5
-FOLD_EPOCHS = 5
-FOLD_LEARNING_RATE = 5e-4
 SWAP = 0.5
 """Share of the mentions that the second copy of a fold's gold utterances has from the silver text."""
 
 CASED, SPEECH = "transcript_cased", "transcript_speech_form"
-TAGGERS = {"silver": "silver text only", "crossval": "silver text, then gold of other sessions"}
+SILVER, CROSSVAL = "silver", "crossval"
+DESCRIPTIONS = {SILVER: "silver text only", CROSSVAL: "silver text, then gold of other sessions"}
+PARTS = ALL, CERTAIN = ("all", "certain")
+UTT2FOLD, CERTAIN_TABLE, SOURCES = "utt2fold", "certain.txt", "sources.json"
 
 
 @dataclass(frozen=True)
@@ -204,39 +202,39 @@ def write_conll(path: Path, sentences: Iterable[Transcript]) -> Path:
     return path
 
 
-def train_silver(silver: Sequence[Transcript], out: Path) -> Path:
-    """Train the tagger that has seen no gold, and return its folder."""
-    train = write_conll(out / "text" / "silver_train.conll", both_forms(silver[:-NUM_SILVER_DEV]))
-    dev = write_conll(out / "text" / "silver_dev.conll", both_forms(silver[-NUM_SILVER_DEV:]))
-    folder = out / "tagger" / "silver"
-    train_tagger(folder, train=[train], dev=dev, labels=LabelSet(), epochs=SILVER_EPOCHS, seed=SEED)
-    return folder
+def read_silver(path: Path) -> list[Transcript]:
+    """Read labelled text as columns: number, token, tag.
+
+    Raises:
+        SpnerError: the file is missing or malformed, or one of the labels does not occur, whose names are wanted.
+    """
+    sentences = adopt(read_conll(path, token_column=1), LabelSet(), where=str(path))
+    lacking = {*LABELS} - {entity.label for sentence in sentences for entity in sentence.entities}
+    if lacking:
+        raise SpnerError(
+            f"{path}: has no entity of {', '.join(sorted(lacking))} (expected {', '.join(LABELS)}); give more text"
+        )
+    return sentences
 
 
-def train_fold(fold: int, recordings: Sequence[Recording], silver: Sequence[Transcript], out: Path) -> Path:
-    """Fine-tune the silver tagger without the sessions of ``fold``; those of the next fold choose the epoch."""
+def write_silver(silver: Sequence[Transcript], conll: Path) -> None:
+    """Write what the tagger that has seen no gold learns from."""
+    write_conll(conll / "silver_train.conll", both_forms(silver[:-NUM_SILVER_DEV]))
+    write_conll(conll / "silver_dev.conll", both_forms(silver[-NUM_SILVER_DEV:]))
+
+
+def write_fold(fold: int, recordings: Sequence[Recording], silver: Sequence[Transcript], conll: Path) -> None:
+    """Write the gold text without the sessions of ``fold``; those of the next fold choose the epoch."""
     fold_of = assign_folds(recordings)
     dev_fold = (fold + 1) % NUM_FOLDS
     gold = [r.gold for r in recordings if fold_of[r.session] not in (fold, dev_fold)]
     inner = [r.gold for r in recordings if fold_of[r.session] == dev_fold]
     gold += with_other_names(gold, silver, random.Random(f"fold {fold} {SEED}"))
-    train = write_conll(out / "text" / f"fold{fold}_train.conll", both_forms(gold))
-    dev = write_conll(out / "text" / f"fold{fold}_dev.conll", both_forms(inner))
-    folder = out / "tagger" / f"fold{fold}"
-    train_tagger(
-        folder,
-        train=[train],
-        dev=dev,
-        labels=LabelSet(),
-        model=str(out / "tagger" / "silver"),
-        epochs=FOLD_EPOCHS,
-        learning_rate=FOLD_LEARNING_RATE,
-        seed=SEED,
-    )
-    return folder
+    write_conll(conll / f"fold{fold}_train.conll", both_forms(gold))
+    write_conll(conll / f"fold{fold}_dev.conll", both_forms(inner))
 
 
-def sources(recordings: Sequence[Recording]) -> dict[str, dict[str, str]]:
+def list_texts(recordings: Sequence[Recording]) -> dict[str, dict[str, str]]:
     """Return what is tagged: source -> utterance id -> text; first the true transcripts, then each recogniser's."""
     texts = {
         CASED: {r.utt_id: " ".join(r.gold.words) for r in recordings},
@@ -245,47 +243,68 @@ def sources(recordings: Sequence[Recording]) -> dict[str, dict[str, str]]:
     return texts | {name: {r.utt_id: r.hyps[name] for r in recordings} for name in recordings[0].hyps}
 
 
-def tag_all(folder: Path, recordings: Sequence[Recording]) -> dict[str, dict[str, Transcript]]:
-    """Return source -> utterance id -> words and the entities that the tagger in ``folder`` finds."""
-    tagger = load_tagger(str(folder), labels=LabelSet())
-    return {
-        name: tag_sentences(tagger, texts, lang=LANG, labels=LabelSet()) for name, texts in sources(recordings).items()
-    }
+def write_parts(folder: Path, source: str, transcripts: Mapping[str, Transcript], certain: Collection[str]) -> None:
+    """Write ``<part>/<source>``, ``text`` and ``entities.jsonl``, of all utterances and of the certain ones."""
+    for part, utt_ids in ((ALL, transcripts), (CERTAIN, certain)):
+        chosen = {utt_id: transcripts[utt_id] for utt_id in utt_ids}
+        texts = {utt_id: " ".join(utterance.words) for utt_id, utterance in chosen.items()}
+        write_table(folder / part / source / TEXT, texts)
+        write_entities(folder / part / source / ENTITIES, chosen)
 
 
-def tag_held_out(folders: Sequence[Path], recordings: Sequence[Recording]) -> dict[str, dict[str, Transcript]]:
-    """Do :func:`tag_all` with each fold's tagger on the utterances that it has not seen."""
+def prepare(hyps: Path, silver: Path | None, data: Path) -> str:
+    """Write the folder ``data``, and return what it holds; without ``silver`` no text to train a tagger on."""
+    recordings = read_msner(hyps)
     fold_of = assign_folds(recordings)
-    tagged: dict[str, dict[str, Transcript]] = {}
-    for fold, folder in enumerate(folders):
-        held_out = [r for r in recordings if fold_of[r.session] == fold]
-        for name, transcript in tag_all(folder, held_out).items():
-            tagged.setdefault(name, {}).update(transcript)
-    return tagged
+    certain = [r.utt_id for r in recordings if r.is_certain]
+    write_parts(data, "ref", {r.utt_id: r.ref for r in recordings}, certain)
+    for source, texts in list_texts(recordings).items():
+        write_sentences(data / "text" / f"{source}.jsonl", texts)
+    if silver:
+        sentences = read_silver(silver)
+        write_silver(sentences, data / "conll")
+        for fold in range(NUM_FOLDS):
+            write_fold(fold, recordings, sentences, data / "conll")
+    write_table(data / CERTAIN_TABLE, {utt_id: "1" for utt_id in certain})
+    write_json(data / SOURCES, [CASED, SPEECH, *recordings[0].hyps])
+    write_table(data / UTT2FOLD, {r.utt_id: str(fold_of[r.session]) for r in recordings})
+    num_utts, num_hyps = len(recordings), len(recordings[0].hyps)
+    return f"{data}: {num_utts} utterances, {len(certain)} of them paired for sure; {num_hyps} recognisers"
 
 
-def write_folder(folder: Path, transcript: dict[str, Transcript], utt_ids: Collection[str]) -> Path:
-    """Write a decode folder, ``text`` and ``entities.jsonl``, of these utterances; return it."""
-    chosen = {utt_id: transcript[utt_id] for utt_id in utt_ids}
-    write_table(folder / TEXT, {utt_id: " ".join(utterance.words) for utt_id, utterance in chosen.items()})
-    write_entities(folder / ENTITIES, chosen)
-    return folder
+def tag(data: Path, taggers: Sequence[str], out: Path) -> None:
+    """Tag every source, and write ``<part>/<source>`` into ``out``.
+
+    Args:
+        data: of :func:`prepare`.
+        taggers: one for all utterances, or one for each fold: an utterance is tagged by its fold's.
+        out: a folder.
+
+    Raises:
+        SpnerError: there is neither one tagger nor one for each fold, or one cannot be used.
+    """
+    if len(taggers) not in (1, NUM_FOLDS):
+        raise SpnerError(f"--tagger: {len(taggers)} are given (expected one, or {NUM_FOLDS}: one for each fold)")
+    utt2fold, certain = read_table(data / UTT2FOLD), read_table(data / CERTAIN_TABLE)
+    found: dict[str, dict[str, Transcript]] = {source: {} for source in read_json(data / SOURCES)}
+    for fold, name in enumerate(taggers):
+        tagger = load_tagger(name, labels=LabelSet())
+        for source, tagged in found.items():
+            sentences = read_sentences(data / "text" / f"{source}.jsonl")
+            own = {u: text for u, text in sentences.items() if len(taggers) == 1 or utt2fold[u] == str(fold)}
+            tagged |= tag_sentences(tagger, own, lang=LANG, labels=LabelSet())
+    for source, tagged in found.items():
+        write_parts(out, source, {utt_id: tagged[utt_id] for utt_id in utt2fold}, certain)
 
 
-def write_folders(out: Path, name: str, transcript: dict[str, Transcript], recordings: Sequence[Recording]) -> None:
-    """Write ``all/<name>`` and ``certain/<name>``."""
-    write_folder(out / "all" / name, transcript, [r.utt_id for r in recordings])
-    write_folder(out / "certain" / name, transcript, [r.utt_id for r in recordings if r.is_certain])
-
-
-def score_sources(folder: Path, tagger: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Write ``score/<tagger>/<source>.json`` and its utterances into ``folder``; return source -> scores."""
+def score_sources(data: Path, hyps: Path, part: str, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Write ``<hyps>/score/<part>/<source>.json`` and its utterances; return source -> scores."""
     options = Options(rules=Rules(lang=LANG), gold=True)
     scores: dict[str, Any] = {
         name: write_scores(
-            folder / "score" / tagger / f"{name}.json",
-            ref=folder / "ref",
-            hyp=folder / "hyp" / tagger / name,
+            hyps / "score" / part / f"{name}.json",
+            ref=data / part / "ref",
+            hyp=hyps / part / name,
             options=options,
         )
         for name in names
@@ -302,7 +321,9 @@ def format_quality(scores: dict[str, dict[str, dict[str, Any]]]) -> list[str]:
     for tagger, of_source in scores.items():
         for source in (CASED, SPEECH):
             labels = " | ".join(percent(of_source[source]["f1"]["labels"][label]["f1"]) for label in LABELS)
-            lines.append(f"| {TAGGERS[tagger]} | {source} | {format_f1(of_source[source])} | {labels} |")
+            lines.append(
+                f"| {DESCRIPTIONS.get(tagger, tagger)} | {source} | {format_f1(of_source[source])} | {labels} |"
+            )
     return lines
 
 
@@ -333,59 +354,74 @@ def percent(rate: float) -> str:
     return f"{100 * rate:.1f}"
 
 
-def format_wer_without_digits(recordings: Sequence[Recording]) -> str:
+def format_wer_without_digits(data: Path) -> str:
     """Return one line with each recogniser's WER where neither the reference nor any hypothesis has a digit.
 
     The references have numbers in digits, some recognisers spell them out.
     """
-    chosen = [r for r in recordings if not re.search(r"\d", " ".join([*r.gold.words, *r.hyps.values()]))]
+    names = [name for name in read_json(data / SOURCES) if name not in (CASED, SPEECH)]
+    hyps = {name: read_sentences(data / "text" / f"{name}.jsonl") for name in (CASED, *names)}
+    refs = {u: text.split() for u, text in read_table(data / CERTAIN / "ref" / TEXT).items()}
+    chosen = [u for u in refs if not re.search(r"\d", " ".join(hyps[name][u] for name in hyps))]
     rates = []
-    for name in recordings[0].hyps:
-        pairs = ((r.ref.words, normalise(r.hyps[name], LANG).split()) for r in chosen)
+    for name in names:
+        pairs = ((refs[u], normalise(hyps[name][u], LANG).split()) for u in chosen)
         total = sum((count_errors(ref=ref, hyp=hyp) for ref, hyp in pairs), ErrorCounts())
         rates.append(f"{name} {percent(float(total.rate or 0))}")
     return f"WER of the {len(chosen)} utterances without digits on either side: {', '.join(rates)}"
 
 
-def print_tables(out: Path, recordings: Sequence[Recording]) -> None:
-    """Print how good the taggers are on true transcripts, and each tagger's pipelines."""
-    names = list(sources(recordings))
-    certain = [recording for recording in recordings if recording.is_certain]
-    quality = {tagger: score_sources(out / "all", tagger, (CASED, SPEECH)) for tagger in TAGGERS}
-    click.echo("\n".join([f"Taggers on the true transcripts, {len(recordings)} utterances:", ""]))
-    click.echo("\n".join([*format_quality(quality), ""]))
-    for tagger, description in TAGGERS.items():
-        click.echo(f"Pipelines, {len(certain)} utterances, tagger: {description}\n")
-        click.echo("\n".join([*format_pipeline(score_sources(out / "certain", tagger, names)), ""]))
-    click.echo(format_wer_without_digits(certain))
+def format_results(data: Path, exp: Path, taggers: Sequence[str]) -> str:
+    """Score every tagger's folder in ``exp`` and return the tables."""
+    sources, num_utts = read_json(data / SOURCES), len(read_table(data / UTT2FOLD))
+    quality = {name: score_sources(data, exp / name, ALL, (CASED, SPEECH)) for name in taggers}
+    lines = [f"Taggers on the true transcripts, {num_utts} utterances:", "", *format_quality(quality), ""]
+    for name in taggers:
+        num_certain = len(read_table(data / CERTAIN_TABLE))
+        lines += [f"Pipelines, {num_certain} utterances, tagger: {DESCRIPTIONS.get(name, name)}", ""]
+        lines += [*format_pipeline(score_sources(data, exp / name, CERTAIN, sources)), ""]
+    return "\n".join([*lines, format_wer_without_digits(data)])
 
 
-def run(data: Path, out: Path) -> None:
-    """Do all of it."""
-    recordings = read_msner(data / HYPS)
-    silver = adopt(read_conll(data / SILVER, token_column=1), LabelSet(), where=str(SILVER))
-    tagger = train_silver(silver, out)
-    folds = [train_fold(fold, recordings, silver, out) for fold in range(NUM_FOLDS)]
-    write_folders(out, "ref", {r.utt_id: r.ref for r in recordings}, recordings)
-    tagged = {"silver": tag_all(tagger, recordings), "crossval": tag_held_out(folds, recordings)}
-    for name, of_source in tagged.items():
-        for source, transcript in of_source.items():
-            write_folders(out, f"hyp/{name}/{source}", transcript, recordings)
-    print_tables(out, recordings)
+@click.group()
+def cli() -> None:
+    """Read, tag and score MSNER's German test set with its hypotheses."""
 
 
-@click.command()
-@click.argument("data_dir", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for texts, taggers and results.")
-def main(data_dir: Path, out: Path) -> None:
-    """Tag the hypotheses in DATA_DIR and print tables of WER and entity F1."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    try:
-        run(data_dir, out)
-    except SpnerError as error:
-        click.echo(f"msner_pipeline: error: {error}", err=True)
-        sys.exit(2)
+@cli.command("prepare")
+@click.option("--hyps", required=True, type=FILE, help="MSNER's JSON lines with the recognisers' output.")
+@click.option("--silver", type=FILE, help="CoNLL columns (number, token, tag) that the own tagger learns from.")
+@click.option("--out", required=True, type=FOLDER, help="Folder to write.")
+def prepare_command(hyps: Path, silver: Path | None, out: Path) -> None:
+    """Write references, the texts to tag, and text to train on."""
+    click.echo(prepare(hyps, silver, out))
+
+
+@cli.command("tag")
+@click.option("--data", required=True, type=FOLDER, help="Folder of prepare.")
+@click.option("--tagger", "taggers", required=True, multiple=True, help="Folder or hub name; or one for each fold.")
+@click.option("--out", required=True, type=FOLDER, help="Folder to write.")
+def tag_command(data: Path, taggers: tuple[str, ...], out: Path) -> None:
+    """Tag the true transcripts and every recogniser's output."""
+    tag(data, taggers, out)
+
+
+@cli.command("score")
+@click.option("--data", required=True, type=FOLDER, help="Folder of prepare.")
+@click.option("--exp", required=True, type=FOLDER, help="Folder of the taggers' folders; RESULTS.md is written there.")
+@click.argument("taggers", nargs=-1, required=True)
+def score_command(data: Path, exp: Path, taggers: tuple[str, ...]) -> None:
+    """Score TAGGERS, folders of tag, and print tables of WER and entity F1."""
+    tables = format_results(data, exp, taggers)
+    with atomic_text(exp / RESULTS) as file:
+        file.write(f"# {exp.name}\n\n{tables}\n")
+    click.echo(tables)
 
 
 if __name__ == "__main__":
-    main()
+    set_up_logging()
+    try:
+        cli(standalone_mode=False)
+    except (SpnerError, click.ClickException) as error:
+        click.echo(f"hyps.py: error: {error}", err=True)
+        sys.exit(2)

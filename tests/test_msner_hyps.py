@@ -1,19 +1,19 @@
-"""tools/speed/msner_pipeline.py: its reader, its folds, its texts and its tables; nothing is trained here."""
+"""egs/msner_hyps: its reader, its folds, its texts, its tables, and the recipe with any tagger and with its own."""
 
 import json
+import os
 import random
 import re
+import shlex
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from spner.core.datatypes import Entity, Transcript
-from spner.core.errors import SpnerError
-from spner.tagger.conll import read_conll
-from tools.speed.msner_pipeline import (
-    HYPS,
+from egs.msner_hyps.local.hyps import (
     NUM_FOLDS,
     Recording,
     assign_folds,
@@ -21,14 +21,23 @@ from tools.speed.msner_pipeline import (
     format_pipeline,
     format_quality,
     format_wer_without_digits,
+    list_texts,
     parse_recording,
+    prepare,
     read_msner,
-    sources,
-    tag_held_out,
-    train_fold,
+    read_silver,
+    tag,
     with_other_names,
     write_conll,
+    write_fold,
 )
+from spner.core.datatypes import Entity, Transcript
+from spner.core.errors import SpnerError
+from spner.data.datadir import read_table
+from spner.tagger.conll import read_conll
+from spner.tagger.train import train_tagger
+from spner.text.labels import LabelSet
+from tests.recipes import copy_checkout
 
 LINE = {
     "id": "20200131-0900-PLENARY-1-de_20200131-09:00:00_1",
@@ -153,11 +162,10 @@ def ten_sessions() -> list[Recording]:
 
 @pytest.mark.parametrize("fold", range(NUM_FOLDS))
 def test_fold_is_trained_and_its_epoch_chosen_without_its_sessions(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ten_sessions: list[Recording], fold: int
+    tmp_path: Path, ten_sessions: list[Recording], fold: int
 ) -> None:
-    monkeypatch.setattr("tools.speed.msner_pipeline.train_tagger", lambda *args, **options: None)
-    train_fold(fold, ten_sessions, [], tmp_path)
-    texts = [read_conll(tmp_path / "text" / f"fold{fold}_{name}.conll") for name in ("train", "dev")]
+    write_fold(fold, ten_sessions, [], tmp_path)
+    texts = [read_conll(tmp_path / f"fold{fold}_{name}.conll") for name in ("train", "dev")]
     train, dev = ({word.lower() for sentence in text for word in sentence.words} for text in texts)
     fold_of = assign_folds(ten_sessions)
     held_out = {f"w{session}" for session in fold_of if fold_of[session] == fold}
@@ -165,16 +173,36 @@ def test_fold_is_trained_and_its_epoch_chosen_without_its_sessions(
     assert len(train | dev | held_out) == 10
 
 
+@pytest.mark.parametrize("num_taggers", [1, NUM_FOLDS])
 def test_held_out_utterances_are_tagged_by_the_tagger_of_their_fold(
-    monkeypatch: pytest.MonkeyPatch, ten_sessions: list[Recording]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, num_taggers: int
 ) -> None:
-    def tag_all(folder: Path, recordings: list[Recording]) -> dict[str, dict[str, Transcript]]:
-        return {"low": {r.utt_id: Transcript((folder.name,)) for r in recordings}}
+    records = [line(id=f"202001{day:02}-{n}", match=float(n == 1)) for day in range(1, 11) for n in (1, 2)]
+    prepare(write_lines(tmp_path / "x.jsonl", records), None, tmp_path / "data")
+    monkeypatch.setattr("egs.msner_hyps.local.hyps.load_tagger", lambda name, labels: name)
 
-    monkeypatch.setattr("tools.speed.msner_pipeline.tag_all", tag_all)
-    tagged = tag_held_out([Path(str(fold)) for fold in range(NUM_FOLDS)], ten_sessions)
-    fold_of = assign_folds(ten_sessions)
-    assert tagged == {"low": {r.utt_id: Transcript((str(fold_of[r.session]),)) for r in ten_sessions}}
+    def tag_sentences(tagger: str, texts: dict[str, str], **_: Any) -> dict[str, Transcript]:
+        return {utt_id: Transcript((tagger,)) for utt_id in texts}
+
+    monkeypatch.setattr("egs.msner_hyps.local.hyps.tag_sentences", tag_sentences)
+    tag(tmp_path / "data", [f"t{fold}" for fold in range(num_taggers)], tmp_path / "out")
+    fold_of = assign_folds(read_msner(tmp_path / "x.jsonl"))
+    everyone = {r["id"]: f"t{fold_of[r['id'][:8]] if num_taggers > 1 else 0}" for r in records}
+    for source in ("transcript_cased", "low-2.0"):
+        assert read_table(tmp_path / "out" / "all" / source / "text") == everyone
+        certain = {utt_id: name for utt_id, name in everyone.items() if utt_id.endswith("-1")}
+        assert read_table(tmp_path / "out" / "certain" / source / "text") == certain
+
+
+def test_a_number_of_taggers_that_fits_no_fold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpnerError, match=re.escape("--tagger: 2 are given (expected one, or 5: one for each fold)")):
+        tag(tmp_path, ["a", "b"], tmp_path)
+
+
+def test_silver_text_without_a_label_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.conllu").write_text("0\tAnna\tB-PER\n1\tWien\tB-LOC\n\n")
+    with pytest.raises(SpnerError, match=r"x.conllu: has no entity of ORG \(expected PER, ORG, LOC\); give more text"):
+        read_silver(tmp_path / "x.conllu")
 
 
 def test_both_forms_normalises_words_and_moves_entities() -> None:
@@ -197,7 +225,7 @@ def test_conll_file_reads_back(tmp_path: Path) -> None:
 
 
 def test_sources_are_both_forms_of_the_transcript_and_every_recogniser() -> None:
-    assert {name: list(texts.values()) for name, texts in sources([parse_recording(LINE)]).items()} == {
+    assert {name: list(texts.values()) for name, texts in list_texts([parse_recording(LINE)]).items()} == {
         "transcript_cased": ["Frau Zoë Beispiel , die EU hat 27 Länder ."],
         "transcript_speech_form": ["frau zoë beispiel die eu hat 27 länder"],
         "loud_1b": ["Frau Zoë Beispiel, die EU hat 27 Länder."],
@@ -205,12 +233,15 @@ def test_sources_are_both_forms_of_the_transcript_and_every_recogniser() -> None
     }
 
 
-def test_utterances_with_digits_are_left_out() -> None:
+def test_utterances_with_digits_are_left_out(tmp_path: Path) -> None:
     hyps = {"loud_1b": "Ja.", "low-2.0": "ja gut"}
     without = line(input=["Ja", " gut"], annotation=[], hyps=hyps)
-    in_hyp = line(input=["Ja", " zwei"], annotation=[], hyps=hyps | {"loud_1b": "Ja, 2"})
-    in_ref = line(input=["Ja", " 2"], annotation=[], hyps=hyps)
-    assert format_wer_without_digits([parse_recording(record) for record in (in_hyp, without, in_ref)]) == (
+    in_hyp = line(id="20200131-2", input=["Ja", " zwei"], annotation=[], hyps=hyps | {"loud_1b": "Ja, 2"})
+    in_ref = line(id="20200131-3", input=["Ja", " 2"], annotation=[], hyps=hyps)
+    uncertain = line(id="20200131-4", input=["Ja", " drei"], annotation=[], hyps=hyps, match=0.9)
+    records = [in_hyp, without, in_ref, uncertain]
+    prepare(write_lines(tmp_path / "x.jsonl", records), None, tmp_path / "data")
+    assert format_wer_without_digits(tmp_path / "data") == (
         "WER of the 1 utterances without digits on either side: loud_1b 50.0, low-2.0 0.0"
     )
 
@@ -245,8 +276,77 @@ def test_quality_table() -> None:
     )
 
 
+def run_recipe(recipe: Path, *options: str, environment: str = sys.prefix) -> str:
+    """Run the recipe and return what it prints."""
+    variables = {**os.environ, "VIRTUAL_ENV": environment}
+    done = subprocess.run([recipe / "run.sh", *options], env=variables, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.espnet
+def test_one_command_tags_and_scores_with_any_tagger(repo_root: Path, tmp_path: Path) -> None:
+    recipe = copy_checkout(repo_root, tmp_path).parent / "msner_hyps"
+    hyps = {"loud_1b": LINE["hyps"]["loud_1b"], "low-2.0": "frau"}
+    records = [line(id=f"202001{day:02}-1", hyps=hyps, match=float(day < 4)) for day in range(1, 6)]
+    sentence = Transcript(
+        ("Anna", "vom", "TÜV", "Wien"), (Entity(0, 1, "PER"), Entity(2, 3, "ORG"), Entity(3, 4, "LOC"))
+    )
+    columns = write_conll(tmp_path / "x.conll", [sentence] * 20)
+    train_tagger(tmp_path / "my_tagger", train=[columns], labels=LabelSet(), epochs=1)
+    given = ("--hyps", str(write_lines(tmp_path / "x.jsonl", records)), "--tagger", str(tmp_path / "my_tagger"))
+    printed = run_recipe(recipe, *given)
+    tables = (recipe / "exp" / "RESULTS.md").read_text(encoding="utf-8")
+    assert tables.removeprefix("# exp\n\n") in printed
+    assert "Taggers on the true transcripts, 5 utterances:" in tables and "| my_tagger | transcript_cased | " in tables
+    assert "Pipelines, 3 utterances, tagger: my_tagger" in tables
+    rates = ("0.0", "0.0", "0.0", "87.5")  # "frau" alone: 7 of 8 words are missing
+    rows = re.findall(r"^\| (\S+) \| ([\d.]+) \[", tables, re.MULTILINE)
+    assert rows == list(zip(("transcript_cased", "transcript_speech_form", "loud_1b", "low-2.0"), rates, strict=True))
+    assert not (recipe / "data" / "conll").exists()
+
+
+def test_the_own_tagger_is_trained_as_the_results_say(repo_root: Path, tmp_path: Path) -> None:
+    """10 epochs on silver, and 5 at 5e-4 from there on each fold's gold; no training runs here."""
+    recipe = copy_checkout(repo_root, tmp_path).parent / "msner_hyps"
+    for name, text in {"tools/setup.sh": 'echo "$(dirname "$0")/../bin"', "bin/python": "exit 0"}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    printed = run_recipe(recipe, "--hyps", "h.jsonl", "--silver", "s.conllu")
+    commands = [shlex.split(line)[1:] for line in printed.splitlines() if line.startswith("+ ")]
+    trainings = [words[2:] for words in commands if words[1] == "train-tagger"]
+    text = ["--train", "data/conll/{}_train.conll", "--dev", "data/conll/{}_dev.conll", "--out", "exp/tagger/{}"]
+    first = [word.format("silver") for word in text] + ["--epochs", "10", "--seed", "1"]
+    own = ["--model", "exp/tagger/silver", "--epochs", "5", "--learning_rate", "5e-4", "--seed", "1"]
+    assert trainings == [first, *([word.format(f"fold{fold}") for word in text] + own for fold in range(5))]
+    folds = [word for fold in range(5) for word in ("--tagger", f"exp/tagger/fold{fold}")]
+    assert ["hyps.py", "tag", "--data", "data", *folds, "--out", "exp/crossval"] in commands
+    assert commands[-1] == ["hyps.py", "score", "--data", "data", "--exp", "exp", "silver", "crossval"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "--hyps is missing: JSON lines of MSNER's German test set with hypotheses"),
+        (("--hyps", "h"), "--silver is missing: text for --tagger own to learn from"),
+        (("--hyp", "h"), "no option --hyp; --help lists them"),
+        (("--hyps", "--silver", "s"), "option --hyps needs a value"),
+    ],
+)
+def test_wrong_options_are_one_line(repo_root: Path, options: tuple[str, ...], message: str) -> None:
+    command, variables = (
+        [repo_root / "egs" / "msner_hyps" / "run.sh", *options],
+        {**os.environ, "VIRTUAL_ENV": sys.prefix},
+    )
+    done = subprocess.run(command, env=variables, text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"msner_hyps/run.sh: error: {message}\n")
+
+
 def test_counts_of_the_german_test_set(shared_data: Path) -> None:
-    recordings = read_msner(shared_data / HYPS)
+    recordings = read_msner(
+        shared_data / "spoken_ner_gold" / "msner_de_hyps" / "transcript-de-test-ann-combined-v1.jsonl"
+    )
     assert len(recordings) == 1966
     assert sum(recording.is_certain for recording in recordings) == 1747
     for side in ("gold", "ref"):
