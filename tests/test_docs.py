@@ -21,7 +21,15 @@ from spner.scoring.score import score
 ROOT = Path(__file__).resolve().parents[1]
 METRICS = ROOT / "docs" / "metrics.md"
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("egs/**/README.md")])
-NAMES = re.findall(r"^([a-z_]+)=", (ROOT / "egs/TEMPLATE/settings.sh").read_text(), re.MULTILINE)
+
+
+def settings_of(script: Path) -> list[str]:
+    return re.findall(r"^([a-z_]+)=", script.read_text(), re.MULTILINE)
+
+
+NAMES = settings_of(ROOT / "egs/TEMPLATE/settings.sh")
+STEPS = [path for path in ROOT.glob("egs/*/run.sh") if "TEMPLATE/steps.sh" in path.read_text()]
+OWN_SETTINGS = {path.parent.name: set(settings_of(path)) for path in STEPS}  # of recipes with stages of their own
 BENCHMARK = "egs/benchmark/run.sh"
 SETTINGS = set(NAMES)
 PASSED_ON = {
@@ -76,7 +84,7 @@ def test_a_shown_command_exists_with_its_options(command: str) -> None:
     elif program in ("spner", BENCHMARK):
         known = options_of(arguments[0] if program == "spner" else "benchmark")
     else:
-        known = SETTINGS
+        known = OWN_SETTINGS.get(Path(program).parent.name, SETTINGS)
     # A recipe for Italian is the documents' example of one to make.
     assert program == "spner" or "/cv_it/" in program or (ROOT / program).is_file()
     assert options <= known
@@ -84,7 +92,9 @@ def test_a_shown_command_exists_with_its_options(command: str) -> None:
 
 @every_document
 def test_options_named_in_the_text_exist(document: Path) -> None:
-    known = SETTINGS | {"dev", "help"} | {name for command in cli.commands for name in options_of(command)}
+    known = SETTINGS.union({"dev", "help"}, *OWN_SETTINGS.values()) | {
+        name for command in cli.commands for name in options_of(command)
+    }
     assert named_options(without_blocks(document)) <= known
 
 
