@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from spner.core.errors import SpnerError
 from spner.tag.tagged import Entity, Tagged, TaggedSegment
-from spner.tagger.model import find_entities, load_tagger
+from spner.tagger.encoder import find_entities
+from spner.tagger.model import load_tagger
 from spner.text.labels import LabelSet
 from spner.text.split import split_words
 
@@ -93,7 +94,7 @@ def load_text_tagger(name: str, *, labels: tuple[str, ...], lang: str | None, de
             for places, transcript in zip(spans, find_entities(tagger, words, labels=known), strict=True)
         ]
 
-    return TextTagger(find, cased=not getattr(tagger.encoder.tokenizer, "do_lower_case", False))
+    return TextTagger(find, cased=not tagger.lower_case)
 
 
 def _load_gliner(name: str, labels: tuple[str, ...]) -> FindMentions:

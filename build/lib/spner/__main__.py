@@ -1,0 +1,5 @@
+"""``python -m spner``."""
+
+from spner.cli import main
+
+main()

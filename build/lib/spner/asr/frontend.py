@@ -1,0 +1,203 @@
+"""The frontend that runs a pre-trained wav2vec 2.0, HuBERT or WavLM, whatever format its weights came in.
+
+The network is transformers' own. What fine-tuning adds is here, once: normalised waveforms, masks between the
+convolutions and the transformer, padding that no utterance sees, a frozen part that costs nothing, and gradient
+checkpointing. :mod:`spner.asr.upstream` finds and reads the weights.
+"""
+
+from typing import Any, TypeVar
+
+import torch
+from espnet2.asr.frontend.abs_frontend import AbsFrontend
+from torch import Tensor, nn
+
+from spner.asr.upstream import build_network
+
+MIN_SPANS = 2  # masked spans of an utterance at least, as in fairseq's and transformers' fine-tuning
+Samples = TypeVar("Samples", int, Tensor)
+NORM_EPS = 1e-5  # of fairseq's normalisation of waveforms, with which XLS-R was pre-trained
+
+
+class UpstreamFrontend(AbsFrontend):
+    """Waveforms (B, samples) at 16 kHz -> the last layer's features (B, T, D), final layer norm included.
+
+    Args:
+        upstream: what the weights are read from when a training starts, see :func:`spner.asr.upstream.find_upstream`.
+        architecture: transformers' configuration of the network, and ``normalize``: whether it expects waveforms of
+            mean 0 and variance 1; see :func:`spner.asr.upstream.read_architecture`. With it the network can be built
+            where the weights are not.
+        mask_time_prob: share of the frames that masked spans would cover if none overlapped, 0 to 1; in training only.
+        mask_time_length: frames of a span.
+        mask_feature_prob: the same of the features' dimensions.
+        mask_feature_length: dimensions of a span.
+        attention_dropout: of attention weights.
+        hidden_dropout: after attention, the feed-forward blocks and the positions.
+        activation_dropout: inside the feed-forward blocks.
+        feat_proj_dropout: between the convolutions and the transformer.
+        layerdrop: probability that a layer is left out of a training step.
+        gradient_checkpointing: compute each layer twice rather than keep what it computed: less memory, more time.
+        compile: let PyTorch compile the layers; it takes a minute when training starts, and needs a C++ compiler.
+    """
+
+    model: Any  # one of transformers' networks, which share the attributes used here
+
+    def __init__(
+        self,
+        upstream: str,
+        architecture: dict[str, Any],
+        mask_time_prob: float = 0.0,
+        mask_time_length: int = 10,
+        mask_feature_prob: float = 0.0,
+        mask_feature_length: int = 64,
+        attention_dropout: float = 0.0,
+        hidden_dropout: float = 0.0,
+        activation_dropout: float = 0.0,
+        feat_proj_dropout: float = 0.0,
+        layerdrop: float = 0.0,
+        gradient_checkpointing: bool = False,
+        compile: bool = False,
+    ):
+        super().__init__()
+        self.upstream = upstream
+        self.normalize = architecture["normalize"]
+        self.mask_time_prob, self.mask_time_length = mask_time_prob, mask_time_length
+        self.model = build_network(
+            architecture,
+            mask_feature_prob=mask_feature_prob,
+            mask_feature_length=mask_feature_length,
+            mask_feature_min_masks=0,  # WavLM's configuration lacks it (transformers 5.23)
+            apply_spec_augment=mask_time_prob > 0 or mask_feature_prob > 0,
+            attention_dropout=attention_dropout,
+            hidden_dropout=hidden_dropout,
+            activation_dropout=activation_dropout,
+            feat_proj_dropout=feat_proj_dropout,
+            layerdrop=layerdrop,
+        )
+        if self.model.config.feat_extract_norm == "group":
+            first = self.model.feature_extractor.conv_layers[0]
+            first.layer_norm = GroupNormOfLengths(first.layer_norm)
+        if not mask_time_prob:
+            self.model.masked_spec_embed.requires_grad_(False)  # it would get no gradient
+        if gradient_checkpointing:
+            self.model.gradient_checkpointing_enable({"use_reentrant": False})
+        # cuDNN's attention plans anew for every new shape of a batch, about a second each; the other kernels do not.
+        torch.backends.cuda.enable_cudnn_sdp(False)
+        self._to_compile = [*self.model.feature_extractor.conv_layers, *self.model.encoder.layers] if compile else []
+
+    def output_size(self) -> int:
+        """Return D."""
+        return self.model.config.hidden_size
+
+    @property
+    def hop_length(self) -> int:
+        """Samples from one frame to the next."""
+        hop = 1
+        for stride in self.model.config.conv_stride:
+            hop *= stride
+        return hop
+
+    @property
+    def receptive_field(self) -> int:
+        """Samples that one frame is computed from, the transformer's context left aside."""
+        field, hop = 1, 1
+        for kernel, stride in zip(self.model.config.conv_kernel, self.model.config.conv_stride, strict=True):
+            field, hop = field + (kernel - 1) * hop, hop * stride
+        return field
+
+    def train(self, mode: bool = True) -> "UpstreamFrontend":
+        """Switch to training or evaluation; frozen convolutions stay in evaluation.
+
+        In training they would mark the waveform as requiring a gradient, and the backward pass would run through them
+        for nothing.
+        """
+        super().train(mode)
+        while mode and self._to_compile:  # in training only: decoding would wait for it each time
+            self._to_compile.pop().compile(dynamic=True)
+        if not any(parameter.requires_grad for parameter in self.model.feature_extractor.parameters()):
+            self.model.feature_extractor.eval()
+        return self
+
+    def forward(self, input: Tensor, input_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features (B, T, D) and each utterance's frames (B,), at least 1; the frames past them are zero.
+
+        Args:
+            input: (B, samples) float32, zero past ``input_lengths``.
+            input_lengths: (B,) int64.
+        """
+        inside = _is_inside(input_lengths, input.shape[1])
+        num_frames = self._count_frames(input_lengths).clamp(min=1)
+        frames = self._count_frames(input.shape[1])
+        if self.normalize:
+            input = _normalize(input, input_lengths, inside)
+        if self.model.config.feat_extract_norm == "group":
+            self.model.feature_extractor.conv_layers[0].layer_norm.lengths = self._count_frames(input_lengths, layers=1)
+        masks = None
+        if self.training and self.mask_time_prob:
+            masks = draw_masks(num_frames, frames, prob=self.mask_time_prob, length=self.mask_time_length)
+        elif self.training and self.model.config.apply_spec_augment:
+            masks = torch.zeros((len(input), frames), dtype=torch.bool, device=input.device)
+        feats = self.model(input, attention_mask=inside.long(), mask_time_indices=masks).last_hidden_state
+        return feats.masked_fill(~_is_inside(num_frames, frames)[..., None], 0.0), num_frames
+
+    def _count_frames(self, num_samples: Samples, layers: int | None = None) -> Samples:
+        """Return how many frames the convolutions, or the first ``layers`` of them, make of so many samples."""
+        config = self.model.config
+        for kernel, stride in list(zip(config.conv_kernel, config.conv_stride, strict=True))[:layers]:
+            num_samples = (num_samples - kernel) // stride + 1
+        return num_samples
+
+
+class GroupNormOfLengths(nn.GroupNorm):
+    """Group norm with one group a channel, over each utterance's own frames: padding changes nothing.
+
+    ``lengths``, (B,), is set before each pass.
+    """
+
+    lengths: Tensor
+
+    def __init__(self, norm: nn.GroupNorm):
+        super().__init__(norm.num_groups, norm.num_channels, norm.eps)
+        self.load_state_dict(norm.state_dict())
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise (B, C, T)."""
+        inside = _is_inside(self.lengths, input.shape[-1])[:, None]  # (B, 1, T)
+        frames = self.lengths[:, None, None]
+        input = input.float()
+        mean = (input * inside).sum(-1, keepdim=True) / frames
+        centred = (input - mean) * inside
+        variance = centred.square().sum(-1, keepdim=True) / frames
+        return centred * (variance + self.eps).rsqrt() * self.weight[:, None] + self.bias[:, None]
+
+
+def draw_masks(num_frames: Tensor, frames: int, *, prob: float, length: int) -> Tensor:
+    """Return which frames are masked, (B, T) bool: spans of ``length`` frames that may overlap, inside each utterance.
+
+    An utterance of n frames gets ``prob * n / length`` spans, rounded at random so that the mean is right, and at least
+    two; none if it is shorter than a span.
+
+    Args:
+        num_frames: (B,) frames of each utterance.
+        frames: T.
+        prob: share of the frames that the spans would cover if none overlapped.
+        length: frames of a span.
+
+    Source: Baevski et al. 2020 (wav2vec 2.0), section 3.1 and appendix B.
+    """
+    places = (num_frames - length + 1).clamp(min=0)  # where a span can begin
+    order = torch.rand((len(num_frames), frames), device=num_frames.device)
+    order = order.masked_fill(~_is_inside(places, frames), 2.0).argsort(dim=1).argsort(dim=1)  # rank of each place
+    spans = (prob * num_frames / length + torch.rand(len(num_frames), device=num_frames.device)).long()
+    begins = order < torch.minimum(spans.clamp(min=MIN_SPANS), places)[:, None]
+    window = nn.functional.pad(begins.float(), (length - 1, 0))[:, None]
+    return nn.functional.max_pool1d(window, length, stride=1)[:, 0] > 0
+
+
+def _is_inside(lengths: Tensor, size: int) -> Tensor:
+    return torch.arange(size, device=lengths.device) < lengths[:, None]  # (B, size)
+
+
+def _normalize(waveforms: Tensor, lengths: Tensor, inside: Tensor) -> Tensor:
+    num_samples = lengths[:, None]
+    centred = (waveforms - waveforms.sum(1, keepdim=True) / num_samples) * inside
+    return centred * (centred.square().sum(1, keepdim=True) / num_samples + NORM_EPS).rsqrt()

@@ -1,0 +1,58 @@
+"""Work spread over processes."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import TypeVar
+
+from spner.core.progress import Progress
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def map_processes(
+    function: Callable[[Item], Result], items: Sequence[Item], *, num_workers: int, what: str, unit: str
+) -> Iterator[Result]:
+    """Yield ``function(item)`` for each item, in order, computed by ``num_workers`` processes.
+
+    Shows a progress bar on a terminal. The first exception stops the map and is raised here; work that
+    has not started by then is dropped.
+
+    Args:
+        function: a module-level function; it and the items travel to the workers by pickling.
+        items: the work, in the order of the results.
+        num_workers: processes; 1 computes in this process.
+        what: the bar's title.
+        unit: what one item is.
+    """
+    with Progress(len(items), what=what, unit=unit) as progress:
+        if num_workers == 1 or len(items) < 2:
+            for item in items:
+                yield function(item)
+                progress.update()
+            return
+        # Spawned workers inherit no locked file and no half-built library state, as forked ones would.
+        pool = ProcessPoolExecutor(
+            num_workers, mp_context=get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
+        )
+        try:
+            for result in pool.map(function, items):
+                yield result
+                progress.update()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _end_with(parent: int) -> None:
+    """End this worker soon after its parent is gone; a killed parent cannot stop it."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.2)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

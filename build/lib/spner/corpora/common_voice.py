@@ -1,0 +1,258 @@
+"""The Common Voice reader: a release's tables -> utterances, for every layout from 6.1 on.
+
+::
+
+    <corpus>/clips/*.mp3
+    <corpus>/{train,dev,test,validated,…}.tsv   header; columns found by name
+    <corpus>/clip_durations.tsv                 of releases from 15.0 on: clip, duration[ms]
+
+A mini corpus also has ``gold_entities.jsonl``, ``word_times.jsonl`` and ``summary.json``.
+Fields are literal: there is no quoting. Real releases hold stray quote characters on which a CSV reader
+silently joins rows.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from spner.core.datatypes import Utterance
+from spner.core.errors import SpnerError, nearest
+from spner.core.files import read_json, read_lines
+from spner.core.paths import GOLD_ENTITIES, SETS, WORD_TIMES
+from spner.corpora.corpus import Corpus, CorpusSet, require_clip_name, without_space
+from spner.corpora.split import split_by_speaker
+from spner.data.datadir import read_entities, read_word_times
+
+FORM = "an unpacked Common Voice release of one language, a folder with clips/ and *.tsv"
+SUMMARY = "summary.json"  # the mini corpus's: it says that the speech is synthetic
+VALIDATED, CLIPS = "validated", "clips"
+CLIENT_ID, PATH, SENTENCE = COLUMNS = ("client_id", "path", "sentence")
+DURATIONS = "clip_durations.tsv"
+CLIP, DURATION_MS = DURATION_COLUMNS = ("clip", "duration[ms]")
+DIGEST = re.compile("[0-9a-f]{32,}")
+MILLISECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+MAX_NAMED = 3  # folders in a message
+TRIMMED, UNLISTED = "rows without their last columns, read", f"clips that {DURATIONS} does not list"
+
+
+@dataclass(frozen=True)
+class _Row:
+    line_number: int
+    client_id: str
+    path: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table's rows; the line numbers of those that cannot be read; how many of its rows lack columns at their end."""
+
+    file: Path
+    rows: tuple[_Row, ...]
+    ragged_lines: tuple[int, ...]
+    num_trimmed: int
+
+
+def recognises(corpus: Path) -> bool:
+    """Whether a path is a folder, as a release is."""
+    return corpus.is_dir()
+
+
+def list_inputs(corpus: Path, *, split_validated: int | None) -> list[Path]:
+    """Return the tables of the sets, and the files that tell more about their clips."""
+    sets = list_sets(corpus, split_validated=split_validated)
+    names = [*(f"{name}.tsv" for name in sets), DURATIONS, GOLD_ENTITIES, WORD_TIMES, SUMMARY]
+    return [corpus / name for name in names if (corpus / name).exists()]
+
+
+def find_clips(corpus: Path) -> Path:
+    """Return the folder of a release's clips."""
+    return corpus / CLIPS
+
+
+def read(corpus: Path, *, lang: str, split_validated: int | None = None) -> Corpus:
+    """Read every table, and the gold entities and word times of a mini corpus; ``lang`` decides nothing here.
+
+    Raises:
+        SpnerError: as :func:`list_sets`, :func:`read_sets` and :func:`split_by_speaker` do, or a file beside the
+            tables is malformed.
+    """
+    sets = read_sets(corpus, list_sets(corpus, split_validated=split_validated))
+    if split_validated is not None:
+        sets = split_by_speaker(sets[VALIDATED], seed=split_validated, where=str(_table(corpus, VALIDATED)))
+    gold, word_times, summary = (corpus / name for name in (GOLD_ENTITIES, WORD_TIMES, SUMMARY))
+    return Corpus(
+        sets,
+        synthetic=summary.exists() and bool(read_json(summary).get("synthetic")),
+        gold=read_entities(gold) if gold.exists() else None,
+        word_times=read_word_times(word_times) if word_times.exists() else None,
+    )
+
+
+def list_sets(corpus: Path, *, split_validated: int | None = None) -> list[str]:
+    """Return the sets to read: of train, dev and test those with a table, else ``validated``; to split, that alone.
+
+    Raises:
+        SpnerError: the folder has none of these tables.
+    """
+    found = [name for name in SETS if _table(corpus, name).is_file()]
+    if _table(corpus, VALIDATED).is_file() and (split_validated is not None or not found):
+        return [VALIDATED]
+    if found and split_validated is not None:
+        raise SpnerError(
+            f"--split_validated: {corpus} holds no {VALIDATED}.tsv (found {', '.join(found)}); leave the option out"
+        )
+    if not found:
+        near = [str(folder) for folder in _find_near(corpus)]
+        names = " or ".join(near[:MAX_NAMED]) + (", …" if len(near) > MAX_NAMED else "")
+        raise SpnerError(
+            f"{corpus}: holds no train.tsv, dev.tsv, test.tsv or validated.tsv; "
+            f"give the folder of one language{f': {names}' if near else ' of an unpacked Common Voice release'}"
+        )
+    return found
+
+
+def _table(corpus: Path, set_name: str) -> Path:
+    return corpus / f"{set_name}.tsv"
+
+
+def _find_near(corpus: Path) -> list[Path]:
+    """Return the folders with tables around a folder without: the one above ``clips``, else those one or two below."""
+    above = [corpus.parent] if corpus.name == CLIPS else [*corpus.glob("*/"), *corpus.glob("*/*/")]
+    return sorted(path for path in above if any(_table(path, name).is_file() for name in (*SETS, VALIDATED)))
+
+
+def read_sets(corpus: Path, names: Iterable[str]) -> dict[str, CorpusSet]:
+    """Read ``<corpus>/<name>.tsv`` of each set; speakers have the same ids in all of them.
+
+    Raises:
+        SpnerError: no table, no column of a needed name, a table most of whose rows cannot be read, a clip name that
+            leaves ``clips/``, or a clip that occurs twice; the message gives the line.
+    """
+    tables = {name: _read_table(_table(corpus, name)) for name in names}
+    spk_ids = name_speakers(row.client_id for table in tables.values() for row in table.rows)
+    sets = {name: _make_set(table, spk_ids) for name, table in tables.items()}
+    durations = corpus / DURATIONS
+    return _add_durations(sets, durations) if durations.is_file() else sets
+
+
+def name_speakers(client_ids: Iterable[str]) -> dict[str, str]:
+    """Return a speaker id for each client id, no two of them the same.
+
+    Where two would be, both get 16 digits of a digest of their client ids behind.
+    """
+    alike: dict[str, list[str]] = {}
+    for client_id in dict.fromkeys(client_ids):
+        alike.setdefault(make_spk_id(client_id), []).append(client_id)
+    return {
+        client_id: spk_id if len(found) == 1 else f"{spk_id}_{hashlib.sha256(client_id.encode()).hexdigest()[:16]}"
+        for spk_id, found in alike.items()
+        for client_id in found
+    }
+
+
+def make_spk_id(client_id: str) -> str:
+    """Return the speaker id of a client id that stands alone, ``unknown`` if the release names none.
+
+    Of a digest, 16 of its 128 hexadecimal digits distinguish a million speakers (chance of a collision 3e-8). Any
+    other id stays whole, so that the speakers are called the same whichever sets are read.
+    """
+    return without_space(client_id[:16] if DIGEST.fullmatch(client_id) else client_id) or "unknown"
+
+
+def make_utt_id(spk_id: str, path: str) -> str:
+    """Return the utterance id: speaker first, as Kaldi's sorting wants it, then the clip's name."""
+    return f"{spk_id}-{without_space(Path(path).stem)}"
+
+
+def _read_table(file: Path) -> _Table:
+    lines = enumerate(read_lines(file), start=1)
+    header = next((line for _, line in lines), "").removeprefix("\ufeff").split("\t")
+    at = _find_columns(file, header, COLUMNS)
+    rows: list[_Row] = []
+    ragged: dict[int, int] = {}
+    num_trimmed = 0
+    for line_number, line in lines:
+        fields = line.split("\t")
+        if not _is_whole(fields, len(header), max(at)):
+            ragged[line_number] = len(fields)
+            continue
+        num_trimmed += len(fields) < len(header)
+        rows.append(_Row(line_number, *(fields[position] for position in at)))
+    if len(ragged) > len(rows):
+        line_number, num_fields = next(iter(ragged.items()))
+        raise SpnerError(
+            f"{file}: {len(ragged)} of {len(ragged) + len(rows)} rows cannot be read (the first is line {line_number}, "
+            f"with {num_fields} of {len(header)} columns; expected tabs between them); restore the table"
+        )
+    return _Table(file, tuple(rows), tuple(ragged), num_trimmed)
+
+
+def _is_whole(fields: list[str], num_columns: int, last_needed: int) -> bool:
+    """Whether a row has all columns, or all but empty ones at its end, which editors trim and spreadsheets add.
+
+    A row that lost a tab elsewhere is short as well, but most of them still end with the table's last, empty column.
+    """
+    if len(fields) < num_columns:
+        return len(fields) > last_needed and fields[-1] != ""
+    return not any(fields[num_columns:])
+
+
+def _find_columns(file: Path, header: list[str], names: Sequence[str]) -> list[int]:
+    for name in names:
+        if name not in header:
+            raise SpnerError(
+                f'{file}:1: no column "{name}" (found {", ".join(header)}){nearest(name, header)}; '
+                f"expected the header of a Common Voice table: {', '.join(names)}"
+            )
+    return [header.index(name) for name in names]
+
+
+def _make_set(table: _Table, spk_ids: Mapping[str, str]) -> CorpusSet:
+    utterances: list[Utterance] = []
+    empty: list[Utterance] = []
+    seen: dict[str, _Row] = {}
+    for row in table.rows:
+        where = f"{table.file}:{row.line_number}"
+        require_clip_name(row.path, where)
+        spk_id = spk_ids[row.client_id]
+        utt_id = make_utt_id(spk_id, row.path)
+        if utt_id in seen:
+            raise SpnerError(
+                f'{where}: clip "{row.path}" is also in line {seen[utt_id].line_number}'
+                + (f' as "{seen[utt_id].path}"' if seen[utt_id].path != row.path else "")
+                + " (expected one line per clip); remove one of them"
+            )
+        seen[utt_id] = row
+        sentence = unicodedata.normalize("NFC", row.sentence).strip()
+        (utterances if sentence else empty).append(Utterance(utt_id, spk_id, row.path, sentence))
+    notes = {TRIMMED: table.num_trimmed} if table.num_trimmed else {}
+    return CorpusSet(tuple(utterances), tuple(empty), table.ragged_lines, notes=notes)
+
+
+def _add_durations(sets: dict[str, CorpusSet], file: Path) -> dict[str, CorpusSet]:
+    """Return the sets with the durations that ``clip_durations.tsv`` gives for their clips."""
+    stated_s = _read_durations(file, {u.clip for one in sets.values() for u in one.utterances})
+    found = {}
+    for name, one in sets.items():
+        durations_s = {u.utt_id: stated_s[u.clip] for u in one.utterances if u.clip in stated_s}
+        num_unlisted = len(one.utterances) - len(durations_s)
+        notes = {**one.notes, **({UNLISTED: num_unlisted} if num_unlisted else {})}
+        found[name] = replace(one, stated_s=durations_s, notes=notes)
+    return found
+
+
+def _read_durations(file: Path, clips: Collection[str]) -> dict[str, float]:
+    """Return the seconds of those of the clips whose row holds a number."""
+    lines = read_lines(file)
+    header = next(lines, "").split("\t")
+    clip_at, duration_at = _find_columns(file, header, DURATION_COLUMNS)
+    stated_s = {}
+    for line in lines:
+        fields = line.split("\t")
+        if len(fields) == len(header) and fields[clip_at] in clips and MILLISECONDS.fullmatch(fields[duration_at]):
+            stated_s[fields[clip_at]] = float(fields[duration_at]) / 1000
+    return stated_s

@@ -1,0 +1,230 @@
+"""Clips of any rate and format -> the audio store: 16 kHz mono FLAC inside sharded Kaldi archives.
+
+A store is a folder of shards ``00000.ark``, ``00001.ark``, … Beside each lies ``00000.json``, written last:
+a shard with its JSON is complete, and is used again as long as it holds the same clips.
+"""
+
+import hashlib
+import io
+import math
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+import soxr
+
+from spner.core.errors import SpnerError
+from spner.core.files import atomic_path, fingerprint
+from spner.core.logs import c_library_muted
+from spner.core.parallel import map_processes
+from spner.core.resume import once
+
+SAMPLE_RATE_HZ = 16_000
+MAX_CLIPS_PER_SHARD = 4096  # a million clips are 245 archives
+MIN_CLIPS_PER_SHARD = 64
+LOCATION = re.compile(r"(.*?)(?::(\d+))?(?:\[(\d+\.\d{7}):(\d+\.\d{7})?\])?", re.DOTALL)
+"""``<file>``, ``<ark>:<byte offset>``; behind either, ``[<start>:<end>]`` as :func:`cut_location` writes it."""
+SILENT_STD = 0.001  # a clip is silent at or below this; arXiv 2307.01310, section 4.1
+
+
+class ClipError(Exception):
+    """A clip that cannot be read; it is left out of the corpus."""
+
+
+@dataclass(frozen=True)
+class StoredClip:
+    """The result for one clip.
+
+    Attributes:
+        utt_id: its utterance.
+        location: ``<ark file name>:<byte offset>``; empty if nothing was stored.
+        duration_s: of the 16 kHz waveform; 0 if the clip cannot be read.
+        error: why it was not stored: ``missing``, ``broken: …``, ``silent``; empty if it was.
+    """
+
+    utt_id: str
+    location: str
+    duration_s: float
+    error: str
+
+
+def read_clip(path: Path | str) -> np.ndarray:
+    """Decode an audio file and return its 16 kHz mono waveform, (num_samples,) float32 in [-1, 1].
+
+    Channels are averaged. libsndfile and soxr do the work; no process is started for a clip.
+
+    Raises:
+        ClipError: the file is missing, is no audio, or holds no samples.
+    """
+    with c_library_muted():  # libmpg123 remarks on a broken clip before libsndfile refuses it
+        return _decode(path)
+
+
+def _decode(path: Path | str, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
+    """Do :func:`read_clip` without muting, which would also drop what other threads of the process write."""
+    if not Path(path).is_file():
+        raise ClipError("missing")
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            rate_hz = file.samplerate
+            place = _place(start_s, end_s, rate_hz)
+            if place.start:
+                file.seek(min(place.start, file.frames))
+            num_frames = -1 if place.stop is None else place.stop - place.start
+            waveform = file.read(num_frames, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        reason = str(error).rsplit(": ", 1)[-1]
+        # libsndfile's words for an MP3 without a single frame.
+        no_audio = reason.startswith("File does not exist")
+        raise ClipError(f"broken: {'no audio in it' if no_audio else reason}") from error
+    if not len(waveform):
+        raise ClipError("broken: no samples")
+    if not np.isfinite(waveform).all():
+        raise ClipError("broken: samples that are not finite")
+    # A resampled loud clip overshoots; FLAC could not hold it.
+    return np.clip(soxr.resample(waveform.mean(axis=1), rate_hz, SAMPLE_RATE_HZ), -1, 1)
+
+
+def store_clips(store: Path, clips: Sequence[tuple[str, Path]], *, num_workers: int, what: str) -> Iterator[StoredClip]:
+    """Decode clips into a store with several processes; yield the result for each, in order.
+
+    Args:
+        store: folder of the shards; finished shards of an earlier run are used again.
+        clips: (utterance id, file).
+        num_workers: processes.
+        what: title of the progress bar.
+    """
+    clips_per_shard = min(MAX_CLIPS_PER_SHARD, max(MIN_CLIPS_PER_SHARD, math.ceil(len(clips) / 64)))
+    shards = [
+        _Shard(store / f"{index:05d}.ark", tuple(clips[first : first + clips_per_shard]))
+        for index, first in enumerate(range(0, len(clips), clips_per_shard))
+    ]
+    for stored in map_processes(_store_shard, shards, num_workers=num_workers, what=what, unit="shard"):
+        yield from stored
+
+
+@dataclass(frozen=True)
+class _Shard:
+    ark: Path
+    clips: tuple[tuple[str, Path], ...]
+
+    def identity(self) -> str:
+        """Return a digest of the inputs: ids, clip names and contents."""
+        parts = [(utt_id, path.name, fingerprint([path]) if path.is_file() else "") for utt_id, path in self.clips]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _store_shard(shard: _Shard) -> list[StoredClip]:
+    def make() -> dict[str, Any]:
+        with atomic_path(shard.ark) as temporary, open(temporary, "wb") as ark:
+            stored = [_store_clip(ark, shard.ark.name, utt_id, path) for utt_id, path in shard.clips]
+        return {"stored": [asdict(one) for one in stored]}
+
+    record = once(shard.ark.with_suffix(".json"), {"clips": shard.identity()}, make, outputs=[shard.ark])
+    return [StoredClip(**stored) for stored in record["stored"]]
+
+
+def _store_clip(ark: io.BufferedWriter, ark_name: str, utt_id: str, path: Path) -> StoredClip:
+    try:
+        waveform = read_clip(path)
+    except ClipError as error:
+        return StoredClip(utt_id, "", 0.0, str(error))
+    duration_s = len(waveform) / SAMPLE_RATE_HZ
+    if len(waveform) < 2 or waveform.std(ddof=1) <= SILENT_STD:
+        return StoredClip(utt_id, "", duration_s, "silent")
+    import kaldiio
+
+    offset = ark.tell() + len(f"{utt_id} ".encode())
+    kaldiio.save_ark(
+        ark, {utt_id: (waveform, SAMPLE_RATE_HZ)}, write_function="soundfile", write_kwargs={"format": "flac"}
+    )
+    return StoredClip(utt_id, f"{ark_name}:{offset}", duration_s, "")
+
+
+def cut_location(location: str, start_s: float, end_s: float | None) -> str:
+    """Return the location of a piece of a recording; None is its end."""
+    return f"{location}[{start_s:.7f}:{'' if end_s is None else f'{end_s:.7f}'}]"
+
+
+def split_location(location: str) -> tuple[str, str]:
+    """Return the file of a location, and what follows: its offset, its piece, both or nothing."""
+    file_name, *_ = _parse(location)
+    return file_name, location[len(file_name) :]
+
+
+def _parse(location: str) -> tuple[str, str | None, str | None, str | None]:
+    """Return file, offset, start and end of a location."""
+    match = LOCATION.fullmatch(location)  # fits any text
+    return (match[1], match[2], match[3], match[4]) if match else (location, None, None, None)
+
+
+def read_stored(location: str) -> np.ndarray:
+    """Return the waveform behind a ``wav.scp`` value, (num_samples,) float32 in [-1, 1] at 16 kHz.
+
+    ``location`` is ``<ark>:<byte offset>`` of an audio store or the name of an audio file; :func:`cut_location` adds
+    which piece of it.
+
+    Raises:
+        SpnerError: nothing can be read there.
+    """
+    file_name, offset, start, end = _parse(location)
+    start_s, end_s = float(start or 0), float(end) if end else None
+    try:
+        if offset is None:
+            return _decode(file_name, start_s, end_s)  # decoding reads ahead in a thread
+        import kaldiio
+
+        with open(file_name, "rb") as file:
+            file.seek(int(offset))
+            if file.read(5) != b"AUDIO":  # kaldiio would also unpickle; a store holds nothing but audio
+                raise ValueError("no audio record begins at that offset")
+            file.seek(int(offset))
+            rate_hz, waveform = kaldiio.matio.read_kaldi(file, load_kwargs={"dtype": "float32"})
+    except (ClipError, OSError, ValueError, RuntimeError, struct.error) as error:
+        raise SpnerError(
+            f"{location}: no audio can be read there ({error}); rerun stage 1, go to the folder it ran in, or mend "
+            "the path"
+        ) from error
+    if rate_hz != SAMPLE_RATE_HZ:
+        raise SpnerError(f"{location}: is at {rate_hz} Hz (expected {SAMPLE_RATE_HZ}); rerun stage 1")
+    return waveform[_place(start_s, end_s, rate_hz)]
+
+
+def _place(start_s: float, end_s: float | None, rate_hz: int) -> slice:
+    return slice(round(start_s * rate_hz), None if end_s is None else round(end_s * rate_hz))
+
+
+def measure_s(recording: str) -> float:
+    """Return the seconds of a whole recording, given as :func:`read_stored` takes it.
+
+    Raises:
+        SpnerError: nothing can be read there.
+    """
+    duration_s = clip_duration_s(Path(recording)) if Path(recording).is_file() else 0.0
+    return duration_s or len(read_stored(recording)) / SAMPLE_RATE_HZ
+
+
+def copy_stored(location: str, path: Path) -> None:
+    """Write the clip behind a ``wav.scp`` value as a FLAC file, sample by sample what the store holds.
+
+    Raises:
+        SpnerError: nothing can be read there, or ``path`` cannot be written.
+    """
+    # libsndfile would scale floats by 32767, which is not what it reads by.
+    samples = np.clip(np.rint(read_stored(location) * 32768), -32768, 32767).astype(np.int16)
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        soundfile.write(file, samples, SAMPLE_RATE_HZ, format="FLAC")
+
+
+def clip_duration_s(path: Path) -> float:
+    """Return a clip's duration from its header, 0.0 if it cannot be read."""
+    try:
+        with c_library_muted():
+            return soundfile.info(str(path)).duration
+    except (soundfile.SoundFileError, RuntimeError):
+        return 0.0

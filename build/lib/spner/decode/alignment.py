@@ -1,0 +1,131 @@
+"""CTC alignment of a hypothesis: times of its words, and raw confidences of its words and entities.
+
+The most probable path through the frames that spells the hypothesis gives each token its frames; for a hypothesis
+of greedy search that is the best path itself. A token takes few frames, but its word lasts longer: neighbouring
+words meet halfway between their last and first token, and no word reaches further than ``REACH_S`` beyond its tokens.
+
+A confidence is the geometric mean of the posteriors of a word's tokens and of its borders: spaces, and entity symbols,
+which also belong to the entity. It rises with the chance of being right but is not that chance;
+:mod:`spner.scoring.calibration` maps it to one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from spner.core.datatypes import FrameGrid, Timing, WordTimes
+from spner.data.tokens import find_labels, find_symbols, locate_words, tokens_to_words
+from spner.text.tags import text_to_spans
+
+REACH_S = 0.06
+"""Least mean boundary error on the mini corpus's dev set; from 0.05 to 0.07 the error is 2 ms larger at most."""
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """The first and the last frame of each token, and its log posterior where it is highest; three arrays (L,)."""
+
+    first: np.ndarray
+    last: np.ndarray
+    log_probs: np.ndarray
+
+
+def align_tokens(log_probs: np.ndarray, token_ids: Sequence[int], *, blank_id: int = 0) -> Alignment | None:
+    """Return the most probable alignment of the tokens, None if they need more frames than there are.
+
+    Args:
+        log_probs: (T, V) float32, natural log.
+        token_ids: L tokens, none of them blank.
+        blank_id: row of ``<blank>`` in the token list.
+    """
+    num_repeats = sum(one == other for one, other in pairwise(token_ids))  # each needs a blank between
+    if len(token_ids) + num_repeats > len(log_probs):
+        return None
+    if not token_ids:
+        return Alignment(np.zeros(0, int), np.zeros(0, int), np.zeros(0))
+    states = np.full(2 * len(token_ids) + 1, blank_id)
+    states[1::2] = token_ids
+    emissions = log_probs[:, states]  # (T, S)
+    path = _best_path(emissions, states)
+    scores = emissions[np.arange(len(path)), path]
+    bounds = np.array([0, *np.flatnonzero(np.diff(path)) + 1, len(path)])
+    highest = np.maximum.reduceat(scores, bounds[:-1])
+    spoken = path[bounds[:-1]] % 2 == 1
+    return Alignment(bounds[:-1][spoken], bounds[1:][spoken] - 1, highest[spoken])
+
+
+def _best_path(emissions: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """Return the state of each frame, (T,), of the most probable way through them; where two are alike, the slower.
+
+    Args:
+        emissions: (T, S) float32, log posteriors of the states' tokens.
+        states: (S,) tokens: blank, the first token, blank, …, blank.
+    """
+    num_frames, num_states = emissions.shape
+    skip_cost = np.full(num_states, -np.inf, np.float32)  # only a blank between two tokens that differ may be skipped
+    skip_cost[3::2] = np.where(states[3::2] == states[1:-2:2], -np.inf, 0)
+    scores = np.full(num_states + 2, -np.inf, np.float32)  # two states in front that nothing reaches
+    scores[2:4] = emissions[0, :2]
+    steps = np.zeros((num_frames, num_states), np.int8)
+    for frame in range(1, num_frames):
+        best, step, skip = scores[2:].copy(), scores[1:-1], scores[:-2] + skip_cost
+        steps[frame][step > best] = 1
+        np.maximum(best, step, out=best)
+        steps[frame][skip > best] = 2
+        np.maximum(best, skip, out=best)
+        scores[2:] = best + emissions[frame]
+    path = np.empty(num_frames, int)
+    path[-1] = num_states - (1 if scores[-1] > scores[-2] else 2)
+    for frame in range(num_frames - 1, 0, -1):
+        path[frame - 1] = path[frame] - steps[frame, path[frame]]
+    return path
+
+
+def time_hypothesis(
+    log_probs: np.ndarray, token_ids: Sequence[int], token_list: Sequence[str], *, grid: FrameGrid, duration_s: float
+) -> Timing | None:
+    """Return times and raw confidences of a hypothesis, None if it needs more frames than there are.
+
+    Args:
+        log_probs: (T, V) float32, natural log.
+        token_ids: the hypothesis.
+        token_list: the V tokens.
+        grid: of the model that wrote ``log_probs``.
+        duration_s: of the clip; no time lies outside it.
+    """
+    alignment = align_tokens(log_probs, token_ids)
+    if alignment is None:
+        return None
+    tokens = [token_list[i] for i in token_ids]
+    words, symbols = tokens_to_words(tokens), find_symbols(token_list)
+    places = [place for word, place in zip(words, locate_words(tokens), strict=True) if word not in symbols]
+    entities = text_to_spans(words, labels=find_labels(token_list)).transcript.entities
+    return Timing(
+        _time_words(places, alignment, grid, duration_s),
+        tuple(_confidence(places, i, i + 1, alignment) for i in range(len(places))),
+        tuple(_confidence(places, entity.start, entity.end, alignment) for entity in entities),
+    )
+
+
+def _time_words(
+    places: Sequence[tuple[int, int]], alignment: Alignment, grid: FrameGrid, duration_s: float
+) -> WordTimes:
+    """Return (start, end) of each word in seconds; ``places`` are the words' half-open token ranges."""
+    if not places:
+        return ()
+    firsts, lasts = (np.array([place[0] for place in places]), np.array([place[1] - 1 for place in places]))
+    first_s = grid.first_s + grid.hop_s * alignment.first[firsts]
+    last_s = grid.first_s + grid.hop_s * alignment.last[lasts]
+    halfway_s = (last_s[:-1] + first_s[1:]) / 2
+    start_s = np.maximum(first_s - REACH_S, [-np.inf, *halfway_s]).clip(0, duration_s)
+    end_s = np.minimum(last_s + REACH_S, [*halfway_s, np.inf]).clip(0, duration_s)
+    return tuple(zip(start_s.tolist(), end_s.tolist(), strict=True))
+
+
+def _confidence(places: Sequence[tuple[int, int]], start: int, end: int, alignment: Alignment) -> float:
+    """Return the geometric mean posterior of words ``[start, end)`` and their borders."""
+    before = places[start - 1][1] if start else 0
+    after = places[end][0] if end < len(places) else len(alignment.log_probs)
+    return float(np.exp(alignment.log_probs[before:after].mean()))

@@ -1,0 +1,196 @@
+"""A beam search over a set, spread over processes.
+
+Posteriors are kept in a file. Each process builds the search from a plan, which is pickled to it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spner.core import paths
+from spner.core.files import fingerprint, read_json, remove
+from spner.core.parallel import map_processes
+from spner.core.training import beside_recipe, read_config
+from spner.decode.beam_options import BeamOptions, apply_tuned, find_arpa, find_tuned, read_options
+from spner.decode.beam_search import Hypothesis
+from spner.decode.biasing import boost_lm
+from spner.decode.config import LEXICON, DecodeConfig
+from spner.decode.grammar import write_search_model
+from spner.decode.plan import SearchPlan, build_search, forget_searches
+from spner.decode.posteriors import Posteriors
+from spner.lm.arpa import unpack_arpa
+
+UTTERANCES_AT_ONCE = 16
+SEARCH_MODEL = "search.arpa"
+
+
+@dataclass(frozen=True)
+class StoredPosteriors:
+    """One utterance's posteriors in a file: float32, natural logarithm, (num_frames, V) from byte ``offset`` on."""
+
+    utt_id: str
+    duration_s: float
+    path: Path
+    offset: int
+    num_frames: int
+
+    def read(self, num_tokens: int) -> np.ndarray:
+        """Return them, (num_frames, num_tokens)."""
+        count = self.num_frames * num_tokens
+        return np.fromfile(self.path, np.float32, count, offset=self.offset).reshape(self.num_frames, num_tokens)
+
+
+@dataclass(frozen=True)
+class SearchTask:
+    """Utterances to search, and the largest number of hypotheses for each."""
+
+    plan: SearchPlan
+    num_best: int
+    utterances: tuple[StoredPosteriors, ...]
+
+
+def search_task(task: SearchTask) -> list[list[Hypothesis]]:
+    """Return each utterance's best hypotheses, at least one."""
+    search = build_search(task.plan)
+    num_tokens = len(task.plan.token_list)
+    return [search(stored.read(num_tokens))[: task.num_best] for stored in task.utterances]
+
+
+@dataclass(frozen=True)
+class BeamSearch:
+    """A search whose files are in place.
+
+    Attributes:
+        plan: what each process builds it from.
+        num_best: hypotheses to keep of each utterance.
+        num_workers: processes.
+        record: what decides the hypotheses.
+        decoded: what tables say of them, see :mod:`spner.core.searches`.
+    """
+
+    plan: SearchPlan
+    num_best: int
+    num_workers: int
+    record: dict[str, Any]
+    decoded: dict[str, Any]
+
+    def search(
+        self, batches: Iterable[Posteriors], *, what: str
+    ) -> Iterator[tuple[StoredPosteriors, np.ndarray, list[Hypothesis]]]:
+        """Yield each utterance, its log posteriors (T, V) and its hypotheses, the best first."""
+        stored = store(batches, self.plan.work / "posteriors")
+        (hyps,) = run_plans([self.plan], stored, num_best=self.num_best, num_workers=self.num_workers, what=what)
+        for one in stored:
+            yield one, one.read(len(self.plan.token_list)), hyps[one.utt_id]
+
+
+@contextmanager
+def open_search(data: Path, exp: Path, options: BeamOptions, *, work: Path) -> Iterator[BeamSearch]:
+    """Yield the search that the options ask for, with tuned weights if there are any.
+
+    Args:
+        data: data folder of stage 1; its language normalises a list of names.
+        exp: experiment folder of the recogniser.
+        options: of the search.
+        work: folder of the search's hypotheses; a language model with the names is made in ``boost`` there.
+
+    Raises:
+        SpnerError: an option is wrong, flashlight-text is missing, or the language model does not fit the recogniser.
+    """
+    config = apply_tuned(exp, options, read_options(options))
+    arpa, names = find_arpa(options.lm, config), None
+    if options.boost:
+        lang = read_json(data / paths.REPORT)["settings"]["lang"]
+        arpa, num_names = boost_lm(options.boost, options.lm, exp, lang=lang, out=work / "boost")
+        names = {"file": str(options.boost), "num": num_names}
+    record = {"config": asdict(config), "lm": fingerprint([arpa]) if arpa else None, "num_best": options.num_best}
+    decoded = {
+        "search": options.name_search(exp),
+        "kind": config.search,
+        "config": options.configs[-1].name,
+        "beam_size": config.beam_size,
+        "lm": str(options.lm) if options.lm else None,
+        "lm_weight": config.lm_weight,
+        "word_score": config.word_score,
+        "tuned": find_tuned(exp, options) is not None,
+        "names": names,
+    }
+    with prepare_search(exp, arpa, config) as plan:
+        yield BeamSearch(plan, options.num_best, options.num_workers, record, decoded)
+
+
+@contextmanager
+def prepare_search(exp: Path, arpa: Path | None, config: DecodeConfig) -> Iterator[SearchPlan]:
+    """Yield a search that has been built once in this process; its folder lasts as long.
+
+    Raises:
+        SpnerError: flashlight-text is missing, or the language model is broken or of another vocabulary.
+    """
+    work = exp / paths.DECODE / ".search"  # one process at a time decodes in exp
+    remove(work)
+    work.mkdir(parents=True)
+    try:
+        plan = make_plan(exp, arpa, config, work=work)
+        forget_searches()
+        build_search(plan)
+        yield plan
+    finally:
+        remove(work)
+
+
+def make_plan(exp: Path, arpa: Path | None, config: DecodeConfig, *, work: Path) -> SearchPlan:
+    """Return the plan of a search, its files written to the folder ``work``.
+
+    Raises:
+        SpnerError: the language model is broken or of another vocabulary.
+    """
+    settings = read_config(exp)
+    token_list, bpe_model = tuple(settings["token_list"]), settings["bpemodel"]
+    model = unpack_arpa(arpa, work / "unpacked.arpa") if arpa else None
+    if config.search != LEXICON or model is None:
+        weights = [weight for weight in (config.lm_weight, *config.tune_lm_weight) if weight]
+        write_search_model(work / SEARCH_MODEL, model, token_list, weight=min(weights, default=1.0))
+        model = work / SEARCH_MODEL
+    pieces = beside_recipe(Path(bpe_model), exp) if bpe_model else None
+    return weigh(SearchPlan(config, model, work, token_list, settings["token_type"], pieces), config)
+
+
+def weigh(plan: SearchPlan, config: DecodeConfig) -> SearchPlan:
+    """Return the plan with other weights.
+
+    An open search that gives its language model no weight has the grammar alone, in full: it is no matter of weights.
+    """
+    if config.search == LEXICON:
+        return replace(plan, config=config)
+    if config.lm_weight:
+        return replace(plan, model=plan.work / SEARCH_MODEL, config=config)
+    grammar = plan.work / "grammar.arpa"
+    if not grammar.exists():
+        write_search_model(grammar, None, plan.token_list)
+    return replace(plan, model=grammar, config=replace(config, lm_weight=1.0))
+
+
+def store(batches: Iterable[Posteriors], path: Path) -> list[StoredPosteriors]:
+    """Write posteriors to a file; a search reads them from there, in whichever process it runs."""
+    stored = []
+    with open(path, "wb") as file:
+        for batch in batches:
+            for utt_id, duration_s, log_probs in zip(batch.utt_ids, batch.durations_s, batch.log_probs, strict=True):
+                stored.append(StoredPosteriors(utt_id, duration_s, path, file.tell(), len(log_probs)))
+                log_probs.tofile(file)
+    return stored
+
+
+def run_plans(
+    plans: Sequence[SearchPlan], stored: Sequence[StoredPosteriors], *, num_best: int, num_workers: int, what: str
+) -> Iterator[dict[str, list[Hypothesis]]]:
+    """Yield for each plan every utterance's hypotheses, the best first."""
+    chunks = [tuple(stored[i : i + UTTERANCES_AT_ONCE]) for i in range(0, len(stored), UTTERANCES_AT_ONCE)]
+    tasks = [SearchTask(plan, num_best, chunk) for plan in plans for chunk in chunks]
+    results = iter(list(map_processes(search_task, tasks, num_workers=num_workers, what=what, unit="batches")))
+    for _plan in plans:
+        yield {one.utt_id: hyps for chunk in chunks for one, hyps in zip(chunk, next(results), strict=True)}

@@ -1,0 +1,181 @@
+"""Pseudo-annotation: a text tagger labels cased sentences, and the labels are projected onto the normalised words.
+
+A corpus with pseudo-labels of its own keeps them, unless a tagger is given.
+
+A sentence is split into words as in CoNLL files (:mod:`spner.text.split`), and the tagger labels them. The characters
+of an entity, from its first word to its last, select the words of the normalised transcript. Entities of labels that
+are not the recipe's (MISC) are left out and counted; the labels themselves are written into the data folder.
+"""
+
+import functools
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from spner.core import paths
+from spner.core.datatypes import Transcript
+from spner.core.errors import SpnerError
+from spner.core.files import fingerprint, locked, read_json
+from spner.core.resume import once
+from spner.data import datadir
+from spner.tagger.model import BATCH_TOKENS, Tagger, find_entities, fingerprint_model, load_tagger
+from spner.tagger.score import score
+from spner.text.labels import LabelSet, rename_entities, require_labels
+from spner.text.languages import base_language, require_language
+from spner.text.split import split_words
+from spner.text.textnorm import project
+
+DEFAULT_TAGGERS = {
+    "nl": "FacebookAI/xlm-roberta-large-finetuned-conll02-dutch",
+    "de": "FacebookAI/xlm-roberta-large-finetuned-conll03-german",
+    "en": "FacebookAI/xlm-roberta-large-finetuned-conll03-english",
+}
+log = logging.getLogger(__name__)
+
+
+def default_tagger(lang: str | None) -> str:
+    """Return the hub name of a language's default tagger.
+
+    Raises:
+        SpnerError: no language is given, or it has none.
+    """
+    if lang is None:
+        raise SpnerError("--tagger: is missing; give one, or --lang for its default")
+    tagger = DEFAULT_TAGGERS.get(base_language(lang))
+    if tagger is None:
+        raise SpnerError(
+            f'lang "{lang}" has no default tagger (only {", ".join(DEFAULT_TAGGERS)} have one); '
+            "give --tagger, or train one with spner train-tagger"
+        )
+    return tagger
+
+
+def tag_sentences(
+    tagger: Tagger, sentences: dict[str, str], *, lang: str, labels: LabelSet, batch_tokens: int = BATCH_TOKENS
+) -> dict[str, Transcript]:
+    """Return each utterance's normalised words and the entities that the tagger finds in its sentence.
+
+    Args:
+        tagger: a token classifier.
+        sentences: utterance id -> cased, punctuated sentence, NFC.
+        lang: ISO 639-1 code; selects the normalisation.
+        labels: entities of others are left out.
+        batch_tokens: subwords of a batch, padding included; affects speed and memory, not labels.
+    """
+    offsets = [list(split_words(sentence, lang)) for sentence in sentences.values()]
+    words = [[s[a:b] for a, b in spans] for s, spans in zip(sentences.values(), offsets, strict=True)]
+    found = find_entities(tagger, words, labels=labels, batch_tokens=batch_tokens)
+    transcripts: dict[str, Transcript] = {}
+    for (utt_id, sentence), spans, one in zip(sentences.items(), offsets, found, strict=True):
+        entities = [(spans[e.start][0], spans[e.end - 1][1], e.label) for e in one.entities]
+        transcripts[utt_id] = project(sentence, entities, lang)
+    return transcripts
+
+
+def annotate_data_dir(
+    data: Path, *, tagger: str | None, lang: str, labels: LabelSet, device: str = "auto"
+) -> dict[str, dict[str, Any] | None]:
+    """Write ``entities.jsonl`` for every set of ``data`` (a folder with ``sentences.jsonl``), and ``labels`` for all.
+
+    A set that this tagger has already annotated with these labels is left as it is.
+
+    Args:
+        data: data folder of stage 1.
+        tagger: hub name or local folder of a transformers token classifier; None takes the labels that came with the
+            corpus, else the language's default.
+        lang: ISO 639-1 code; selects the normalisation.
+        labels: those to annotate, and the other names that mean them.
+        device: torch device; ``auto`` takes a GPU if there is one.
+
+    Returns:
+        set name -> pseudo-labels against ``gold_entities.jsonl`` (:func:`spner.tagger.score.score`), None without gold.
+
+    Raises:
+        SpnerError: no set, a broken file, a tagger that cannot be used, an unknown language, or another writer in
+            ``data``.
+    """
+    require_language(lang)
+    folders = sorted(path.parent for path in data.glob(f"*/{paths.SENTENCES}"))
+    if not folders:
+        raise SpnerError(
+            f"{data}: no set with {paths.SENTENCES} in it (expected {', '.join(paths.SETS)}); run stage 1 (spner data)"
+        )
+    with locked(data):
+        sources = [folder / paths.CORPUS_ENTITIES for folder in folders]
+        if tagger is None and all(source.is_file() for source in sources):
+            # Of all sets together: a small one may hold entities of other labels alone.
+            found = (e.label for source in sources for _, one in datadir.stream_entities(source) for e in one.entities)
+            require_labels(found, labels, where=str(data))
+            for folder in folders:
+                _take_corpus_entities(folder, labels)
+        else:
+            _tag_sets(folders, tagger or default_tagger(lang), lang, labels, device)
+        datadir.write_labels(data, labels)
+        return {folder.name: _score_against_gold(folder, labels) for folder in folders}
+
+
+def _tag_sets(folders: Sequence[Path], tagger: str, lang: str, labels: LabelSet, device: str) -> None:
+    """Label the sentences of sets; the tagger is loaded only if one of them needs it."""
+    weights = fingerprint_model(tagger)
+    load = functools.cache(lambda: load_tagger(tagger, labels=labels, device=device))
+
+    def tag(folder: Path) -> dict[str, Transcript]:
+        return tag_sentences(load(), datadir.read_sentences(folder / paths.SENTENCES), lang=lang, labels=labels)
+
+    for folder in folders:
+        sentences = fingerprint([folder / paths.SENTENCES])
+        identity = {"tagger": tagger, "weights": weights, "lang": lang, "sentences": sentences}
+        _label(
+            folder, identity, labels, tag, prepare=load
+        )  # a tagger that cannot be loaded must not cost a set its labels
+
+
+def _take_corpus_entities(folder: Path, labels: LabelSet) -> None:
+    """Make the entities that came with the corpus a set's, and say so in the record."""
+    source = folder / paths.CORPUS_ENTITIES
+    corpus = read_json(folder.parent / paths.REPORT)["settings"]["corpus"]
+
+    def take(folder: Path) -> dict[str, Transcript]:
+        log.info("%s: takes the labels that came with %s; --tagger would make others", folder, corpus)
+        found = datadir.read_entities(source)
+        return dict(zip(found, rename_entities(found.values(), labels, where=str(source)), strict=True))
+
+    _label(folder, {"tagger": None, "corpus": corpus, "entities": fingerprint([source])}, labels, take)
+
+
+def _label(
+    folder: Path,
+    identity: dict[str, Any],
+    labels: LabelSet,
+    find: Callable[[Path], dict[str, Transcript]],
+    *,
+    prepare: Callable[[], object] | None = None,
+) -> None:
+    """Write what ``find`` returns as a set's entities, unless the set has entities of this identity."""
+
+    def write() -> None:
+        transcripts = find(folder)
+        datadir.write_entities(folder / paths.ENTITIES, transcripts)
+        found = Counter(entity.label for utterance in transcripts.values() for entity in utterance.entities)
+        counts = ", ".join(f"{found[label]} {label}" for label in labels.names)
+        log.info("%s: %d utterances, %s", folder, len(transcripts), counts)
+
+    identity = identity | {"labels": labels.as_json()}
+    once(folder / paths.ANNOTATE_RECORD, identity, write, outputs=[folder / paths.ENTITIES], prepare=prepare)
+
+
+def _score_against_gold(folder: Path, labels: LabelSet) -> dict[str, Any] | None:
+    """Compare pseudo-labels with the gold ones of the set, on identical words."""
+    if not (folder / paths.GOLD_ENTITIES).is_file():
+        return None
+    hyp = datadir.read_entities(folder / paths.ENTITIES)
+    ref = datadir.read_entities(folder / paths.GOLD_ENTITIES)
+    if {u: a.words for u, a in ref.items()} != {u: a.words for u, a in hyp.items()}:
+        raise SpnerError(
+            f"{folder / paths.GOLD_ENTITIES}: its words are not those of {paths.ENTITIES} (expected the "
+            "same utterances, normalised alike); rerun stage 1 (spner data)"
+        )
+    gold = rename_entities((ref[utt_id] for utt_id in hyp), labels, where=str(folder / paths.GOLD_ENTITIES))
+    return score(ref=gold, hyp=list(hyp.values()), labels=labels.names)
