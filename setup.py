@@ -15,6 +15,7 @@ REQUIREMENTS = [
     # Beam search, with a reader of n-gram models; there are no wheels for 3.13, where decoding is greedy only.
     'flashlight-text>=0.0.7,<0.1; python_version < "3.13"',
     "sentencepiece>=0.2,<0.3",
+    "tokenizers>=0.21,<1",  # of a pack's text tagger
     "soundfile>=0.13,<1",
     "soxr>=0.5,<2",
     "av>=14,<20",

@@ -21,6 +21,8 @@ from spner.text.tags import bio_to_spans
 
 BATCH_TOKENS = 4096
 """Subwords of a batch that is tagged, padding included."""
+ComputeLogits = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""input_ids (B, T) and attention_mask (B, T), int64 -> logits (B, T, tags)."""
 
 
 class WordTagger(Protocol):
@@ -147,7 +149,7 @@ def batches(windows: Sequence[Window], batch_tokens: int) -> Iterator[list[Windo
 
 
 def predict_tags(
-    classify: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    compute_logits: ComputeLogits,
     encoder: Encoder,
     tags: Sequence[str],
     sentences: Sequence[Sequence[str]],
@@ -159,7 +161,7 @@ def predict_tags(
     Windows go through the model longest first: a batch that is too large fails at once, and padding is least.
 
     Args:
-        classify: input_ids (B, T) and attention_mask (B, T), int64 -> the number (B, T) of each subword's best tag.
+        compute_logits: the model.
         encoder: words to the model's input.
         tags: what its outputs stand for.
         sentences: the words of each; no words give no tags.
@@ -173,7 +175,7 @@ def predict_tags(
     with Progress(len(windows), what="tag", unit="sentences") as progress:
         for batch in batches(windows, batch_tokens):
             input_ids, attention_mask, first = encoder.pad(batch)
-            best = classify(input_ids, attention_mask).tolist()
+            best = compute_logits(input_ids, attention_mask).argmax(axis=-1).tolist()
             for window, columns, ids in zip(batch, first, best, strict=True):
                 found = ["O" if column is None else tags[ids[column]] for column in columns]
                 bio[window.sentence][window.first_word : window.first_word + len(found)] = found

@@ -52,16 +52,17 @@ class Tagger:
     def predict(self, sentences: Sequence[Sequence[str]], *, batch_tokens: int) -> list[list[str]]:
         """Return one tag a word, see :func:`spner.tagger.encoder.predict_tags`."""
         self.model.eval()
-        return predict_tags(self._classify, self.encoder, self.tags, sentences, batch_tokens=batch_tokens)
+        return predict_tags(self.compute_logits, self.encoder, self.tags, sentences, batch_tokens=batch_tokens)
 
-    def _classify(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+    def compute_logits(self, input_ids: np.ndarray, attention_mask: np.ndarray) -> np.ndarray:
+        """Return the logits (B, T, tags) of input_ids and attention_mask, (B, T) int64 each."""
         import torch
 
         device = next(self.model.parameters()).device
         inputs = {"input_ids": torch.from_numpy(input_ids), "attention_mask": torch.from_numpy(attention_mask)}
         with torch.inference_mode():
             logits = self.model(**{name: one.to(device) for name, one in inputs.items()}).logits  # (B, T, tags)
-        return logits.argmax(-1).cpu().numpy()
+        return logits.float().cpu().numpy()
 
 
 def make_encoder(tokenizer: Any, config: Any) -> Encoder:
