@@ -23,6 +23,7 @@ from spner.core.files import atomic_path, fingerprint
 from spner.core.logs import c_library_muted
 from spner.core.parallel import map_processes
 from spner.core.resume import once
+from spner.data.parquet import find_row, open_clips
 
 SAMPLE_RATE_HZ = 16_000
 MAX_CLIPS_PER_SHARD = 4096  # a million clips are 245 archives
@@ -53,8 +54,8 @@ class StoredClip:
     error: str
 
 
-def read_clip(path: Path | str) -> np.ndarray:
-    """Decode an audio file and return its 16 kHz mono waveform, (num_samples,) float32 in [-1, 1].
+def read_clip(source: Path | str | io.BytesIO) -> np.ndarray:
+    """Decode an audio file, or the content of one, to its 16 kHz mono waveform, (num_samples,) float32 in [-1, 1].
 
     Channels are averaged. libsndfile and soxr do the work; no process is started for a clip.
 
@@ -62,15 +63,15 @@ def read_clip(path: Path | str) -> np.ndarray:
         ClipError: the file is missing, is no audio, or holds no samples.
     """
     with c_library_muted():  # libmpg123 remarks on a broken clip before libsndfile refuses it
-        return _decode(path)
+        return _decode(source)
 
 
-def _decode(path: Path | str, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
+def _decode(source: Path | str | io.BytesIO, start_s: float = 0.0, end_s: float | None = None) -> np.ndarray:
     """Do :func:`read_clip` without muting, which would also drop what other threads of the process write."""
-    if not Path(path).is_file():
+    if not isinstance(source, io.BytesIO) and not Path(source).is_file():
         raise ClipError("missing")
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(source) as file:
             rate_hz = file.samplerate
             place = _place(start_s, end_s, rate_hz)
             if place.start:
@@ -95,7 +96,8 @@ def store_clips(store: Path, clips: Sequence[tuple[str, Path]], *, num_workers: 
 
     Args:
         store: folder of the shards; finished shards of an earlier run are used again.
-        clips: (utterance id, file).
+        clips: (utterance id, file), or the row of a parquet table in the order of
+            :func:`spner.data.parquet.find_row`.
         num_workers: processes.
         what: title of the progress bar.
     """
@@ -115,23 +117,33 @@ class _Shard:
 
     def identity(self) -> str:
         """Return a digest of the inputs: ids, clip names and contents."""
-        parts = [(utt_id, path.name, fingerprint([path]) if path.is_file() else "") for utt_id, path in self.clips]
+        parts = [(utt_id, path.name, _fingerprint_clip(path)) for utt_id, path in self.clips]
         return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _fingerprint_clip(path: Path) -> str:
+    """Return a digest of a clip, or of the whole table that it lies in; empty where there is neither."""
+    file = Path(find_row(path)[0] or path)
+    return fingerprint([file]) if file.is_file() else ""
 
 
 def _store_shard(shard: _Shard) -> list[StoredClip]:
     def make() -> dict[str, Any]:
         with atomic_path(shard.ark) as temporary, open(temporary, "wb") as ark:
-            stored = [_store_clip(ark, shard.ark.name, utt_id, path) for utt_id, path in shard.clips]
+            sources = open_clips([path for _, path in shard.clips])
+            stored = [
+                _store_clip(ark, shard.ark.name, utt_id, source)
+                for (utt_id, _), source in zip(shard.clips, sources, strict=True)
+            ]
         return {"stored": [asdict(one) for one in stored]}
 
     record = once(shard.ark.with_suffix(".json"), {"clips": shard.identity()}, make, outputs=[shard.ark])
     return [StoredClip(**stored) for stored in record["stored"]]
 
 
-def _store_clip(ark: io.BufferedWriter, ark_name: str, utt_id: str, path: Path) -> StoredClip:
+def _store_clip(ark: io.BufferedWriter, ark_name: str, utt_id: str, source: Path | io.BytesIO) -> StoredClip:
     try:
-        waveform = read_clip(path)
+        waveform = read_clip(source)
     except ClipError as error:
         return StoredClip(utt_id, "", 0.0, str(error))
     duration_s = len(waveform) / SAMPLE_RATE_HZ
@@ -222,9 +234,10 @@ def copy_stored(location: str, path: Path) -> None:
 
 
 def clip_duration_s(path: Path) -> float:
-    """Return a clip's duration from its header, 0.0 if it cannot be read."""
+    """Return the duration of a clip, which may be a row of a table, from its header; 0.0 if it cannot be read."""
+    (source,) = open_clips([path])
     try:
         with c_library_muted():
-            return soundfile.info(str(path)).duration
+            return soundfile.info(source).duration
     except (soundfile.SoundFileError, RuntimeError):
         return 0.0
