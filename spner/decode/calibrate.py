@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from spner.core import paths
+from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import locked, read_json, write_json
 from spner.core.searches import find_searches
-from spner.data.datadir import read_entities, write_entities
+from spner.data.datadir import read_entities, read_labels, write_entities
 from spner.decode.hypotheses import read_hypotheses
 from spner.scoring.calibration import (
     TimingCalibration,
@@ -115,9 +116,15 @@ def find_references(folder: Path) -> Path:
     )
 
 
+def read_references(file: Path) -> dict[str, Transcript]:
+    """Read what :func:`find_references` found; gold entities may have other names for the data folder's labels."""
+    labels = read_labels(file.parent)
+    return {utt_id: labels.rename(one) for utt_id, one in read_entities(file).items()}
+
+
 def _fit(folder: Path, references: Path) -> dict[str, Any]:
     """Return what the hypotheses in a folder, judged by the references, say about their confidences."""
-    refs = read_entities(references)
+    refs = read_references(references)
     hyps, raw = read_hypotheses(folder)
     if refs.keys() != hyps.keys():
         raise SpnerError(

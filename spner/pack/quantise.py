@@ -12,10 +12,10 @@ from typing import Any
 from spner.core import paths
 from spner.core.datatypes import Transcript
 from spner.data.audio import read_stored
-from spner.data.datadir import read_entities, read_table
+from spner.data.datadir import read_table
 from spner.data.tokens import find_labels, tokens_to_words
 from spner.decode.beam_search import Search
-from spner.decode.calibrate import find_references
+from spner.decode.calibrate import find_references, read_references
 from spner.decode.onnx_model import OnnxModel, open_session
 from spner.decode.posteriors import AcousticModel
 from spner.pack.source import Source
@@ -42,7 +42,7 @@ def add_quantised(pack: Pack, source: Source, model: SpeechModel) -> dict[str, A
     session = open_session(pack.folder / pack_file.MODEL_INT8, device="cpu")
     quantised = OnnxModel(session, model.recogniser.token_list, model.recogniser.grid)
     references = find_references(source.data / paths.DEV)
-    refs = read_entities(references)
+    refs = read_references(references)
     return {
         "references": references.name,
         "num_utts": len(refs),

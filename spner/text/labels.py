@@ -75,15 +75,6 @@ class LabelSet:
         """Return it as a record holds it."""
         return {"names": list(self.names), "map": dict(sorted(self.mapping.items()))}
 
-    @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> "LabelSet":
-        """Return what :meth:`as_json` gave.
-
-        Raises:
-            KeyError, TypeError, ValueError, SpnerError: it is malformed.
-        """
-        return cls(tuple(found["names"]), dict(found["map"]))
-
     def find(self, name: str) -> str | None:
         """Return the label that a name means, None if it means none of them."""
         new = self.mapping.get(name)
@@ -92,6 +83,11 @@ class LabelSet:
         key = name.upper().removesuffix(".NAM")
         same = next((group for group in SPELLINGS if key in group), (key,))
         return next((label for spelling in same for label in self.names if label.upper() == spelling), None)
+
+    def rename(self, transcript: Transcript) -> Transcript:
+        """Return a transcript with the entities that mean one of the labels, called so."""
+        found = ((entity, self.find(entity.label)) for entity in transcript.entities)
+        return Transcript(transcript.words, tuple(replace(entity, label=label) for entity, label in found if label))
 
 
 def require_labels(found: Iterable[str], labels: LabelSet, *, where: str) -> None:
@@ -128,22 +124,23 @@ def rename_entities(transcripts: Iterable[Transcript], labels: LabelSet, *, wher
     left_out: Counter[str] = Counter()
     renamed = []
     for transcript in transcripts:
-        entities = []
-        for entity in transcript.entities:
-            label = labels.find(entity.label)
-            if label is None:
-                left_out[entity.label] += 1
-            else:
-                entities.append(replace(entity, label=label))
-        renamed.append(Transcript(transcript.words, tuple(entities)))
-    if left_out:
+        left_out.update(entity.label for entity in transcript.entities if labels.find(entity.label) is None)
+        renamed.append(labels.rename(transcript))
+    meant = {name for name in left_out if labels.mapping.get(name) == NO_ENTITY}
+    if meant:
+        log.info("%s: left out, as labels that are none: %s", where, _count(left_out, meant))
+    if left_out.keys() - meant:
         log.warning(
             "%s: entities left out, of labels that are not %s: %s; --map OLD=NEW keeps them",
             where,
             ", ".join(labels.names),
-            ", ".join(f"{count} {label}" for label, count in sorted(left_out.items())),
+            _count(left_out, left_out.keys() - meant),
         )
     return renamed
+
+
+def _count(found: Mapping[str, int], names: Iterable[str]) -> str:
+    return ", ".join(f"{found[name]} {name}" for name in sorted(names))
 
 
 def adopt(transcripts: Sequence[Transcript], labels: LabelSet, *, where: str) -> list[Transcript]:
