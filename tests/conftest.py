@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.prepared", "tests.recipes"]  # fixtures of the tests that train and decode, and run recipes
+pytest_plugins = [
+    "tests.prepared",
+    "tests.recipes",
+    "tests.hubs",
+]  # fixtures of the tests that train and decode, and run recipes
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -3,9 +3,9 @@
 stage=1               # first stage to run, 1 to 6
 stop_stage=6          # last stage to run
 lang=""               # language code: selects the normalisation, the mini corpus and the default tagger
-corpus=mini           # mini or mini_NAME: synthetic speech; one language's folder of a Common Voice release; a .json
+corpus=mini           # mini or mini_NAME: synthetic speech; else a path: docs/corpora.md lists the kinds of corpora
 split_validated=      # random seed: make train, dev and test of validated.tsv, by speaker, where that is all there is
-clips=                # folder of the clips, if the corpus is a JSON file of the paper's authors
+clips=                # folder of the clips, if the corpus has none: the paper's authors' JSON file, MSNER's JSON lines
 mini_opts=            # more options of spner mini-corpus; another corpus needs another name, mini_NAME
 mini_text=4000        # sentences of generated gold text that the mini corpus's tagger is trained on
 max_broken=0.01       # largest share of a set's clips that may be missing or broken
@@ -14,6 +14,7 @@ labels="PER ORG LOC"  # labels of the entities; slue stands for SLUE's 7, ontono
 label_map=            # OLD=NEW …: names of a tagger or corpus that are labels; common spellings are known, O is none
 system=e2e            # e2e: transcripts with entity symbols; asr: without; pipeline: asr, then a tagger of its words
 speech_tagger=        # tagger of the pipeline; empty: stage 4 trains one on the utterances that an E2E system has
+tagger_opts=          # more options of spner train-tagger, for that tagger: --from_scratch, or --model NAME to tune
 token_type=char       # char or bpe
 vocab_size=           # number of units, for bpe
 fraction=100          # percent of the train set to train on; 10 lies within 20

@@ -1,5 +1,5 @@
 # The six stages of every recipe. A recipe's run.sh sets what differs from settings.sh and sources this file.
-# The words of settings and names that hold several are split on purpose; settings.sh and spner recipe-names set them.
+# The words of settings (settings.sh) and of names that follow from them (spner/core/recipe.py) are split on purpose.
 # shellcheck shell=bash disable=SC2046,SC2086,SC2154
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"  # sh run.sh
 set -euf +o posix -o pipefail; unset CDPATH  # f: a word that is split is no file pattern
@@ -39,7 +39,6 @@ done
 
 bin="$("${root}/tools/setup.sh")"; export PATH="${bin}:${PATH}" PYTHONPATH="${root}" PYTHONUNBUFFERED=1
 spner() { python -m spner "$@"; }; cd "${recipe}"
-# Folders, taggers and configurations follow from the settings by the rules of spner/core/recipe.py.
 for name in ${known}; do pairs+=("${name}=${!name}"); done
 names="$(spner recipe-names "${pairs[@]}")"
 while IFS='=' read -r name value; do printf -v "${name}" '%s' "${value}"; done <<< "${names}"
@@ -66,8 +65,9 @@ step() {  # step N "title" command...: run the command if stage N is asked for; 
 # Stage 1, data: a corpus -> data/<corpus>/<set>/{wav.scp,text,...} and the audio store
 [ -n "${mini}" ] &&
     step 1 "make the mini corpus" spner mini-corpus --lang "${lang}" --out "${corpus_path}" --nj "${nj}" ${mini_opts}
-step 1 "prepare data" spner data --corpus "${corpus_path}" --lang "${lang}" --out "${data}" --nj "${nj}" \
-    --max_broken "${max_broken}" ${clips:+--clips "${clips}"} ${split_validated:+--split_validated "${split_validated}"}
+step 1 "prepare data" spner data --corpus "${corpus_path}" --lang "${lang}" --out "${data}" --labels "${labels}" \
+    --max_broken "${max_broken}" --nj "${nj}" ${clips:+--clips "${clips}"} \
+    ${split_validated:+--split_validated "${split_validated}"}
 
 # Stage 2, annotate: cased sentences -> data/<corpus>/labels, <set>/entities.jsonl; first a mini corpus's tagger
 [ -n "${mini}" ] &&
@@ -86,7 +86,7 @@ step 2 "annotate entities" spner annotate ${text_tagger:+--tagger "${text_tagger
 # Stage 4, train: audio and dump -> exp/<tag>, an ESPnet experiment folder; a pipeline's tagger on an E2E system's texts
 [ -n "${new_words_tagger}" ] &&
     step 4 "train a tagger of recognised words" spner train-tagger --data "${data}" --out "${new_words_tagger}" \
-        --fraction "${fraction}" $(each --join ${join}) ${seed:+--seed "${seed}"} ${mini:+--from_scratch}
+        --fraction "${fraction}" $(each --join ${join}) ${seed:+--seed ${seed}} ${tagger_opts:-${mini:+--from_scratch}}
 [ -z "${model}" ] &&
     step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "${model_exp}" \
         $(each --config ${train_configs}) ${upstream:+--set "frontend_conf.upstream=${upstream}"} \

@@ -15,7 +15,9 @@ from spner.cli.options import (
     published_option,
     search_option,
     sets_option,
+    words_option,
 )
+from spner.core.datatypes import LABELS
 from spner.core.paths import search_dir
 
 if TYPE_CHECKING:
@@ -27,10 +29,10 @@ if TYPE_CHECKING:
     "--corpus",
     required=True,
     type=EITHER,
-    help="Folder of one language of an unpacked Common Voice release, or of a corpus in the same layout; "
-    "or a JSON file of the paper's authors.",
+    help="Folder of one language of an unpacked Common Voice release, or of a corpus in the same layout; of "
+    "SLUE-VoxPopuli, of MSNER or of NeMo's manifests; or a JSON file of the paper's authors.",
 )
-@click.option("--clips", type=FOLDER, help="Folder of the clips, for a JSON file; a release has its own.")
+@click.option("--clips", type=FOLDER, help="Folder of the clips, where the corpus has none of its own.")
 @click.option("--lang", required=True, help="Language code, such as nl; selects the normalisation.")
 @click.option("--out", required=True, type=FOLDER, help="Data folder to write.")
 @click.option(
@@ -45,6 +47,11 @@ if TYPE_CHECKING:
     show_default="no",
     help="Make train, dev and test of validated.tsv, by speaker; the value is the random seed.",
 )
+@words_option(
+    "--labels",
+    default=" ".join(LABELS),
+    text="Labels of the recipe; of a corpus annotated with both SLUE's 7 and OntoNotes' 18, they choose which is read.",
+)
 @click.option("--nj", default=2, type=click.IntRange(1), help="Number of processes that convert clips.")
 def data_command(
     corpus: Path,
@@ -53,10 +60,12 @@ def data_command(
     out: Path,
     max_broken: float,
     split_validated: int | None,
+    labels: tuple[str, ...],
     nj: int,
 ) -> None:
     """Stage 1: clean a corpus; write Kaldi data folders and 16 kHz audio."""
     from spner.corpora.prepare import format_report, prepare_data
+    from spner.text.label_sets import choose_labels
 
     report = prepare_data(
         corpus,
@@ -66,6 +75,7 @@ def data_command(
         num_workers=nj,
         clips=clips,
         split_validated=split_validated,
+        labels=choose_labels(" ".join(labels), {}, where="--labels").names,
     )
     click.echo(format_report(report))
 

@@ -6,6 +6,9 @@ LABELS = ("PER", "ORG", "LOC")
 """The paper's entity labels, in the order in which they get token ids (section 3); the mini corpus has them, and so has
 a recipe whose setting ``labels`` says nothing else."""
 
+GOLD, SILVER = "gold", "silver"
+"""Entities that came with a corpus: made by people, or by a tagger; stage 1's report says it of each set."""
+
 WordTimes = tuple[tuple[float, float], ...]
 """(start, end) of each word of an utterance, seconds from the first sample of its clip."""
 

@@ -22,11 +22,12 @@ from spner.core.datatypes import Utterance
 from spner.core.errors import SpnerError, nearest
 from spner.core.files import read_json, read_lines
 from spner.core.paths import GOLD_ENTITIES, SETS, WORD_TIMES
-from spner.corpora.corpus import Corpus, CorpusSet, require_clip_name, without_space
+from spner.corpora.corpus import Corpus, CorpusSet, Wanted, require_clip_name, without_space
 from spner.corpora.split import split_by_speaker
 from spner.data.datadir import read_entities, read_word_times
 
 FORM = "an unpacked Common Voice release of one language, a folder with clips/ and *.tsv"
+TWO_ANNOTATIONS = False
 SUMMARY = "summary.json"  # the mini corpus's: it says that the speech is synthetic
 VALIDATED, CLIPS = "validated", "clips"
 CLIENT_ID, PATH, SENTENCE = COLUMNS = ("client_id", "path", "sentence")
@@ -61,9 +62,9 @@ def recognises(corpus: Path) -> bool:
     return corpus.is_dir()
 
 
-def list_inputs(corpus: Path, *, split_validated: int | None) -> list[Path]:
+def list_inputs(corpus: Path, wanted: Wanted) -> list[Path]:
     """Return the tables of the sets, and the files that tell more about their clips."""
-    sets = list_sets(corpus, split_validated=split_validated)
+    sets = list_sets(corpus, split_validated=wanted.split_validated)
     names = [*(f"{name}.tsv" for name in sets), DURATIONS, GOLD_ENTITIES, WORD_TIMES, SUMMARY]
     return [corpus / name for name in names if (corpus / name).exists()]
 
@@ -73,16 +74,17 @@ def find_clips(corpus: Path) -> Path:
     return corpus / CLIPS
 
 
-def read(corpus: Path, *, lang: str, split_validated: int | None = None) -> Corpus:
-    """Read every table, and the gold entities and word times of a mini corpus; ``lang`` decides nothing here.
+def read(corpus: Path, wanted: Wanted) -> Corpus:
+    """Read every table, and the gold entities and word times of a mini corpus; the language decides nothing here.
 
     Raises:
         SpnerError: as :func:`list_sets`, :func:`read_sets` and :func:`split_by_speaker` do, or a file beside the
             tables is malformed.
     """
-    sets = read_sets(corpus, list_sets(corpus, split_validated=split_validated))
-    if split_validated is not None:
-        sets = split_by_speaker(sets[VALIDATED], seed=split_validated, where=str(_table(corpus, VALIDATED)))
+    seed = wanted.split_validated
+    sets = read_sets(corpus, list_sets(corpus, split_validated=seed))
+    if seed is not None:
+        sets = split_by_speaker(sets[VALIDATED], seed=seed, where=str(_table(corpus, VALIDATED)))
     gold, word_times, summary = (corpus / name for name in (GOLD_ENTITIES, WORD_TIMES, SUMMARY))
     return Corpus(
         sets,

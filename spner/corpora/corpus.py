@@ -21,8 +21,9 @@ class CorpusSet:
         utterances: those with a sentence, in the corpus's order.
         empty: those without one.
         ragged_lines: line numbers of rows that cannot be read; they are left out.
-        transcripts: words and pseudo-labels by utterance id, if the corpus brings them. Such a set is
+        transcripts: words and entities by utterance id, if the corpus brings them. Such a set is
             already clean; in any other one, sentences are normalised and duplicates are removed.
+        gold: whether people have made these entities; those of a tagger are silver.
         notes: counts of what had to be changed, by kind.
         stated_s: seconds of a clip by utterance id, where the corpus says how long it is.
     """
@@ -31,6 +32,7 @@ class CorpusSet:
     empty: tuple[Utterance, ...] = ()
     ragged_lines: tuple[int, ...] = ()
     transcripts: Mapping[str, Transcript] | None = None
+    gold: bool = False
     notes: Mapping[str, int] = field(default_factory=dict)
     stated_s: Mapping[str, float] = field(default_factory=dict)
 
@@ -42,7 +44,7 @@ class Corpus:
     Attributes:
         sets: by our names of them, train first.
         synthetic: whether its speech is synthetic.
-        gold: words and gold entities by utterance id, if it has any.
+        gold: words and gold entities by utterance id, if it has any that are not its sets' own.
         word_times: times of the words, by utterance id, if known.
     """
 
@@ -52,20 +54,40 @@ class Corpus:
     word_times: Mapping[str, WordTimes] | None = None
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What is wanted of a corpus.
+
+    Attributes:
+        lang: language code; selects the normalisation, and of several languages one.
+        split_validated: seed with which train, dev and test are made of its one set ``validated``, if they are.
+        combined: whether SLUE's 7 labels are wanted, of a corpus that was annotated with them and with OntoNotes' 18.
+        clips: folder of the clips that was given, None for the corpus's own.
+    """
+
+    lang: str
+    split_validated: int | None = None
+    combined: bool = False
+    clips: Path | None = None
+
+
 class Reader(Protocol):
-    """A module that reads one kind of corpus; :data:`spner.corpora.prepare.READERS` lists them."""
+    """A module that reads one kind of corpus; :data:`spner.corpora.readers.READERS` lists them."""
 
     FORM: str
     """A phrase for such a corpus, for the message that a path holds none."""
 
+    TWO_ANNOTATIONS: bool
+    """Whether such a corpus was annotated with SLUE's 7 labels and with OntoNotes' 18."""
+
     def recognises(self, corpus: Path) -> bool:
         """Whether a path holds a corpus of this kind."""
 
-    def list_inputs(self, corpus: Path, *, split_validated: int | None) -> list[Path]:
+    def list_inputs(self, corpus: Path, wanted: Wanted) -> list[Path]:
         """Return the files that decide what a corpus holds, without its clips.
 
         Raises:
-            SpnerError: it has none, or ``split_validated`` is given and it has no set of that kind.
+            SpnerError: it has none, or has no set ``validated`` that is to be split.
         """
 
     def find_clips(self, corpus: Path) -> Path:
@@ -75,8 +97,8 @@ class Reader(Protocol):
             SpnerError: it has none.
         """
 
-    def read(self, corpus: Path, *, lang: str, split_validated: int | None) -> Corpus:
-        """Read a corpus of a language; with the seed ``split_validated``, sets made of its one set ``validated``.
+    def read(self, corpus: Path, wanted: Wanted) -> Corpus:
+        """Read a corpus.
 
         Raises:
             SpnerError: a file is missing or malformed; the message gives the line or the utterance.
@@ -86,6 +108,16 @@ class Reader(Protocol):
 def without_space(name: str) -> str:
     """Replace white space of every kind: it would end an id in Kaldi's tables."""
     return re.sub(r"\s", "_", name)
+
+
+def refuse_split(corpus: Path, wanted: Wanted) -> None:
+    """Refuse to split a corpus that has sets of its own.
+
+    Raises:
+        SpnerError: it is to be split.
+    """
+    if wanted.split_validated is not None:
+        raise SpnerError(f"--split_validated: {corpus} has sets of its own; leave the option out")
 
 
 def require_clip_name(name: str, where: str) -> None:

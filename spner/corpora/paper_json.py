@@ -22,11 +22,12 @@ from spner.core import paths
 from spner.core.datatypes import Transcript, Utterance
 from spner.core.errors import SpnerError, nearest, quote
 from spner.core.files import atomic_text, read_json
-from spner.corpora.corpus import Corpus, CorpusSet, require_clip_name, without_space
+from spner.corpora.corpus import Corpus, CorpusSet, Wanted, refuse_split, require_clip_name, without_space
 from spner.text.tags import TAG, bio_to_spans, spans_to_bio
 from spner.text.textnorm import normalise, normalise_transcript
 
 FORM = "a JSON file of the paper's authors"
+TWO_ANNOTATIONS = False
 PUBLISHED_NAMES = {paths.TRAIN: "train", paths.DEV: "valid", paths.TEST: "test"}
 EXPECTED = '{"meta": …, "data": {"train": […], "valid": […], "test": […]}}'
 WITHOUT_WORDS, OTHER_WORDS = NOTES = (
@@ -40,14 +41,13 @@ def recognises(corpus: Path) -> bool:
     return corpus.suffix == ".json" and corpus.is_file()
 
 
-def list_inputs(corpus: Path, *, split_validated: int | None) -> list[Path]:
+def list_inputs(corpus: Path, wanted: Wanted) -> list[Path]:
     """Return the file.
 
     Raises:
-        SpnerError: ``split_validated`` is given.
+        SpnerError: it is to be split.
     """
-    if split_validated is not None:
-        raise SpnerError(f"--split_validated: {corpus} has sets of its own; leave the option out")
+    refuse_split(corpus, wanted)
     return [corpus]
 
 
@@ -63,13 +63,8 @@ def find_clips(corpus: Path) -> Path:
     )
 
 
-def read(corpus: Path, *, lang: str, split_validated: int | None = None) -> Corpus:
+def read(corpus: Path, wanted: Wanted) -> Corpus:
     """Read a file; utterance ids are the clips' names, and every utterance counts as a speaker of its own.
-
-    Args:
-        corpus: the file.
-        lang: language code; selects the normalisation.
-        split_validated: decides nothing here.
 
     Raises:
         SpnerError: the file is missing or not of this format; the message names the utterance.
@@ -87,7 +82,7 @@ def read(corpus: Path, *, lang: str, split_validated: int | None = None) -> Corp
     meta = content.get("meta")
     found = {
         # Popped: a set's lists are many times as large as what is made of them.
-        ours: _read_set(sets.pop(published), f"{corpus}: data.{published}", lang)
+        ours: _read_set(sets.pop(published), f"{corpus}: data.{published}", wanted.lang)
         for ours, published in PUBLISHED_NAMES.items()
         if published in sets
     }

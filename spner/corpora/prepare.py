@@ -7,18 +7,18 @@ authors' own file is already clean: its sets stay as they are, except for clips 
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from spner.core import paths
-from spner.core.datatypes import Utterance
+from spner.core.datatypes import GOLD, LABELS, SILVER, Utterance
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, fingerprint, locked, read_json, remove
 from spner.core.parallel import map_processes
 from spner.core.resume import once
-from spner.corpora.corpus import Corpus, CorpusSet
+from spner.corpora.corpus import Corpus, CorpusSet, Wanted
 from spner.corpora.readers import choose_reader
 from spner.data.audio import StoredClip, clip_duration_s, store_clips
 from spner.data.datadir import (
@@ -28,7 +28,10 @@ from spner.data.datadir import (
     write_table,
     write_word_times,
 )
+from spner.data.kinds import tell_kinds
+from spner.data.parquet import find_row
 from spner.text.foreign import count_letters, refuse_most, warn_of_foreign
+from spner.text.label_sets import are_combined
 from spner.text.languages import require_language
 from spner.text.textnorm import normalise
 
@@ -93,6 +96,7 @@ def prepare_data(
     num_workers: int,
     clips: Path | None = None,
     split_validated: int | None = None,
+    labels: Sequence[str] = LABELS,
 ) -> dict[str, Any]:
     """Prepare every set of a corpus and return the report, which is also in ``<out>/report.json``.
 
@@ -101,13 +105,15 @@ def prepare_data(
     ``<out>/broken_clips.tsv``. Finished work is not done again.
 
     Args:
-        corpus: an unpacked Common Voice release of one language, or a file of the paper's authors.
+        corpus: what one of :data:`spner.corpora.readers.READERS` takes.
         out: the data folder.
         lang: language code; selects the normalisation.
         max_broken: largest share of a set's clips, 0 to 1, that may be missing or broken.
         num_workers: processes that decode clips.
-        clips: the folder of the clips; without it a release's own.
+        clips: the folder of the clips; without it the corpus's own.
         split_validated: seed with which train, dev and test are made of the release's validated clips.
+        labels: those that are wanted; they choose between the annotations of a corpus that has two. Entities of all
+            labels are kept.
 
     Raises:
         SpnerError: unusable corpus, unknown language, sentences in another script, other sets in ``out``, too many
@@ -115,7 +121,8 @@ def prepare_data(
     """
     require_language(lang)
     reader = choose_reader(corpus)
-    inputs = reader.list_inputs(corpus, split_validated=split_validated)
+    wanted = Wanted(lang, split_validated, are_combined(labels), clips)
+    inputs = reader.list_inputs(corpus, wanted)
     clips_from = _require_folder(clips) if clips else reader.find_clips(corpus)
     settings = {
         "corpus": str(corpus),
@@ -123,6 +130,7 @@ def prepare_data(
         "lang": lang,
         "max_broken": max_broken,
         "split_validated": split_validated,
+        **({"combined": wanted.combined} if reader.TWO_ANNOTATIONS else {}),
         "limits": {"least_share": LEAST_SHARE, "shortest_clip_s": SHORTEST_CLIP_S},
         "inputs": {path.name: fingerprint([path]) for path in inputs},
     }
@@ -131,9 +139,7 @@ def prepare_data(
         return once(
             out / paths.REPORT,
             {"settings": settings},
-            lambda: _write_data(
-                reader.read(corpus, lang=lang, split_validated=split_validated), out, settings, num_workers
-            ),
+            lambda: _write_data(reader.read(corpus, wanted), out, settings, num_workers),
             outputs=[out / paths.BROKEN_CLIPS],
             parts=_list_files(out),
         )
@@ -182,6 +188,7 @@ def _write_data(corpus: Corpus, out: Path, settings: Mapping[str, Any], num_work
         kept, removed = _store_clips(one, Path(settings["clips"]), store, broken, num_workers)
         report[one.name] = {
             "rows": one.num_rows,
+            "entities": _kind(one.corpus),
             "kept": {"utterances": len(kept), "hours": sum(clip.duration_s for _, clip in kept) / 3600},
             "removed": removed.as_json(),
             "ragged_lines": list(one.corpus.ragged_lines),
@@ -199,6 +206,11 @@ def _write_data(corpus: Corpus, out: Path, settings: Mapping[str, Any], num_work
     if not report.keys() & set(paths.SETS):
         log.info("%s: nothing to train on or to test; --split_validated 1 makes sets of %s", out, ", ".join(report))
     return {"synthetic": corpus.synthetic, "sets": report}
+
+
+def _kind(corpus: CorpusSet) -> str | None:
+    """Return whether the entities that came with a set are gold or silver, None where there are none."""
+    return None if corpus.transcripts is None else GOLD if corpus.gold else SILVER
 
 
 def _count_transliterated(corpus: Corpus, lang: str, *, where: str) -> dict[str, int]:
@@ -255,7 +267,8 @@ def _store_clips(one: _Set, clips: Path, store: Path, broken: list[str], num_wor
         files = [clips / utterance.clip for utterance in utterances]
         for duration_s in map_processes(clip_duration_s, files, num_workers=1, what=f"{one.name}: {rule}", unit="clip"):
             removed.add(rule, duration_s)
-    utterances = sorted(one.utterances, key=lambda utterance: utterance.utt_id)
+    # Rows of a table are read in its order; all other clips in that of the ids.
+    utterances = sorted(one.utterances, key=lambda utterance: (*find_row(utterance.clip), utterance.utt_id))
     stored = store_clips(
         store, [(u.utt_id, clips / u.clip) for u in utterances], num_workers=num_workers, what=f"{one.name}: clips"
     )
@@ -269,7 +282,7 @@ def _store_clips(one: _Set, clips: Path, store: Path, broken: list[str], num_wor
         removed.add(rule, clip.duration_s)
         if rule in BROKEN:
             broken.append(f"{one.name}\t{utterance.utt_id}\t{clips / utterance.clip}\t{error}\n")
-    return kept, removed
+    return sorted(kept, key=lambda one: one[0].utt_id), removed
 
 
 def _judge_length(duration_s: float, stated_s: float) -> str:
@@ -299,7 +312,7 @@ def _write_folder(one: _Set, corpus: Corpus, kept: Kept, out: Path) -> list[str]
         (paths.SENTENCES, write_sentences, {u.utt_id: u.sentence for u, _ in kept}),
         (paths.WAV_SCP, write_table, {u.utt_id: clip.location for u, clip in kept}),
         (paths.TEXT, write_table, keep(one.text)),
-        (paths.GOLD_ENTITIES, write_entities, keep(corpus.gold)),
+        (paths.GOLD_ENTITIES, write_entities, keep(one.corpus.transcripts if one.corpus.gold else corpus.gold)),
         (paths.WORD_TIMES, write_word_times, keep(corpus.word_times)),
         (paths.CORPUS_ENTITIES, write_entities, keep(one.corpus.transcripts)),
     ]
@@ -342,4 +355,5 @@ def format_report(report: dict[str, Any]) -> str:
         counts = {name: one["notes"][note] for name, one in report["sets"].items() if one["notes"].get(note)}
         if counts:
             lines.append(f"{note}: " + ", ".join(f"{num} in {name}" for name, num in counts.items()))
+    lines += [f"entities: {kinds}" for kinds in [tell_kinds(report)] if kinds]
     return "\n".join(lines)

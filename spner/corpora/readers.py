@@ -6,10 +6,10 @@ import zipfile
 from pathlib import Path
 
 from spner.core.errors import SpnerError
-from spner.corpora import common_voice, paper_json
+from spner.corpora import common_voice, msner, paper_json, slue
 from spner.corpora.corpus import Reader
 
-READERS: tuple[Reader, ...] = (paper_json, common_voice)
+READERS: tuple[Reader, ...] = (paper_json, slue, msner, common_voice)
 """The first that recognises a path reads it."""
 
 
@@ -22,14 +22,15 @@ def choose_reader(corpus: Path) -> Reader:
     for reader in READERS:
         if reader.recognises(corpus):
             return reader
-    expected = f"(expected {' or '.join(reader.FORM for reader in READERS)})"
+    *forms, last = (reader.FORM for reader in READERS)
+    expected = f"(expected {', '.join(forms)}, or {last})"
     if not corpus.is_file():
         raise SpnerError(f"{corpus}: no such corpus {expected}; paths are relative to the recipe's folder")
     name, folder = shlex.quote(str(corpus)), shlex.quote(str(corpus.parent))
     if tarfile.is_tarfile(corpus):
-        advice = f"unpack it (tar -xf {name} -C {folder}), then give the folder in it that holds train.tsv"
+        advice = f"unpack it (tar -xf {name} -C {folder}), then give the folder in it that holds its tables"
     elif zipfile.is_zipfile(corpus):
-        advice = f"unpack it (unzip {name} -d {folder}), then give the folder in it that holds train.tsv"
+        advice = f"unpack it (unzip {name} -d {folder}), then give the folder in it that holds its tables"
     else:
         advice = "give the corpus that it belongs to"
     raise SpnerError(f"{corpus}: is a file {expected}; {advice}")

@@ -12,6 +12,7 @@ from spner.core.files import read_json
 from spner.core.searches import find_searches
 from spner.core.training import chosen_checkpoint, find_model, read_config, read_training
 from spner.data.datadir import read_labels
+from spner.data.kinds import is_gold, tell_kinds
 from spner.data.trainset import format_counts
 from spner.data.wav_scp import identify_audio
 from spner.report.curves import plot_curves
@@ -43,7 +44,7 @@ def score_experiment(
     """Score the decoded sets, write ``exp/score/<search>/<set>.json`` and ``exp/RESULTS.md``, and return tables.
 
     Each set is scored against its pseudo-labels and, where the corpus has gold entities, against them
-    (``<set>_gold.json``).
+    (``<set>_gold.json``); against these alone where they are the ones that stage 2 took.
 
     Args:
         data: data folder of stages 1 and 2.
@@ -62,9 +63,10 @@ def score_experiment(
     tables = []
     for name, set_name, gold in product(find_searches(exp, search), set_names, (False, True)):
         ref = data / set_name / paths.GOLD_ENTITIES if gold else data / set_name
-        if gold and not ref.exists():
+        if gold and not ref.exists() or not gold and is_gold(report, data / set_name):
             continue
         seen = data / paths.TRAIN / ref.name if gold else data / paths.TRAIN
+        seen = seen if seen.exists() else data / paths.TRAIN  # silver, where the test set alone is gold
         hyp = paths.decode_dir(exp, name, set_name)
         rules = choose_rules(run.lang, labels, [ref, seen, hyp])
         _refuse_other_audio(data / set_name, hyp)
@@ -95,6 +97,8 @@ def _refuse_other_audio(data: Path, hyps: Path) -> None:
 def _describe(report: dict[str, Any], exp: Path) -> Run:
     model = find_model(exp)
     facts = _tell_system(exp, model)
+    if kinds := tell_kinds(report):
+        facts["entities of the corpus"] = kinds
     training, config = read_training(model), read_config(model)
     if training.get("init"):
         facts["began with"] = training["init"]

@@ -20,8 +20,8 @@ from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, locked, read_json
 from spner.core.resume import once
 from spner.data import datadir
-from spner.tagger.encoder import BATCH_TOKENS, WordTagger, find_entities
-from spner.tagger.model import fingerprint_model, load_tagger
+from spner.data.kinds import kind_of_set
+from spner.tagger.model import BATCH_TOKENS, Tagger, find_entities, fingerprint_model, load_tagger
 from spner.tagger.score import score
 from spner.text.labels import LabelSet, rename_entities, require_labels
 from spner.text.languages import base_language, require_language
@@ -54,7 +54,7 @@ def default_tagger(lang: str | None) -> str:
 
 
 def tag_sentences(
-    tagger: WordTagger, sentences: dict[str, str], *, lang: str, labels: LabelSet, batch_tokens: int = BATCH_TOKENS
+    tagger: Tagger, sentences: dict[str, str], *, lang: str, labels: LabelSet, batch_tokens: int = BATCH_TOKENS
 ) -> dict[str, Transcript]:
     """Return each utterance's normalised words and the entities that the tagger finds in its sentence.
 
@@ -105,7 +105,7 @@ def annotate_data_dir(
         )
     with locked(data):
         sources = [folder / paths.CORPUS_ENTITIES for folder in folders]
-        if tagger is None and all(source.is_file() for source in sources):
+        if own := tagger is None and all(source.is_file() for source in sources):
             # Of all sets together: a small one may hold entities of other labels alone.
             found = (e.label for source in sources for _, one in datadir.stream_entities(source) for e in one.entities)
             require_labels(found, labels, where=str(data))
@@ -114,7 +114,8 @@ def annotate_data_dir(
         else:
             _tag_sets(folders, tagger or default_tagger(lang), lang, labels, device)
         datadir.write_labels(data, labels)
-        return {folder.name: _score_against_gold(folder, labels) for folder in folders}
+        # A corpus's own gold entities need not be compared with themselves.
+        return {folder.name: None if own else _score_against_gold(folder, labels) for folder in folders}
 
 
 def _tag_sets(folders: Sequence[Path], tagger: str, lang: str, labels: LabelSet, device: str) -> None:
@@ -136,10 +137,11 @@ def _tag_sets(folders: Sequence[Path], tagger: str, lang: str, labels: LabelSet,
 def _take_corpus_entities(folder: Path, labels: LabelSet) -> None:
     """Make the entities that came with the corpus a set's, and say so in the record."""
     source = folder / paths.CORPUS_ENTITIES
-    corpus = read_json(folder.parent / paths.REPORT)["settings"]["corpus"]
+    report = read_json(folder.parent / paths.REPORT)
+    corpus, kind = report["settings"]["corpus"], kind_of_set(report, folder.name)
 
     def take(folder: Path) -> dict[str, Transcript]:
-        log.info("%s: takes the labels that came with %s; --tagger would make others", folder, corpus)
+        log.info("%s: takes the %s labels that came with %s; --tagger would make others", folder, kind, corpus)
         found = datadir.read_entities(source)
         return dict(zip(found, rename_entities(found.values(), labels, where=str(source)), strict=True))
 

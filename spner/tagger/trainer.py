@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 from spner.core.datatypes import Transcript
 from spner.core.devices import has_bfloat16
 from spner.core.progress import Progress
-from spner.tagger.encoder import Encoder, Window, batches
-from spner.tagger.model import Tagger
-from spner.tagger.small import MASK
+from spner.tagger.model import Encoder, Tagger, Window, batches
 from spner.text.split import find_runs
 from spner.text.tags import bio_to_spans, spans_to_bio
 
@@ -129,7 +127,7 @@ class Trainer:
         for position in range(len(words)):
             draw = self._rng.random()
             if draw < self._options.mask:
-                pieces[position] = (self._tagger.encoder.tokenizer.token_to_id(MASK),)
+                pieces[position] = (self._tagger.encoder.tokenizer.mask_token_id,)
             elif draw < self._options.mask + self._options.coarse and position not in together:
                 pieces[position] = self._rng.choice(self._coarse).pieces([words[position]])[0]
         return pieces
@@ -137,8 +135,7 @@ class Trainer:
     def _loss(self, batch: list[Window], targets: list[list[int]]) -> "Tensor":
         import torch
 
-        ids, mask, first = self._tagger.encoder.pad(batch)
-        input_ids, attention_mask = torch.from_numpy(ids), torch.from_numpy(mask)
+        input_ids, attention_mask, first = self._tagger.encoder.pad(batch)
         target = torch.full_like(input_ids, IGNORED)  # (B, T)
         for row, (window, columns) in enumerate(zip(batch, first, strict=True)):
             for word, column in enumerate(columns, start=window.first_word):

@@ -4,7 +4,7 @@ The combination is that of slue-toolkit (``slue_toolkit/generic_utils.py``; Shon
 WORK_OF_ART, PRODUCT and LANGUAGE out on both sides. MSNER spells the same labels out: :data:`MSNER_NAMES`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from spner.text.labels import NO_ENTITY, LabelSet, parse_labels
@@ -37,30 +37,31 @@ SLUE = tuple(sorted({*SLUE_COMBINED.values()} - {NO_ENTITY}))
 
 MSNER_NAMES: Mapping[str, str] = MappingProxyType(
     {
-        "cardinal number": "CARDINAL",
+        "cardinal_number": "CARDINAL",
         "date": "DATE",
         "event": "EVENT",
         "facility": "FAC",
-        "geopolitical area": "GPE",
+        "geopolitical_area": "GPE",
         "language": "LANGUAGE",
         "law": "LAW",
         "location": "LOC",
         "money": "MONEY",
         "group": "NORP",
-        "ordinal number": "ORDINAL",
+        "ordinal_number": "ORDINAL",
         "organization": "ORG",
         "percent": "PERCENT",
         "person": "PERSON",
         "product": "PRODUCT",
         "quantity": "QUANTITY",
         "time": "TIME",
-        "work of art": "WORK_OF_ART",
+        "work_of_art": "WORK_OF_ART",
         "place": "PLACE",
         "quant": "QUANT",
         "when": "WHEN",
     }
 )
-"""MSNER's names of both sets (``data/*-ontonotes-v1.jsonl`` and ``*-combined-v1.jsonl`` of its repository)."""
+"""MSNER's names of both sets (``data/*-ontonotes-v1.jsonl`` and ``*-combined-v1.jsonl`` of its repository); other files
+of it have spaces for ``_``."""
 
 LABEL_SETS: Mapping[str, LabelSet] = MappingProxyType(
     {
@@ -69,6 +70,11 @@ LABEL_SETS: Mapping[str, LabelSet] = MappingProxyType(
     }
 )
 """What may stand for a list of labels."""
+
+
+def are_combined(names: Collection[str]) -> bool:
+    """Whether labels are SLUE's combined ones, by those that only they have: PLACE, QUANT, WHEN."""
+    return not (set(SLUE) - set(ONTONOTES)).isdisjoint(names)
 
 
 def choose_labels(text: str, mapping: Mapping[str, str], *, where: str) -> LabelSet:

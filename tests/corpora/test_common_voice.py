@@ -7,7 +7,7 @@ import pytest
 from spner.core.errors import SpnerError
 from spner.core.paths import SETS
 from spner.corpora.common_voice import list_sets, make_spk_id, make_utt_id, read, read_sets
-from spner.corpora.corpus import CorpusSet
+from spner.corpora.corpus import CorpusSet, Wanted
 
 V6 = "client_id path sentence up_votes down_votes age gender accent locale segment"
 V12 = "client_id path sentence up_votes down_votes age gender accents locale segment"
@@ -223,7 +223,7 @@ def test_speakers_whose_client_ids_begin_alike_stay_apart(tmp_path: Path) -> Non
 def test_speakers_who_would_be_called_the_same_stay_apart_in_every_set(tmp_path: Path, one: str, other: str) -> None:
     write_corpus(tmp_path, [(one, "1.mp3", "Een."), (ANNA, "2.mp3", "Twee.")])
     write_corpus(tmp_path, [(other, "1.mp3", "Drie."), (one, "3.mp3", "Vier.")], set_name="test")
-    sets = read(tmp_path, lang="nl").sets
+    sets = read(tmp_path, Wanted("nl")).sets
     first, anna = (u.spk_id for u in sets["train"].utterances)
     second, again = (u.spk_id for u in sets["test"].utterances)
     assert first == again != second and anna == "a" * 16
@@ -312,7 +312,7 @@ def test_split_passes_over_a_train_set_that_is_there(tmp_path: Path) -> None:
     write_corpus(tmp_path, [])
     rows = [(str(n % 12), f"{n}.mp3", f"Zin {n}.") for n in range(60)]
     write_corpus(tmp_path, [*rows, ("12", "x.mp3", "")], set_name="validated")
-    sets = read(tmp_path, lang="nl", split_validated=1).sets
+    sets = read(tmp_path, Wanted("nl", split_validated=1)).sets
     assert list(sets) == list(SETS)
     assert {len(sets["dev"].utterances), len(sets["test"].utterances)} == {5}
     assert len(sets["train"].utterances) == 50 and len(sets["train"].empty) == 1

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from spner.core import paths, resume
 from spner.core.datatypes import Entity, Transcript, Utterance
 from spner.core.errors import SpnerError
-from spner.corpora.corpus import CorpusSet
+from spner.corpora.corpus import CorpusSet, Wanted
 from spner.corpora.paper_json import NOTES, make_record, read, write_paper_json
 from spner.corpora.prepare import format_report, prepare_data
 from spner.data.datadir import read_entities, read_sentences, read_table
@@ -48,12 +48,12 @@ def write(path: Path, **sets: Any) -> Path:
 
 
 def read_one(tmp_path: Path, *records: list[Any], lang: str = "nl") -> CorpusSet:
-    return read(write(tmp_path / "cv.json", train=list(records)), lang=lang).sets[paths.TRAIN]
+    return read(write(tmp_path / "cv.json", train=list(records)), Wanted(lang)).sets[paths.TRAIN]
 
 
 def refusal(path: Path) -> str:
     with pytest.raises(SpnerError) as error:
-        read(path, lang="nl")
+        read(path, Wanted("nl"))
     assert len(str(error.value).splitlines()) == 1
     return str(error.value).removeprefix(f"{path}: ")
 
@@ -75,7 +75,7 @@ def test_an_utterance(tmp_path: Path) -> None:
 
 def test_valid_is_dev_and_the_sets_are_in_our_order(tmp_path: Path) -> None:
     sets = {"test": [record(clip="3.mp3")], "valid": [record(clip="2.mp3")], "train": [record(clip="1.mp3")]}
-    corpus = read(write(tmp_path / "cv.json", **sets), lang="nl")
+    corpus = read(write(tmp_path / "cv.json", **sets), Wanted("nl"))
     assert {name: [u.utt_id for u in one.utterances] for name, one in corpus.sets.items()} == {
         "train": ["1"],
         "dev": ["2"],
@@ -170,7 +170,7 @@ def test_a_sentence_has_the_words_of_its_transcript(tmp_path: Path) -> None:
 def test_synthetic_speech_stays_so(tmp_path: Path, meta: Any, synthetic: bool) -> None:
     path = tmp_path / "cv.json"
     path.write_text(json.dumps({"meta": meta, "data": {"train": [MERKEL]}}))
-    assert read(path, lang="nl").synthetic is synthetic
+    assert read(path, Wanted("nl")).synthetic is synthetic
 
 
 # What is refused
@@ -298,7 +298,7 @@ def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory,
     records = [make_record(a, f"{' '.join(a.words)} ?", f"{n}.mp3", 16000, 0.5) for n, a in enumerate(utterances)]
     write_paper_json(path, {"dev": records, "test": []}, meta={"synthetic": True})
     assert list(json.loads(path.read_text(encoding="utf-8"))) == ["meta", "data"]
-    corpus = read(path, lang="nl")
+    corpus = read(path, Wanted("nl"))
     assert corpus.synthetic and corpus.sets["test"].utterances == ()
     assert list(corpus.sets["dev"].transcripts.values()) == utterances
     assert [u.sentence for u in corpus.sets["dev"].utterances] == [record[2] for record in records]
@@ -350,8 +350,9 @@ def test_the_sets_stay_as_they_are_but_for_unusable_clips(published: Path) -> No
     assert read_table(train / paths.TEXT) == {"a": "ook in test", "b": "angela merkel reist naar amsterdam"}
     assert read_table(train / paths.UTT2SPK) == {"a": "a", "b": "b"}
     assert read_sentences(train / paths.SENTENCES)["b"] == "Angela Merkel reist naar Amsterdam."
-    *_, kept, note = format_report(report).splitlines()
+    *_, kept, note, kinds = format_report(report).splitlines()
     assert kept.startswith("kept ") and note == f"{NOTES[1]}: 1 in train"
+    assert kinds == "entities: silver in train, dev, test"
 
 
 def test_a_file_without_clips(published: Path) -> None:
@@ -363,7 +364,7 @@ def test_a_file_without_clips(published: Path) -> None:
     )
     with pytest.raises(SpnerError, match="nowhere: no such folder of clips; paths are relative"):
         prepare(published, clips=Path("nowhere"))
-    with pytest.raises(SpnerError, match="no such corpus .expected a JSON file of the paper's authors or"):
+    with pytest.raises(SpnerError, match="no such corpus .expected a JSON file of the paper's authors"):
         prepare(published.with_name("other.json"))
     assert not (published.parent / "data").exists()
 
@@ -390,7 +391,7 @@ def test_stage_2_takes_the_labels_of_the_file_and_calls_them_pseudo_labels(
     prepare(published)
     data = published.parent / "data"
     assert annotate_data_dir(data, tagger=None, lang="nl", labels=LabelSet()) == dict.fromkeys(("dev", "test", "train"))
-    assert f"{data}/dev: takes the labels that came with {published}; --tagger would make others" in caplog.text
+    assert f"{data}/dev: takes the silver labels that came with {published}; --tagger would make others" in caplog.text
     found = read_entities(data / "train" / paths.ENTITIES)
     assert {utt_id: mentions(one) for utt_id, one in found.items()} == {
         "a": [],

@@ -478,8 +478,9 @@ def test_number_of_workers_does_not_show(tmp_path: Path) -> None:
 
 def test_missing_corpus_makes_no_folder(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none", tmp_path / "data") == (
-        f"{tmp_path}/none: no such corpus (expected a JSON file of the paper's authors or an unpacked Common Voice "
-        "release of one language, a folder with clips/ and *.tsv); paths are relative to the recipe's folder"
+        f"{tmp_path}/none: no such corpus (expected a JSON file of the paper's authors, SLUE-VoxPopuli's folder, "
+        "MSNER's folder, or an unpacked Common Voice release of one language, a folder with clips/ and *.tsv); paths "
+        "are relative to the recipe's folder"
     )
     assert not (tmp_path / "data").exists()
 
@@ -490,7 +491,7 @@ def test_archive_says_how_to_unpack_it(tmp_path: Path) -> None:
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(corpus, "nl")
     assert refusal(archive, tmp_path / "data").endswith(
-        f"*.tsv); unpack it (tar -xf '{archive}' -C {tmp_path}), then give the folder in it that holds train.tsv"
+        f"*.tsv); unpack it (tar -xf '{archive}' -C {tmp_path}), then give the folder in it that holds its tables"
     )
     zipped = shutil.make_archive(str(tmp_path / "nl"), "zip", corpus)
     assert f"; unpack it (unzip {zipped} -d {tmp_path}), then" in refusal(Path(zipped), tmp_path / "data")

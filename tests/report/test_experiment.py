@@ -54,7 +54,8 @@ def data(tmp_path: Path) -> Path:
         write_side(folder / set_name, utterances)
         write_json(folder / set_name / paths.ANNOTATE_RECORD, {})
     write_entities(folder / "test" / paths.GOLD_ENTITIES, {"a": ANNA, "u": UTRECHT})
-    write_json(folder / paths.REPORT, {"settings": {"lang": "nl", "corpus": "corpora/mini"}, "synthetic": True})
+    settings = {"lang": "nl", "corpus": "corpora/mini"}
+    write_json(folder / paths.REPORT, {"settings": settings, "synthetic": True, "sets": {}})
     return folder
 
 

@@ -1,5 +1,0 @@
-"""``python -m spner``."""
-
-from spner.cli import main
-
-main()
