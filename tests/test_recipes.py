@@ -235,6 +235,7 @@ def test_options_reach_the_commands_whole(rehearsal: Path) -> None:
         *("--corpus", "/data/a release/nl", "--clips=/data/two words", "--tagger", "a tagger", "--seed", "2"),
         *("--join", "../cv_de", "../cv_en", "--train_opts", "max_epoch=3 lr=*", "--init_opts", "--freeze_steps 5"),
         *("--init", "../cv_de/exp/mini_e2e", "--boost", "my names.txt", "--lm_opts=--unit word"),
+        *("--ngpu", "4", "--num_nodes", "2"),
     )
     data, annotate, tokens, train, lm, _tune, decode, _calibrate, _score = commands
     assert data[1:5] == ["--corpus", "/data/a release/nl", "--lang", "nl"] and data[-2:] == [
@@ -246,7 +247,7 @@ def test_options_reach_the_commands_whole(rehearsal: Path) -> None:
     configs = ["--config", "../../conf/train_mini.yaml", "--config", "conf/train_mini.yaml"]
     values = ["--set", "max_epoch=3", "--set", "lr=*", "--set", "seed=2"]
     init = ["--init", "../cv_de/exp/mini_e2e", "--freeze_steps", "5"]
-    assert train[5:] == ["--exp", exp, *configs, *values, *init]
+    assert train[5:] == ["--exp", exp, "--num_nodes", "2", "--ngpu", "4", *configs, *values, *init]
     assert lm[-2:] == ["--unit", "word"] and decode[-2:] == ["--boost", "my names.txt"]
 
 

@@ -22,6 +22,8 @@ join=                 # other recipes whose train sets are added: ../cv_de ../cv
 train_config=         # file of conf/, and the recipe's conf/; empty: train_xlsr.yaml with a GPU, else train_mini.yaml
 upstream=             # pre-trained network, for train_xlsr.yaml: S3PRL's name, hub id, Hugging Face folder or .pt file
 train_opts=           # key=value …: override single keys
+ngpu=                 # GPUs that train together on a machine; empty: one, if there is one
+num_nodes=1           # machines that train together, in a Slurm job; elsewhere see docs/training.md
 init=                 # experiment folder whose weights training starts from, such as ../cv_de/exp/mini_e2e
 init_opts=            # more options of spner train, with init: --reinit_layers 2, --reinit_output, --freeze_steps 500
 seed=                 # random seed of the training; empty: the configuration's, which is 1

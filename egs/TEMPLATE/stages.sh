@@ -88,8 +88,8 @@ step 2 "annotate entities" spner annotate ${text_tagger:+--tagger "${text_tagger
     step 4 "train a tagger of recognised words" spner train-tagger --data "${data}" --out "${new_words_tagger}" \
         --fraction "${fraction}" $(each --join ${join}) ${seed:+--seed ${seed}} ${tagger_opts:-${mini:+--from_scratch}}
 [ -z "${model}" ] &&
-    step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "${model_exp}" \
-        $(each --config ${train_configs}) ${upstream:+--set "frontend_conf.upstream=${upstream}"} \
+    step 4 "train" spner train --data "${data}" --dump "${dump}" --exp "${model_exp}" --num_nodes "${num_nodes}" \
+        ${ngpu:+--ngpu "${ngpu}"} $(each --config ${train_configs}) ${upstream:+--set "frontend_conf.upstream=${upstream}"} \
         $(each --set ${train_opts} ${seed:+seed=${seed}}) ${init:+--init "${init}"} ${init_opts}
 
 # Stage 5, decode: audio and the model -> exp/<tag>/decode/<search>/<set>/{text,entities.jsonl}

@@ -30,6 +30,11 @@ def make_args(config: dict[str, Any], data: Path, dump: Path, exp: Path, *, ngpu
     parser.set_defaults(**set_rate(config))
     args = parser.parse_args([])
     refuse_idle_keys(config, args, SpnerTask)
+    found = torch.cuda.device_count()
+    if ngpu and ngpu > found:
+        raise SpnerError(
+            f"--ngpu {ngpu}: this machine has {found} GPUs that PyTorch can use (expected at most {found})"
+        )
     fixed = {
         "output_dir": str(exp),
         "token_list": str(dump / paths.TOKEN_LIST),
@@ -67,7 +72,7 @@ def count_batches(args: Namespace) -> int:
         sort_in_batch=args.sort_in_batch,
         sort_batch=args.sort_batch,
         drop_last=args.drop_last_iter,
-        min_batch_size=1,
+        min_batch_size=args.min_batch_size,
         fold_lengths=args.fold_length,
     )
     lengths = dict(line.split() for line in open(args.train_shape_file[0], encoding="utf-8"))

@@ -7,8 +7,7 @@ FREE = frozenset(
     "num_workers num_threads log_interval log_level use_tensorboard create_graph_in_tensorboard use_matplotlib "
     "num_att_plot use_wandb wandb_project wandb_id wandb_entity wandb_name wandb_model_log_interval "
     "max_cache_size max_cache_fd valid_max_cache_size valid_batch_size valid_batch_bins valid_batch_type "
-    "multiprocessing_distributed dist_backend dist_init_method dist_launcher dist_master_addr dist_master_port "
-    "unused_parameters gradient_as_bucket_view cudnn_benchmark cudnn_deterministic detect_anomaly "
+    "cudnn_benchmark cudnn_deterministic detect_anomaly "
     "frontend_conf.gradient_checkpointing frontend_conf.compile scheduler_conf.max_lr".split()
 )
 """Keys of speed, logs and machines, where results may differ by rounding as they do between machines; and ``max_lr``,

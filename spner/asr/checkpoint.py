@@ -9,6 +9,12 @@ import torch
 
 from spner.core.errors import SpnerError
 
+UNREADABLE = (
+    *(OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, AssertionError, EOFError),
+    UnpicklingError,
+)
+"""What is no checkpoint of PyTorch's raises."""
+
 
 @contextmanager
 def unreadable_refused(checkpoint: Path, *, advice: str) -> Iterator[None]:
@@ -21,6 +27,6 @@ def unreadable_refused(checkpoint: Path, *, advice: str) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError:
         raise
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError, UnpicklingError) as error:
+    except UNREADABLE as error:
         reason = " ".join(str(error).split())[:200]
         raise SpnerError(f"{checkpoint}: is no readable checkpoint ({reason}); {advice}") from error

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from spner.asr.disk import clear_training
 from spner.core import paths
 from spner.core.errors import SpnerError
 from spner.core.files import read_json, remove, write_json
+
+NOTHING_WRITTEN = 1.0  # WER of empty hypotheses; an untrained network that writes anything has more
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,11 @@ class TrainingFailed(SpnerError):
             advice: what to try.
         """
         super().__init__(f"training failed: {what} ({step}); {advice}; the next command with this --tag starts anew")
-        self.step = step
+        self.what, self.step, self.advice = what, step, advice
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it reach another process whole."""
+        return partial(TrainingFailed, advice=self.advice), (self.what, self.step)
 
 
 def advise_lower_rate(rate: float) -> str:
@@ -71,8 +78,9 @@ def judge(
         what = f"it stopped after {len(history)} of {num_epochs} epochs, though patience is not set"
         raise TrainingFailed(what, step, advice=advise_lower_rate(rate))
     first, best = history[0]["dev_wer"], min(record["dev_wer"] for record in history)
-    if len(history) > 1 and not best < first:
-        what = f"of {len(history)} epochs none has a lower WER on dev than the first, {first:.3f}"
+    if len(history) > 1 and not best < min(first, NOTHING_WRITTEN):
+        other = f"the first, {first:.3f}" if first <= NOTHING_WRITTEN else "1, which writing nothing has"
+        what = f"of {len(history)} epochs none has a lower WER on dev than {other}"
         advice = f"{advise_lower_rate(rate)}, or train longer (max_epoch) if only the loss fell"
         raise TrainingFailed(what, step, advice=advice)
 

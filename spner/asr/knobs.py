@@ -10,7 +10,11 @@ from spner.core.errors import SpnerError, nearest
 PEAKED = ("onecyclelr", "cycliclr", "cosineannealingwarmuprestarts")  # schedulers with a highest rate of their own
 DECIDED = {
     **dict.fromkeys(("output_dir", "resume"), "spner train decides it"),
-    "ngpu": "the option --ngpu decides it",
+    **dict.fromkeys(
+        "ngpu multiprocessing_distributed dist_backend dist_init_method dist_world_size dist_launcher dist_master_addr "
+        "dist_master_port dist_rank local_rank unused_parameters gradient_as_bucket_view ddp_comm_hook".split(),
+        "the options --ngpu and --num_nodes decide it",
+    ),
     **dict.fromkeys(("token_list", "token_type", "bpemodel", "non_linguistic_symbols"), "stage 3 decides it"),
     **dict.fromkeys(
         ("train_data_path_and_name_and_type", "valid_data_path_and_name_and_type"), "--data and --dump decide it"
@@ -25,7 +29,7 @@ DECIDED = {
         "category_upsampling_factor dataset_upsampling_factor dataset_scaling_factor max_batch_size min_batch_size "
         "chunk_length chunk_shift_ratio num_cache_chunks chunk_excluded_key_prefixes chunk_default_fs "
         "chunk_max_abs_length chunk_discard_short_samples use_deepspeed deepspeed_config sharded_ddp "
-        "input_size joint_net_conf dist_rank local_rank".split(),
+        "input_size joint_net_conf".split(),
         "spner train has no use for it",
     ),
 }
@@ -46,10 +50,6 @@ NEEDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rir_apply_prob": ("rir_scp", ()),
     **dict.fromkeys(("noise_apply_prob", "noise_db_range", "short_noise_thres"), ("noise_scp", ())),
     "exclude_weight_decay_conf": ("exclude_weight_decay", ()),
-    **dict.fromkeys(
-        ("unused_parameters", "ddp_comm_hook", "dist_world_size", "dist_launcher", "dist_master_addr"),
-        ("multiprocessing_distributed", ()),
-    ),
 }
 """A key reaches nothing unless the other one has one of these values; (): unless it is set at all."""
 

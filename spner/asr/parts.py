@@ -128,27 +128,38 @@ def plan_passes(task: Any, args: Namespace, model: nn.Module) -> None:
     from espnet2.schedulers.abs_scheduler import AbsBatchStepScheduler
     from espnet2.tasks.abs_task import scheduler_classes
     from espnet2.train.distributed_utils import DistributedOption
+    from espnet2.utils.build_dataclass import build_dataclass
 
     exp = Path(args.output_dir)
     scheduler = scheduler_classes.get(args.scheduler)
     counts_steps = scheduler is None or issubclass(scheduler, AbsBatchStepScheduler)
-    batches = task.build_iter_factory(args, DistributedOption(), mode="train").build_iter(1)
+    distributed = build_dataclass(DistributedOption, args)
+    batches = task.build_iter_factory(args, distributed, mode="train").build_iter(1)
     if args.parts_per_pass is not None:
         num_parts = args.parts_per_pass
     elif (exp / paths.CHECKPOINT).exists():
         num_parts = read_config(exp).get("parts_per_pass", 1)
-    elif args.distributed or not counts_steps:
-        log.info("passes are not cut: several processes, or a scheduler that counts epochs; see parts_per_pass")
+    elif not counts_steps:
+        log.info("passes are not cut: the scheduler counts epochs; see parts_per_pass")
         num_parts = 1
     else:
         enough_s = LIMIT_S / len(batches) / 4
         batch_s = measure_batch_s(model, batches, use_amp=args.use_amp, enough_s=enough_s)
+        if args.distributed:
+            batch_s = _slowest(batch_s, next(model.parameters()).device)
         pass_s = batch_s * len(batches)
         train, dev = (_count_samples(files[0]) for files in (args.train_shape_file, args.valid_shape_file))
         wanted = choose_parts(pass_s, pass_s * dev / train / 3)  # the forward pass is a third of a step
         num_parts = min(wanted, len(batches) // args.accum_grad)
         log.info("a batch takes %.2f s, a pass over the training set about %s", batch_s, in_words(pass_s))
     cut_passes(args, num_parts, len(batches))
+
+
+def _slowest(batch_s: float, device: torch.device) -> float:
+    """Return the longest time of all processes, so that they cut alike."""
+    longest = torch.tensor(batch_s, device=device)
+    torch.distributed.all_reduce(longest, torch.distributed.ReduceOp.MAX)
+    return float(longest)
 
 
 def _count_samples(shape_file: str) -> int:

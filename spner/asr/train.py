@@ -13,9 +13,12 @@ import yaml
 
 from spner.asr.arguments import count_batches, make_args
 from spner.asr.changes import list_changes
+from spner.asr.checkpoint import unreadable_refused
 from spner.asr.disk import keep_one_model
 from spner.asr.failure import Step, TrainingFailed, clear_failed, judge, record_failure
 from spner.asr.knobs import set_rate
+from spner.asr.nodes import Node, Talk, calling
+from spner.asr.processes import count_processes, run_task
 from spner.asr.transfer import (
     MEAN,
     OUTPUT_LAYER,
@@ -29,10 +32,8 @@ from spner.asr.transfer import (
 from spner.asr.upstream import find_upstream, read_architecture, read_weights
 from spner.core import paths
 from spner.core.configs import merge_configs
-from spner.core.devices import use_threads
 from spner.core.errors import SpnerError
-from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, write_json
-from spner.core.logs import prints_logged
+from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, read_lines, write_json
 from spner.core.provenance import collect_versions, git_commit
 from spner.core.resume import once
 from spner.core.training import chosen_checkpoint, read_config
@@ -40,6 +41,7 @@ from spner.data.tokens import E2E, read_token_list, require_symbols
 
 log = logging.getLogger(__name__)
 
+ALONE = Node()
 UPSTREAM = "upstream"  # the frontend of a pre-trained network
 
 
@@ -51,6 +53,7 @@ def train(
     configs: Sequence[Path],
     settings: Sequence[str],
     ngpu: int | None,
+    node: Node = ALONE,
     transfer: Transfer | None = None,
 ) -> Path:
     """Train with ESPnet's own trainer and return the checkpoint that decoding uses.
@@ -64,7 +67,8 @@ def train(
         exp: ``exp/<tag>``, made or continued.
         configs: ESPnet YAML files; a later one overrides an earlier one key by key.
         settings: ``key=value``, ``key.subkey=value``: overrides of single keys.
-        ngpu: GPUs; None takes one if there is one.
+        ngpu: GPUs of each machine; None takes one if there is one.
+        node: the first of the machines; the others run :func:`spner.asr.processes.help_train`.
         transfer: another training to start from, see :mod:`spner.asr.transfer`; ignored by a training that continues.
 
     Raises:
@@ -74,7 +78,7 @@ def train(
     """
     tokens = _read_tokens(dump)
     config = set_rate(merge_configs(configs, settings))
-    with locked(exp):
+    with calling(node) as talk, locked(exp):
         if failure := clear_failed(exp):
             log.info("%s: starts anew; the last time, %s", exp, failure)
         asked = config | ({"transfer": transfer.settings()} if transfer else {}) | {"texts": _identity(dump)}
@@ -84,6 +88,7 @@ def train(
 
         def run() -> dict[str, Any]:
             args = make_args(config, data, dump, exp, ngpu=ngpu)
+            _share_out(args, node)
             if args.frontend == UPSTREAM:
                 _describe_network(args, exp, transfer)
             if transfer:
@@ -97,7 +102,7 @@ def train(
                 "settings": list(settings),
                 "train": tokens["train"],
                 "init": str(transfer.init) if transfer else None,
-                "history": _train(args),
+                "history": _train(args, talk),
             }
 
         once(exp / paths.TRAINING, {"tokens": asked["texts"]}, run, parts=_list_files(exp))
@@ -159,10 +164,9 @@ def _begin_with_upstream(args: Namespace, exp: Path, path: Path) -> None:
 def _begin_with(transfer: Transfer, args: Namespace, exp: Path) -> None:
     """Let a training start from another one's weights, unless it has already started."""
     args.reinit_layers, args.freeze_steps = transfer.reinit_layers, transfer.freeze_steps
-    if transfer.freeze_steps and args.multiprocessing_distributed:
+    if transfer.freeze_steps and args.min_batch_size > 1:
         raise SpnerError(
-            "--freeze_steps: does not work with multiprocessing_distributed, which would never train what "
-            "it once saw frozen; leave either out"
+            "--freeze_steps: works in one process only (expected one GPU, on one machine); leave either out"
         )
     if (exp / paths.CHECKPOINT).exists():
         log.info("%s: continues after its last finished epoch; --init is not loaded again", exp)
@@ -200,7 +204,8 @@ def begin(args: Namespace, exp: Path, transfer: Transfer, *, source: Mapping[str
     fresh = SpnerTask.build_model(building).state_dict()
     rows = [] if transfer.reinit_output else map_tokens(source["token_list"], building.token_list)
     top = [*find_top_layers(fresh, transfer.reinit_layers), *(OUTPUT_LAYER if transfer.reinit_output else ())]
-    trained = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    with unreadable_refused(checkpoint, advice="train it again, or give another --init"):
+        trained = torch.load(checkpoint, map_location="cpu", weights_only=True)
     state, states = carry_over(fresh, trained, rows, source["token_list"], top=top, init=transfer.init)
     used = {token for row in rows if row.row != MEAN for token in row.of}
     report = {
@@ -249,37 +254,43 @@ def _identity(dump: Path) -> str:
     return fingerprint([dump / paths.TOKEN_LIST, train / paths.TEXT, train / paths.SPEECH_SHAPE])
 
 
-def _train(args: Namespace) -> list[dict[str, float]]:
-    """Train and return the history of a training that deserves to be called finished; record one that does not."""
-    from spner.asr.task import SpnerTask
+def _share_out(args: Namespace, node: Node) -> None:
+    """Prepare for several processes, each of which trains its share of every batch.
 
+    Raises:
+        SpnerError: there are too few utterances for them.
+    """
+    processes = count_processes(args.ngpu, node)
+    args.min_batch_size = processes
+    if args.frontend_conf.get("layerdrop"):
+        args.unused_parameters = True  # a layer that is left out has no gradients to average
+    if processes == 1:
+        return
+    log.info("%d processes share each batch", processes)
+    for key in ("train_shape_file", "valid_shape_file"):
+        file = Path(getattr(args, key)[0])
+        if (num_utts := sum(1 for _ in read_lines(file))) < processes:
+            raise SpnerError(
+                f"{file}: has {num_utts} utterances for {processes} processes (expected one each at least)"
+            )
+
+
+def _train(args: Namespace, talk: Talk) -> list[dict[str, float]]:
+    """Train and return the history of a training that deserves to be called finished; record one that does not."""
     exp, rate = Path(args.output_dir), args.optim_conf["lr"]
     num_batches = count_batches(args)
-    use_threads(args.num_threads)
     try:
-        with prints_logged():  # ESPnet prints the command's arguments
-            SpnerTask.main(args)
-        history = read_history(exp, parts_per_pass=args.parts_per_pass)
+        run_task(args, talk)
+        ran = read_config(exp)  # the task has counted epochs and steps, perhaps in another process
+        history = read_history(exp, parts_per_pass=ran["parts_per_pass"])
         last = history[-1]
-        steps = (args.num_iters_per_epoch or num_batches) // args.accum_grad
+        steps = (ran["num_iters_per_epoch"] or num_batches) // args.accum_grad
         step = Step(len(history) * steps, last["train_loss"], last["grad_norm"], last["lr"])
-        judge(history, num_epochs=args.max_epoch, patience=args.patience, step=step, rate=rate)
+        judge(history, num_epochs=ran["max_epoch"], patience=ran["patience"], step=step, rate=rate)
     except TrainingFailed as error:
         record_failure(exp, error)
         raise
-    except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
-            raise
-        raise SpnerError(
-            f"{exp}: memory does not hold a batch ({str(error).split('. ')[0]}); halve batch_bins (or batch_size) and "
-            "double accum_grad, which makes the same step"
-        ) from error
     return history
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether a GPU or, for which PyTorch has no type, the machine had no room."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "DefaultCPUAllocator" in str(error)
 
 
 def read_history(exp: Path, *, parts_per_pass: int = 1) -> list[dict[str, float]]:

@@ -75,7 +75,7 @@ class SpnerTrainer(Trainer):
                 _end_in_time(scheduler, total // cls._num_epochs * (cls._num_epochs - reporter.get_epoch()))
         # ESPnet saves the training state first and the epoch's model after it; a kill can fall between the two.
         epoch_model = Path(checkpoint).with_name(f"{reporter.get_epoch()}epoch.pth")
-        if not epoch_model.exists():
+        if not epoch_model.exists() and _rank() == 0:
             torch.save(model.state_dict(), epoch_model)
 
     @classmethod
@@ -89,6 +89,7 @@ class SpnerTrainer(Trainer):
         """
         cls._began = time.monotonic()
         epoch = reporter.get_epoch()
+        torch.manual_seed(torch.initial_seed() + _rank())  # else all processes draw the same masks
         watch = Watch(
             reporter,
             title=cls._name(epoch),
@@ -96,6 +97,8 @@ class SpnerTrainer(Trainer):
             first_step=(epoch - 1) * (len(iterator) // options.accum_grad) + 1,
             scaled=scaler is not None and scaler.is_enabled(),
             rate=cls._rate,
+            processes=torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1,
+            shown=_rank() == 0,
         )
         with watch:
             skipped_all = super().train_one_epoch(
@@ -164,6 +167,11 @@ class SpnerTrainer(Trainer):
         """Return how an epoch is called; where it is no pass over the training set, with the passes at its end."""
         name, parts = f"epoch {epoch} of {cls._num_epochs}", cls._parts_per_pass
         return name if parts == 1 else f"{name} ({epoch / parts:.2f} of {cls._num_epochs // parts} passes)"
+
+
+def _rank() -> int:
+    """Return the number of this process among those that train together."""
+    return torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
 
 
 def _end_in_time(scheduler: torch.optim.lr_scheduler.OneCycleLR, num_left: int) -> None:

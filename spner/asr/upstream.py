@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 from zipfile import is_zipfile
 
@@ -205,7 +204,7 @@ def load_tensors(file: Path) -> dict[str, Any]:
 def _load_file(path: Path) -> dict[str, Any]:
     try:
         state = load_tensors(path)
-    except (OSError, RuntimeError, ValueError, EOFError, UnpicklingError) as error:
+    except Exception as error:  # what is no pickle raises anything
         raise SpnerError(
             f"{path}: is no readable checkpoint of tensors and plain values ({_first_line(error)}); expected a "
             "checkpoint that S3PRL has converted, such as xlsr2_300m.pt, or a Hugging Face folder"

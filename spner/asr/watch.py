@@ -30,6 +30,8 @@ class Watch:
         first_step: int,
         scaled: bool,
         rate: float,
+        processes: int = 1,
+        shown: bool = True,
     ) -> None:
         """
         Args:
@@ -39,15 +41,19 @@ class Watch:
             first_step: number of the epoch's first step, from 1.
             scaled: the loss is scaled (fp16, bf16 on a GPU).
             rate: the highest learning rate of the training.
+            processes: that share each batch.
+            shown: whether this one shows how far it is.
         """
-        self._reporter, self._scaled, self._peak_rate = reporter, scaled, rate
+        self._reporter, self._scaled, self._peak_rate, self._processes = reporter, scaled, rate, processes
         self._number, self._skipped = first_step, 0
         self._loss = self._norm = self._rate = math.nan
         self._stepped = False
         self._utt_ids: list[str] = []
         self._speech_s = self._padded_s = 0.0
         self._began = time.monotonic()
-        self._progress = Progress(num_batches, what=title, unit="batches", every_s=60.0, file=sys.__stderr__)
+        self._progress = Progress(
+            num_batches, what=title, unit="batches", every_s=60.0, file=sys.__stderr__, shown=shown
+        )
 
     def __enter__(self) -> "Watch":
         return self
@@ -86,7 +92,7 @@ class Watch:
     def next(self) -> None:
         """Count a batch as finished."""
         self._reporter.next()
-        speed = self._speech_s / (time.monotonic() - self._began)
+        speed = self._speech_s * self._processes / (time.monotonic() - self._began)
         padding = 100 * (1 - self._speech_s / self._padded_s)
         note = f"loss {self._loss:.2f}, {speed:.1f} s of speech a second, {padding:.1f} % padding"
         self._progress.update(1, note=note)

@@ -169,8 +169,19 @@ def tokens_command(
 )
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override one key; repeatable.")
 @click.option(
-    "--ngpu", type=click.IntRange(0), help="Number of GPUs; by default one, if there is one.", show_default=False
+    "--ngpu",
+    type=click.IntRange(0),
+    help="GPUs of this machine to train on together; by default one, if there is one.",
+    show_default=False,
 )
+@click.option(
+    "--num_nodes",
+    default=1,
+    type=click.IntRange(1),
+    help="Machines that train together, with so many GPUs each; inside srun, one task each.",
+)
+@click.option("--node_rank", type=click.IntRange(0), help="Without Slurm: this machine's number, from 0.")
+@click.option("--master", metavar="HOST:PORT", help="Without Slurm: machine 0, and a free port of it.")
 @click.option(
     "--init",
     type=FOLDER,
@@ -201,14 +212,24 @@ def train_command(
     configs: tuple[Path, ...],
     settings: tuple[str, ...],
     ngpu: int | None,
+    num_nodes: int,
+    node_rank: int | None,
+    master: str | None,
 ) -> None:
     """Stage 4: train with ESPnet. An interrupted training continues after its last finished epoch."""
+    from spner.asr.nodes import find_node, start_step
+    from spner.asr.processes import help_train
     from spner.asr.train import train
     from spner.asr.transfer import make_transfer
     from spner.report.experiment import plot_training
 
+    start_step(num_nodes)
     transfer = make_transfer(init, reinit_layers, reinit_output, freeze_steps)
-    checkpoint = train(data, dump, exp, configs=configs, settings=settings, ngpu=ngpu, transfer=transfer)
+    node = find_node(num_nodes, node_rank=node_rank, master=master)
+    if node.rank:
+        help_train(node)
+        return
+    checkpoint = train(data, dump, exp, configs=configs, settings=settings, ngpu=ngpu, node=node, transfer=transfer)
     plot_training(exp)
     click.echo(f"{checkpoint}: averaged from the best epochs on dev")
 

@@ -23,7 +23,14 @@ class Progress:
     """Counts finished units of ``total``; use it as a context manager and call :meth:`update`."""
 
     def __init__(
-        self, total: int, *, what: str, unit: str, every_s: float = LOG_EVERY_S, file: TextIO | None = None
+        self,
+        total: int,
+        *,
+        what: str,
+        unit: str,
+        every_s: float = LOG_EVERY_S,
+        file: TextIO | None = None,
+        shown: bool = True,
     ) -> None:
         """
         Args:
@@ -32,8 +39,9 @@ class Progress:
             unit: what is counted.
             every_s: seconds from one log line to the next.
             file: where the bar is drawn; None: standard error.
+            shown: False draws none.
         """
-        self._bar = tqdm(total=total, desc=what, unit=unit, disable=None, leave=False, file=file)
+        self._bar = tqdm(total=total, desc=what, unit=unit, disable=None if shown else True, leave=False, file=file)
         self._total, self._what, self._unit, self._every_s = total, what, unit, every_s
         self._done, self._began = 0, time.monotonic()
         self._logged = self._began

@@ -32,6 +32,8 @@ def test_a_training_is_finished_if_it_learnt_something() -> None:
     assert judged(1.0) is None, "one epoch has nothing to compare with"
     assert "none has a lower WER on dev than the first, 0.800" in str(judged(0.8, 0.8, 0.9))
     assert "none has a lower WER" in str(judged(0.8, math.nan))
+    assert "than 1, which writing nothing has" in str(judged(1.2, 1.0, 1.0)), "blanks alone are nothing learnt"
+    assert judged(1.2, 0.9) is None
 
 
 def test_a_training_that_stopped_early_is_finished_only_if_it_was_told_to() -> None:

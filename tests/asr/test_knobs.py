@@ -52,7 +52,7 @@ def make_args(prepared: Prepared, repo_root: Path, config: str, *settings: str) 
 @pytest.mark.parametrize(
     ("config", "settings", "expected"),
     [
-        ("mini", ["ngpu=2"], ["ngpu (the option --ngpu decides it)"]),
+        ("mini", ["ngpu=2"], ["ngpu (the options --ngpu and --num_nodes decide it)"]),
         (
             "mini",
             ["resume=false", "token_list=x"],

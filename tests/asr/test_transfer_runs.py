@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from spner.asr.nodes import Node
 from spner.core import paths
 from spner.core.errors import SpnerError
 from spner.data.tokens import read_token_list
@@ -27,13 +28,22 @@ STILL = ["optim_conf.lr=0.0"]
 OUTPUT_LAYER = ("ctc.ctc_lo.weight", "ctc.ctc_lo.bias")
 
 
-def train(prepared: Prepared, dump: Path, exp: Path, repo_root: Path, *settings: str, **transfer: Any) -> Path:
+def train(
+    prepared: Prepared,
+    dump: Path,
+    exp: Path,
+    repo_root: Path,
+    *settings: str,
+    node: Node | None = None,
+    **transfer: Any,
+) -> Path:
     from spner.asr.train import train
     from spner.asr.transfer import Transfer
 
     config = repo_root / "conf" / "train_mini.yaml"
     begin_with = Transfer(**transfer) if transfer else None
-    train(prepared.data, dump, exp, configs=[config], settings=[*SMALL, *settings], ngpu=0, transfer=begin_with)
+    given = [*SMALL, *settings]
+    train(prepared.data, dump, exp, configs=[config], settings=given, ngpu=0, node=node or Node(), transfer=begin_with)
     return exp
 
 
@@ -196,8 +206,8 @@ def test_what_does_not_fit_is_refused_and_nothing_is_trained(
     assert "its tokens are char and those of this training are bpe" in refusal(
         prepared, pieces, exp, repo_root, init=source
     )
-    setting = "multiprocessing_distributed=true"
-    assert "--freeze_steps" in refusal(prepared, dump, exp, repo_root, setting, init=source, freeze_steps=1)
+    two = Node(rank=0, count=2, port=29471)
+    assert "--freeze_steps" in refusal(prepared, dump, exp, repo_root, node=two, init=source, freeze_steps=1)
     assert not (exp / paths.CONFIG).exists()
 
 

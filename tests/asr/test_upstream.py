@@ -191,8 +191,9 @@ def test_layers_of_convolutions_are_parsed_and_not_evaluated(tmp_path: Path) -> 
 
 
 def test_checkpoints_that_are_none_of_these(tmp_path: Path) -> None:
-    (tmp_path / "text.pt").write_text("no checkpoint")
-    assert "is no readable checkpoint" in refused(read_architecture, tmp_path / "text.pt")
+    for content in (b"no checkpoint", b"text\n", b"", b"\x80", b"PK\x03\x04", b"(lp0\n"):
+        (tmp_path / "text.pt").write_bytes(content)
+        assert "is no readable checkpoint" in refused(read_architecture, tmp_path / "text.pt"), content
     torch.save({"model": {}, "args": None}, tmp_path / "fairseq.pt")
     assert "must be converted first" in refused(read_architecture, tmp_path / "fairseq.pt")
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
