@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spner.data.audio import SAMPLE_RATE_HZ
-from spner.tag.speech import CHUNK, PADDING_S, SpeechDetector
-from spner.tag.windows import blank_runs
+from spner.tag.sounds import UNIT, Detector, blank_runs, units
 
 MAX_CHUNK_S = 29.5
 PAUSE_S = 1.0
@@ -25,17 +24,16 @@ class Chunk:
     waveform: np.ndarray
 
 
-def cut_chunks(blocks: Iterable[np.ndarray], detector: SpeechDetector | None) -> Iterator[Chunk]:
+def cut_chunks(blocks: Iterable[np.ndarray], detector: Detector | None) -> Iterator[Chunk]:
     """Yield the chunks of a recording, in order."""
-    longest = round(MAX_CHUNK_S * SAMPLE_RATE_HZ / CHUNK)  # in chunks of the detector
-    pause = round(PAUSE_S * SAMPLE_RATE_HZ / CHUNK)
-    ahead = round(PADDING_S * SAMPLE_RATE_HZ / CHUNK) + 1  # what the detector hears there decides what is speech here
+    longest, pause = units(MAX_CHUNK_S), units(PAUSE_S)
+    ahead = detector.ahead if detector else 0
     buffer, first = np.zeros(0, np.float32), 0
     for block in blocks:
         if detector:
             detector.push(block)
         buffer = np.concatenate([buffer, block])
-        speech = _find_speech(detector, first, len(buffer) // CHUNK - ahead)
+        speech = _find_speech(detector, first, len(buffer) // UNIT - ahead)
         ranges = _merge(blank_runs(speech), pause=pause, longest=longest)
         if ranges and len(speech) - ranges[-1][1] < pause and ranges[-1][1] - ranges[-1][0] < longest:
             open_range: tuple[int, int] | None = ranges.pop()  # it may go on
@@ -43,16 +41,16 @@ def cut_chunks(blocks: Iterable[np.ndarray], detector: SpeechDetector | None) ->
             open_range = None
         yield from _take(buffer, first, ranges)
         done = open_range[0] if open_range else max(len(speech), 0)
-        buffer, first = buffer[done * CHUNK :], first + done
-    speech = _find_speech(detector, first, -(-len(buffer) // CHUNK))
+        buffer, first = buffer[done * UNIT :], first + done
+    speech = _find_speech(detector, first, -(-len(buffer) // UNIT))
     yield from _take(buffer, first, _merge(blank_runs(speech), pause=pause, longest=longest))
 
 
-def _find_speech(detector: SpeechDetector | None, first: int, num: int) -> np.ndarray:
-    """Return for ``num`` chunks of the detector, from the ``first`` on, whether they belong to speech."""
+def _find_speech(detector: Detector | None, first: int, num: int) -> np.ndarray:
+    """Return for ``num`` units, from the ``first`` on, whether they belong to speech."""
     if num <= 0 or detector is None:
         return np.ones(max(num, 0), bool)
-    return detector.is_speech((first + np.arange(num) + 0.5) * CHUNK / SAMPLE_RATE_HZ)
+    return detector.is_sound(first, first + num)
 
 
 def _merge(runs: list[tuple[int, int]], *, pause: int, longest: int) -> list[tuple[int, int]]:
@@ -68,4 +66,4 @@ def _merge(runs: list[tuple[int, int]], *, pause: int, longest: int) -> list[tup
 
 def _take(buffer: np.ndarray, first: int, ranges: list[tuple[int, int]]) -> Iterator[Chunk]:
     for start, end in ranges:
-        yield Chunk((first + start) * CHUNK / SAMPLE_RATE_HZ, buffer[start * CHUNK : end * CHUNK])
+        yield Chunk((first + start) * UNIT / SAMPLE_RATE_HZ, buffer[start * UNIT : end * UNIT])

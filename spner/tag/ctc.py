@@ -1,4 +1,4 @@
-"""Recordings -> segments, by a CTC model: windows in batches, frames joined, stretches between pauses searched."""
+"""Recordings -> segments, by a CTC model: sounds in batches, frames joined, stretches between pauses searched."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -15,25 +15,25 @@ from spner.decode.alignment import time_hypothesis
 from spner.tag.audio import Recording, RecordingError
 from spner.tag.build import build_segment
 from spner.tag.models import SpeechModel
-from spner.tag.silence import hear, silent_frames
+from spner.tag.silence import SoundDetector
+from spner.tag.sounds import find_sounds
 from spner.tag.speech import SpeechDetector
 from spner.tag.tagged import Tagged, TaggedSegment
 from spner.tag.transcriber import Advance
 from spner.tag.windows import CONTEXT_S, WINDOW_S, Cutter, Stretch, Window, cut_windows, find_word_starts
 from spner.text.tags import text_to_spans
 
-MAX_PADDING = 1.5  # a batch, padded, over its samples: windows of one recording are alike, ends and short clips are not
+MAX_PADDING = 1.5  # a batch, padded, over its samples
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
 class _Progressing:
-    """A recording between its first window and its last."""
+    """A recording between its first window and its last; ``cutter`` has the frames of the sound that is heard."""
 
     recording: Recording
     cutter: Cutter
-    detector: SpeechDetector | None
     num_samples: int = 0
     segments: list[TaggedSegment] = field(default_factory=list)
     broken: bool = False
@@ -42,17 +42,12 @@ class _Progressing:
         """Yield the recording's blocks; count them."""
         for block in self.recording.blocks():
             self.num_samples += len(block)
-            if self.detector:
-                self.detector.push(block)
             advance(len(block) / SAMPLE_RATE_HZ)
             yield block
 
-    def find_speech(self, window: Window, hop: int) -> np.ndarray | None:
-        """Return for each block of ``hop`` samples of a window whether it is speech; None without a detector."""
-        if self.detector is None:
-            return None
-        blocks = window.first_frame + np.arange(len(window.waveform) // hop)
-        return self.detector.is_speech((blocks + 0.5) * hop / SAMPLE_RATE_HZ)
+    def finish(self, lang: str | None) -> Tagged:
+        """Return what was found."""
+        return Tagged(self.recording.name, self.num_samples / SAMPLE_RATE_HZ, tuple(self.segments), lang)
 
 
 @dataclass(frozen=True)
@@ -62,8 +57,8 @@ class CtcTranscriber:
     Attributes:
         model: with its search.
         batch_size: windows in a batch at most; they may come from several recordings.
-        window_s: of a window, its contexts included.
-        vad: whether frames in which a voice activity detector hears no speech count as blank.
+        window_s: longest window, its contexts included.
+        vad: whether a voice activity detector chooses what is heard; else it is what is louder than pauses.
     """
 
     model: SpeechModel
@@ -85,74 +80,62 @@ class CtcTranscriber:
         self, recordings: Iterable[Recording], advance: Advance
     ) -> Iterator[tuple[Recording, Tagged | RecordingError]]:
         """Yield each recording with its segments, or why it could not be read."""
-        hop_s = self.model.recogniser.grid.hop_s
-        batch: list[tuple[_Progressing, Window]] = []
+        grid, token_list = self.model.recogniser.grid, self.model.recogniser.token_list
+        batch: list[tuple[_Progressing, Window | None]] = []  # None: the recording ends
         for recording in recordings:
-            find_starts = partial(find_word_starts, token_list=self.model.recogniser.token_list)
-            one = _Progressing(recording, Cutter(hop_s, find_starts), SpeechDetector() if self.vad else None)
+            cutter = Cutter(grid.hop_s, partial(find_word_starts, token_list=token_list))
+            one = _Progressing(recording, cutter)
             windows = cut_windows(
-                one.read(advance),
-                round(hop_s * SAMPLE_RATE_HZ),
+                find_sounds(one.read(advance), SpeechDetector() if self.vad else SoundDetector()),
+                round(grid.hop_s * SAMPLE_RATE_HZ),
                 window_s=self.window_s,
                 context_s=CONTEXT_S,
                 rate_hz=SAMPLE_RATE_HZ,
             )
             try:
                 for window in windows:
-                    if batch and not self._fits(batch, window):
+                    if not self._fits(batch, window):
                         yield from self._run(batch)
                         batch = []
                     batch.append((one, window))
             except RecordingError as error:
                 one.broken = True
                 yield recording, error
+            batch.append((one, None))
         yield from self._run(batch)
 
-    def _fits(self, batch: list[tuple[_Progressing, Window]], window: Window) -> bool:
+    def _fits(self, batch: list[tuple[_Progressing, Window | None]], window: Window) -> bool:
         """Whether a window can join a batch without much padding."""
-        lengths = [len(window.waveform), *(len(other.waveform) for _, other in batch)]
-        return len(batch) < self.batch_size and max(lengths) * len(lengths) <= MAX_PADDING * sum(lengths)
+        lengths = [len(window.waveform), *(len(other.waveform) for _, other in batch if other)]
+        return len(lengths) <= self.batch_size and max(lengths) * len(lengths) <= MAX_PADDING * sum(lengths)
 
-    def _run(self, batch: list[tuple[_Progressing, Window]]) -> Iterator[tuple[Recording, Tagged]]:
+    def _run(self, batch: list[tuple[_Progressing, Window | None]]) -> Iterator[tuple[Recording, Tagged]]:
         """Compute a batch; yield the recordings that end in it."""
         live = [(one, window) for one, window in batch if not one.broken]
-        if not live:
-            return
-        for (one, window), log_probs in zip(live, self._listen(live), strict=True):
-            kept = window.cut(log_probs)
-            stretches = one.cutter.push(kept)
-            one.segments += self._search(stretches, one)
+        waveforms = [window.waveform for _, window in live if window]
+        found = iter(self.model.recogniser.log_probs(waveforms) if waveforms else ())
+        for one, window in live:
+            if window is None:
+                yield one.recording, one.finish(self.lang)
+                continue
+            one.segments += self._search(one.cutter.push(window.cut(next(found))), window, one)
             if window.is_last:
-                one.segments += self._search(one.cutter.finish(), one)
-                yield (
-                    one.recording,
-                    Tagged(one.recording.name, one.num_samples / SAMPLE_RATE_HZ, tuple(one.segments), self.lang),
-                )
+                one.segments += self._search(one.cutter.finish(), window, one)
 
-    def _listen(self, batch: list[tuple[_Progressing, Window]]) -> Iterator[np.ndarray]:
-        """Yield the log posteriors (T, V) of windows; the model hears what sounds in them, or what is speech."""
-        recogniser = self.model.recogniser
-        hop = round(recogniser.grid.hop_s * SAMPLE_RATE_HZ)
-        heard = [
-            hear(window.waveform, hop, rate_hz=SAMPLE_RATE_HZ, is_sound=one.find_speech(window, hop))
-            for one, window in batch
-        ]
-        sounding = [one.waveform for one in heard if not one.is_silent]
-        found = iter(recogniser.log_probs(sounding) if sounding else ())
-        for one in heard:
-            if one.is_silent:
-                yield silent_frames(one.num_blocks, len(recogniser.token_list))
-            else:
-                yield one.spread(next(found))
-
-    def _search(self, stretches: Iterable[Stretch], one: _Progressing) -> Iterator[TaggedSegment]:
+    def _search(self, stretches: Iterable[Stretch], window: Window, one: _Progressing) -> Iterator[TaggedSegment]:
         for stretch in stretches:
-            segment = self.search(stretch, duration_s=one.num_samples / SAMPLE_RATE_HZ)
+            segment = self.search(stretch, sound_s=window.sound_s, duration_s=one.num_samples / SAMPLE_RATE_HZ)
             if segment:
                 yield segment
 
-    def search(self, stretch: Stretch, *, duration_s: float) -> TaggedSegment | None:
-        """Return what is said in a stretch, None for nothing; no time lies after ``duration_s``."""
+    def search(self, stretch: Stretch, *, sound_s: float, duration_s: float) -> TaggedSegment | None:
+        """Return what is said in a stretch, None for nothing.
+
+        Args:
+            stretch: of a sound.
+            sound_s: when the sound begins.
+            duration_s: of the recording; no time lies after it.
+        """
         token_list, grid = self.model.recogniser.token_list, self.model.recogniser.grid
         token_ids = self.model.search(stretch.log_probs)[0].token_ids
         transcript = text_to_spans(
@@ -160,7 +143,7 @@ class CtcTranscriber:
         ).transcript
         if not transcript.words:
             return None
-        shifted = FrameGrid(grid.hop_s, grid.first_s + stretch.first_frame * grid.hop_s)
+        shifted = FrameGrid(grid.hop_s, sound_s + grid.first_s + stretch.first_frame * grid.hop_s)
         timing = time_hypothesis(stretch.log_probs, token_ids, token_list, grid=shifted, duration_s=duration_s)
         if timing is None:
             log.warning("%.1f s: more tokens than frames; the words' times are spread evenly", shifted.first_s)

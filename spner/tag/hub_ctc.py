@@ -11,9 +11,8 @@ from spner.core.devices import choose_device
 from spner.core.errors import SpnerError
 from spner.data.audio import SAMPLE_RATE_HZ
 from spner.data.tokens import BLANK, SPACE, UNKNOWN
-from spner.decode.beam_search import search_greedily
+from spner.decode.beam_search import NEVER, search_greedily
 from spner.tag.models import SpeechModel
-from spner.tag.silence import NEVER
 from spner.tagger.model import from_pretrained, quiet_transformers
 
 FIRST_FRAME = 200  # samples: the middle of what wav2vec 2.0's convolutions see of the first frame

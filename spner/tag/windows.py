@@ -1,14 +1,15 @@
-"""Long recordings: windows with context on both sides, their frames joined, and the joined frames cut at pauses.
+"""Long recordings: windows of one sound each, of a long sound several with context, their frames joined, cut at pauses.
 
-Every window begins at a frame of the recording, so frames of neighbouring windows fall on each other. Of each
-window the frames nearer to its edges than the context are dropped, except at the recording's own ends: a word at a
-join was heard by both windows with what comes before and after it, and is written once. ::
+What lies between two pauses is heard by itself, as the utterances were that a model is trained on. A sound that
+is longer than a window is heard in several. They begin at frames of the sound, so frames of neighbouring
+windows fall on each other. Of each the frames nearer to its edges than the context are dropped, except at the sound's
+own ends: a word at a join was heard by both windows with what comes before and after it, and is written once. ::
 
     window 0   |==========----|
     window 1          |----======----|
     window 2                     |----========|      = kept, - context
 
-The search then runs over stretches between pauses, which do not depend on the windows.
+The search then runs over stretches of frames between pauses, which do not depend on the windows.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spner.data.tokens import PIECE_SPACE, SPACE, find_symbols
+from spner.tag.sounds import Piece, blank_runs
 from spner.text.tags import CLOSE
 
 WINDOW_S = 20.0
@@ -29,23 +31,23 @@ MIN_STRETCH_S = 10.0  # a stretch without a pause is not cut before
 
 @dataclass(frozen=True)
 class Window:
-    """A part of a recording, and which of its frames are kept.
+    """A sound or a part of it, and which of its frames are kept.
 
     Attributes:
         waveform: (num_samples,) float32.
-        first_frame: place of its first frame in the recording.
+        sound_s: where the recording has the sound's first sample, seconds.
         skip: frames of context at the beginning.
         keep: frames after these; None keeps all.
     """
 
     waveform: np.ndarray
-    first_frame: int
+    sound_s: float
     skip: int
     keep: int | None
 
     @property
     def is_last(self) -> bool:
-        """Whether the recording ends with it."""
+        """Whether the sound ends with it."""
         return self.keep is None
 
     def cut(self, frames: np.ndarray) -> np.ndarray:
@@ -61,12 +63,12 @@ class Window:
 
 
 def cut_windows(
-    blocks: Iterable[np.ndarray], hop: int, *, window_s: float, context_s: float, rate_hz: int
+    pieces: Iterable[Piece], hop: int, *, window_s: float, context_s: float, rate_hz: int
 ) -> Iterator[Window]:
-    """Cut a recording into windows.
+    """Cut the sounds of a recording into windows.
 
     Args:
-        blocks: the recording.
+        pieces: the sounds.
         hop: samples from one frame to the next.
         window_s: of a window, contexts included.
         context_s: at each side.
@@ -75,22 +77,17 @@ def cut_windows(
     context = round(context_s * rate_hz / hop)  # frames
     length = max(round(window_s * rate_hz / hop), 3 * context)
     step = length - 2 * context
-    parts: list[np.ndarray] = []
-    num_samples = 0
-    skip = first_frame = 0
-    for block in blocks:
-        parts.append(block)
-        num_samples += len(block)
-        if num_samples <= length * hop:
-            continue
-        waveform = np.concatenate(parts)
+    waveform, sound_s, skip = np.zeros(0, np.float32), 0.0, 0
+    for piece in pieces:
+        if not len(waveform):
+            sound_s = piece.start_s
+        waveform = np.concatenate([waveform, piece.samples])
         while len(waveform) > length * hop:  # more follows: this is not the last
-            yield Window(waveform[: length * hop].copy(), first_frame, skip, length - context - skip)
-            waveform = waveform[step * hop :]
-            skip = context
-            first_frame += step
-        parts, num_samples = [waveform], len(waveform)
-    yield Window(np.concatenate(parts), first_frame, skip, None)
+            yield Window(waveform[: length * hop].copy(), sound_s, skip, length - context - skip)
+            waveform, skip = waveform[step * hop :], context
+        if piece.ends:
+            yield Window(waveform, sound_s, skip, None)
+            waveform, skip = waveform[:0], 0
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ class Stretch:
     """Frames between two pauses.
 
     Attributes:
-        first_frame: place of the first in the recording.
+        first_frame: place of the first in the sound.
         log_probs: (T, V) float32, natural log.
     """
 
@@ -107,7 +104,7 @@ class Stretch:
 
 
 class Cutter:
-    """Joins the kept frames of a recording's windows and cuts them in the middle of pauses: runs of blank frames.
+    """Joins the kept frames of a sound's windows and cuts them in the middle of pauses: runs of blank frames.
 
     What is only blank is dropped. A stretch without a pause is cut before a word, or else where it is blank longest.
 
@@ -132,9 +129,10 @@ class Cutter:
         yield from self._cut(joined, ended=False)
 
     def finish(self) -> Iterator[Stretch]:
-        """Yield what is left at the end."""
+        """Yield what is left at the end of a sound; frames of the next may follow."""
         if self._frames:
             yield from self._cut(np.concatenate(self._frames), ended=True)
+        self._frames, self._first_frame = [], 0
 
     def _cut(self, joined: np.ndarray, *, ended: bool) -> Iterator[Stretch]:
         best = joined.argmax(axis=1)
@@ -172,12 +170,6 @@ class Cutter:
         part = joined[start:end]
         if (part.argmax(axis=1) != self._blank_id).any():
             yield Stretch(self._first_frame + start, part)
-
-
-def blank_runs(blank: np.ndarray) -> list[tuple[int, int]]:
-    """Return the half-open ranges of true values in an array (T,) of booleans."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], blank, [False]]).astype(np.int8)))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def find_word_starts(best: np.ndarray, token_list: Sequence[str]) -> np.ndarray:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from spner.core.errors import SpnerError
 from spner.tag.chunks import MAX_CHUNK_S, cut_chunks
 from spner.tag.load import TagOptions
-from spner.tag.speech import CHUNK, SpeechDetector
+from spner.tag.sounds import UNIT
+from spner.tag.speech import SpeechDetector
 from spner.tag.tagged import Tagged
 from spner.tag.text_tagger import Mention, TextTagger, load_text_tagger, put_entities
 from spner.tag.whisper import WhisperTranscriber, is_whisper, join_pieces
@@ -48,10 +49,10 @@ def test_all_speech_is_in_chunks_that_are_short_enough(parts: list[tuple[float, 
     for chunk in cut_chunks(blocks, Detector()):
         start = round(chunk.start_s * RATE_HZ)
         assert np.array_equal(chunk.waveform, recording[start : start + len(chunk.waveform)])
-        assert len(chunk.waveform) <= MAX_CHUNK_S * RATE_HZ + CHUNK
+        assert len(chunk.waveform) <= MAX_CHUNK_S * RATE_HZ + UNIT
         assert not covered[start : start + len(chunk.waveform)].any()
         covered[start : start + len(chunk.waveform)] = True
-    whole = len(recording) // CHUNK * CHUNK  # less than a chunk of the detector's is heard as what was before it
+    whole = len(recording) // UNIT * UNIT  # less than a unit is heard as what was before it
     assert covered[:whole][recording[:whole] > 0].all()
 
 
@@ -71,7 +72,7 @@ def test_the_real_detector_hears_no_speech_in_silence() -> None:
     detector = SpeechDetector()
     for _ in range(3):
         detector.push(quiet(1.001))
-    assert not detector.is_speech(np.array([0.0, 1.5, 2.9])).any()
+    assert not detector.is_sound(0, 93).any()
 
 
 def test_pieces_without_a_space_belong_to_the_word_before() -> None:

@@ -20,7 +20,7 @@ def test_a_sentence_has_its_words_entities_and_times() -> None:
         ("LOC", "gouda", 24, 29),
     ]
     first = next(iter(tagged.words))
-    assert first.start_s == pytest.approx(1.0 + 2.5 * HOP / RATE_HZ - 0.06)  # behind the symbol and its blank
+    assert first.start_s == pytest.approx(1.0 + 2.5 * HOP / RATE_HZ - 0.06, abs=0.02)  # behind the symbol and its blank
     assert first.confidence == pytest.approx(0.99)
     assert tagged.duration_s == pytest.approx(1.0 + len(speak(SENTENCE)) / RATE_HZ)
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spner.tag.windows import Cutter, blank_runs, cut_windows, find_word_starts
+from spner.tag.sounds import Piece, blank_runs
+from spner.tag.windows import Cutter, cut_windows, find_word_starts
 
 HOP, RATE_HZ = 10, 100  # ten frames a second
 
@@ -15,6 +16,11 @@ def frames_of(waveform: np.ndarray) -> np.ndarray:
     return waveform[: len(waveform) // HOP * HOP : HOP, None]
 
 
+def pieces_of(*blocks: np.ndarray) -> list[Piece]:
+    """Return the pieces of a sound."""
+    return [Piece(0.0, block, place == len(blocks)) for place, block in enumerate(blocks, start=1)]
+
+
 @given(
     st.lists(st.integers(0, 400), min_size=1, max_size=6),
     st.sampled_from([(3.0, 1.0), (2.0, 0.5), (4.0, 0.1), (1.0, 1.0)]),
@@ -22,14 +28,14 @@ def frames_of(waveform: np.ndarray) -> np.ndarray:
 def test_every_frame_is_kept_once_and_in_order(lengths: list[int], sizes: tuple[float, float]) -> None:
     recording = np.arange(sum(lengths))
     blocks = np.split(recording, np.cumsum(lengths)[:-1])
-    windows = list(cut_windows(blocks, HOP, window_s=sizes[0], context_s=sizes[1], rate_hz=RATE_HZ))
+    windows = list(cut_windows(pieces_of(*blocks), HOP, window_s=sizes[0], context_s=sizes[1], rate_hz=RATE_HZ))
     kept = np.concatenate([window.cut(frames_of(window.waveform)) for window in windows])
     assert kept[:, 0].tolist() == frames_of(recording)[:, 0].tolist()
     assert [window.is_last for window in windows] == [False] * (len(windows) - 1) + [True]
 
 
 def test_what_is_kept_has_its_context_on_both_sides() -> None:
-    windows = list(cut_windows([np.arange(2000)], HOP, window_s=6.0, context_s=2.0, rate_hz=RATE_HZ))
+    windows = list(cut_windows(pieces_of(np.arange(2000)), HOP, window_s=6.0, context_s=2.0, rate_hz=RATE_HZ))
     assert len(windows) > 3
     for before, after in zip(windows, windows[1:], strict=False):
         last_kept = before.waveform[(before.skip + before.keep) * HOP - 1]
@@ -38,8 +44,18 @@ def test_what_is_kept_has_its_context_on_both_sides() -> None:
         assert after.skip == 20
 
 
+def test_every_sound_has_windows_of_its_own() -> None:
+    sounds = [Piece(3.0, np.arange(300), False), Piece(6.0, np.arange(300), True), Piece(9.0, np.arange(50), True)]
+    windows = list(cut_windows(sounds, HOP, window_s=4.0, context_s=1.0, rate_hz=RATE_HZ))
+    assert [(one.sound_s, len(one.waveform), one.skip, one.is_last) for one in windows] == [
+        (3.0, 400, 0, False),
+        (3.0, 400, 10, True),
+        (9.0, 50, 0, True),
+    ]
+
+
 def test_a_model_that_gives_too_few_frames_is_refused() -> None:
-    window, *_ = cut_windows([np.arange(2000)], HOP, window_s=6.0, context_s=2.0, rate_hz=RATE_HZ)
+    window, *_ = cut_windows(pieces_of(np.arange(2000)), HOP, window_s=6.0, context_s=2.0, rate_hz=RATE_HZ)
     with pytest.raises(ValueError, match="39 frames of a window that keeps 40"):
         window.cut(np.zeros((39, 1)))
 
