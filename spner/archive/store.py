@@ -150,3 +150,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def generation(connection: sqlite3.Connection) -> int:
     """Return a number that grows with every transaction."""
     return _number(connection, "SELECT generation FROM state")
+
+
+def uploads_folder(db: Path) -> Path:
+    """Return the folder of an archive's uploads: ``archive.uploads`` beside ``archive.sqlite``."""
+    return db.resolve().with_suffix(".uploads")

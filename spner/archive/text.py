@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from spner.archive.names import Name
@@ -29,24 +29,66 @@ def _shorten(path: str) -> str:
     return os.path.relpath(path) if Path(path).is_relative_to(Path.cwd()) else path
 
 
-def snippet(hit: Hit) -> str:
-    """Return the words around a hit, with the names in them marked."""
+@dataclass(frozen=True)
+class Part:
+    """A name, or a stretch between names.
+
+    Attributes:
+        label: of a name; empty for what is none.
+        before, found, after: its text, around what was asked for.
+    """
+
+    label: str
+    before: str
+    found: str
+    after: str
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return f"{self.before}{self.found}{self.after}"
+
+
+def split(hit: Hit) -> Iterator[Part]:
+    """Yield the words around a hit; an ellipsis where the segment goes on."""
     start, end = max(0, hit.start_char - AROUND), min(len(hit.text), hit.end_char + AROUND)
-    start = hit.text.rfind(" ", 0, start + 1) + 1 if start else 0
+    start = hit.text.rfind(" ", 0, start + 1) + 1
     end = hit.text.find(" ", end) if " " in hit.text[end:] else len(hit.text)
-    marked, position = "", start
+    position = start
+    if start:
+        yield Part("", "… ", "", "")
     for entity in hit.entities:
         if start <= entity["start_char"] and entity["end_char"] <= end:
-            marked += hit.text[position : entity["start_char"]] + f"[{entity['label']} {entity['text']}]"
+            yield _part("", position, entity["start_char"], hit)
+            yield _part(entity["label"], entity["start_char"], entity["end_char"], hit)
             position = entity["end_char"]
-    return f"{'… ' if start else ''}{marked}{hit.text[position:end]}{' …' if end < len(hit.text) else ''}"
+    yield _part("", position, end, hit)
+    if end < len(hit.text):
+        yield Part("", " …", "", "")
+
+
+def _part(label: str, start: int, end: int, hit: Hit) -> Part:
+    first, last = (min(max(place, start), end) for place in (hit.start_char, hit.end_char))
+    return Part(label, hit.text[start:first], hit.text[first:last], hit.text[last:end])
+
+
+def snippet(hit: Hit) -> str:
+    """Return the words around a hit, with the names in them marked."""
+    return "".join(f"[{part.label} {part.text}]" if part.label else part.text for part in split(hit))
 
 
 def hit_record(hit: Hit) -> dict[str, object]:
     """Return a hit as JSON has it, without the path: whoever asks over the network learns no folders."""
     record = asdict(hit)
     del record["path"]
-    return {**record, "found": hit.found, "start_s": round(hit.start_s, 3), "end_s": round(hit.end_s, 3)}
+    parts = [asdict(part) for part in split(hit) if part.text]
+    return {
+        **record,
+        "parts": parts,
+        "found": hit.found,
+        "start_s": round(hit.start_s, 3),
+        "end_s": round(hit.end_s, 3),
+    }
 
 
 def hits_to_json(hits: Iterable[Hit]) -> Iterator[str]:

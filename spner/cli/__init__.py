@@ -18,7 +18,13 @@ from spner.core.logs import set_up_logging
 SETTINGS = {"help_option_names": ["--help"], "show_default": True, "max_content_width": 120}
 SECTIONS = {
     "Recordings": (recordings.tag_command,),
-    "Archives": (archive.index_command, archive.search_command, archive.redact_command, archive.forget_command),
+    "Archives": (
+        archive.index_command,
+        archive.search_command,
+        archive.serve_command,
+        archive.redact_command,
+        archive.forget_command,
+    ),
     "Stages of a recipe": (
         stages.data_command,
         stages.annotate_command,

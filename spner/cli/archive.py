@@ -139,6 +139,24 @@ def search_command(
         click.echo("nothing was found", err=True)
 
 
+@click.command("serve")
+@db_option
+@click.option("--host", default="127.0.0.1", help="Address to listen at; anything else than this opens it to others.")
+@click.option("--port", default=8000, type=click.IntRange(0, 65535), help="Port to listen at; 0: a free one.")
+@click.option("--max_mb", default=500, type=click.IntRange(1), help="Largest size of an upload, in MB.")
+@click.option(
+    "--max_minutes", default=240.0, type=click.FloatRange(0, min_open=True), help="Longest duration of an upload."
+)
+@tagger_options
+def serve_command(choice: Choice, db: Path, host: str, port: int, max_mb: int, max_minutes: float) -> None:
+    """Serve an archive as a page and over HTTP; with a model, recordings can be uploaded."""
+    from spner.archive.serve import serve
+    from spner.tag.load import load_tagger
+
+    load = functools.partial(load_tagger, choice.options()) if choice.model or choice.asr else None
+    serve(db, load, host=host, port=port, max_mb=max_mb, max_minutes=max_minutes)
+
+
 @click.command("forget")
 @click.argument("recording", metavar="RECORDING")
 @db_option
@@ -151,10 +169,9 @@ def forget_command(recording: str, db: Path) -> None:
     from spner.archive.store import open_archive
 
     with open_archive(db) as connection:
-        path = forget(connection, recording)
-    click.echo(
-        f"{recording}: forgotten; the file {path} is as it was: the next spner index of its folder adds it again"
-    )
+        path = forget(connection, db, recording)
+    kept = f"{path} is as it was: the next spner index of its folder adds it again" if path else "its upload is deleted"
+    click.echo(f"{recording}: forgotten; {kept}")
 
 
 @click.command("redact")

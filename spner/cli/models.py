@@ -228,10 +228,15 @@ def tune_command(
     show_default="the one it was decoded with",
     help="Name of the search to pack, as in EXP/decode.",
 )
+@click.option(
+    "--tagger",
+    show_default="a pipeline's own",
+    help="For a recogniser of --system asr: token classifier that finds the names, folder or hub name.",
+)
 @click.option("--int8", is_flag=True, help="Add a quantised model for CPUs; the card says what it costs on dev.")
 @click.option("--license", "licence", help="Licence of the pack for its card: SPDX name, such as cc-by-4.0.")
-def pack_command(exp: Path, out: Path, search: str | None, int8: bool, licence: str | None) -> None:
+def pack_command(exp: Path, out: Path, search: str | None, tagger: str | None, int8: bool, licence: str | None) -> None:
     """Pack the experiment EXP: one file that tags recordings elsewhere, without training environment or data."""
     from spner.pack.make import make_pack
 
-    click.echo(make_pack(exp, out, search=search, int8=int8, licence=licence))
+    click.echo(make_pack(exp, out, search=search, tagger=tagger, int8=int8, licence=licence))

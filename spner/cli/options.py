@@ -236,6 +236,13 @@ def scoring_options(command: Callable[Concatenate["Options", P], None]) -> Calla
     )
     @click.option("--by_speaker", "utt2spk", type=FILE, help="Kaldi utt2spk: draw speakers instead of utterances.")
     @click.option(
+        "--recordings",
+        "utt2reco",
+        type=FILE,
+        help="Kaldi table <utt_id> <recording> of the references, as they are spoken: hypotheses are of whole "
+        "recordings, and are cut where their words align.",
+    )
+    @click.option(
         "--drop_empty_hyp",
         is_flag=True,
         help="Leave utterances with an empty hypothesis out of F1 and EER, as the paper did.",
@@ -253,6 +260,7 @@ def scoring_options(command: Callable[Concatenate["Options", P], None]) -> Calla
         seen: Path | None,
         num_draws: int,
         utt2spk: Path | None,
+        utt2reco: Path | None,
         drop_empty_hyp: bool,
         references: str | None,
         *args: P.args,
@@ -261,6 +269,6 @@ def scoring_options(command: Callable[Concatenate["Options", P], None]) -> Calla
         from spner.scoring.options import Options
 
         gold = None if references is None else references == "gold"
-        command(Options(rules, seen, num_draws, utt2spk, drop_empty_hyp, gold), *args, **others)
+        command(Options(rules, seen, num_draws, utt2spk, drop_empty_hyp, gold, utt2reco), *args, **others)
 
     return with_options

@@ -27,6 +27,19 @@ def find_model(exp: Path) -> Path:
     return exp
 
 
+def read_system(exp: Path) -> dict[str, str]:
+    """Return whose hypotheses a folder holds: ``model``, and a pipeline's ``tagger``; empty where they are its own."""
+    return read_json(exp / paths.SYSTEM) if (exp / paths.SYSTEM).exists() else {}
+
+
+def read_pipeline(exp: Path) -> tuple[str | None, Path]:
+    """Return a pipeline's tagger, folder or hub name, and its recogniser's folder; None and ``exp`` for another."""
+    system = read_system(exp)
+    if "tagger" not in system:
+        return None, exp
+    return str(beside_recipe(Path(system["tagger"]), exp)), beside_recipe(Path(system["model"]), exp)
+
+
 def read_config(exp: Path) -> dict[str, Any]:
     """Return the configuration that ESPnet wrote: what was asked for, and its defaults."""
     return yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))

@@ -18,7 +18,8 @@ from spner.core.files import fingerprint, locked, read_json, write_json
 from spner.core.searches import find_searches
 from spner.data.datadir import read_timed_entities
 from spner.decode.hypotheses import Hypotheses, refuse_other_system, write_once
-from spner.tagger.model import Tagger, find_entities, fingerprint_model, load_tagger
+from spner.tagger.encoder import WordTagger, find_entities
+from spner.tagger.model import fingerprint_model, load_tagger
 from spner.tagger.origin import tell_tagger
 from spner.text.labels import LabelSet
 from spner.text.tags import spans_to_text
@@ -81,7 +82,9 @@ def _read_record(folder: Path) -> dict[str, Any]:
     return read_json(record)
 
 
-def tag(tagger: Tagger, decoded: dict[str, Transcript], timings: dict[str, Timing], *, labels: LabelSet) -> Hypotheses:
+def tag(
+    tagger: WordTagger, decoded: dict[str, Transcript], timings: dict[str, Timing], *, labels: LabelSet
+) -> Hypotheses:
     """Return decoded words with the tagger's entities and their times.
 
     Args:
@@ -95,7 +98,7 @@ def tag(tagger: Tagger, decoded: dict[str, Transcript], timings: dict[str, Timin
     return Hypotheses(texts, tagged, {utt_id: time_entities(tagged[utt_id], one) for utt_id, one in timings.items()})
 
 
-def tag_words(tagger: Tagger, hyps: dict[str, Transcript], *, labels: LabelSet) -> dict[str, Transcript]:
+def tag_words(tagger: WordTagger, hyps: dict[str, Transcript], *, labels: LabelSet) -> dict[str, Transcript]:
     """Return the words of each hypothesis with the entities that the tagger finds in them."""
     return dict(zip(hyps, find_entities(tagger, [hyp.words for hyp in hyps.values()], labels=labels), strict=True))
 

@@ -74,7 +74,7 @@ def _front_matter(source: Source, scores: Scores | None, licence: str | None) ->
 
 
 def _introduce(source: Source) -> list[str]:
-    labels = find_labels(source.config["token_list"])
+    labels = source.labels.names if source.tagger else find_labels(source.config["token_list"])
     names = f"the names in it ({', '.join(labels)})" if labels else "no names"
     return [
         f"# {source.exp.name}",
@@ -120,7 +120,12 @@ def _tell_origin(source: Source, made_from: Mapping[str, Any], licence: str | No
         for part in made_from["trained_on"]
     )
     started = f" It started from the weights of `{made_from['init']}`." if made_from["init"] else ""
-    tagger = f" A text tagger, `{source.tagger}`, finds the names." if source.tagger else ""
+    tagger = ""
+    if source.tagger:
+        tagger = (
+            f" A text tagger, `{Path(source.tagger).name}`, finds the names; it learnt from: "
+            f"{made_from['tagger']['learnt_from']}."
+        )
     stated = f"Licence: {licence}." if licence else "No licence is stated: ask whoever made the pack."
     return [
         "## What it was made from",

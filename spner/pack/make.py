@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 import zipfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,11 @@ from spner.decode.recogniser import Recogniser, load_recogniser
 from spner.pack.card import write_card
 from spner.pack.quantise import add_quantised
 from spner.pack.source import Source, read_source
+from spner.pack.tagger import add_tagger
 from spner.tag import pack_file
-from spner.tag.pack_file import Content, Meta, Pack
+from spner.tag.pack_file import Content, Meta, Pack, TaggerMeta
 from spner.tag.packed import load_opened
+from spner.tagger.origin import read_origin
 from spner.text.casing import count_casing, write_casing
 
 MAX_DIFFERENCE = 1e-3  # of log posteriors, between the pack and the model
@@ -40,7 +42,9 @@ ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same inputs give the same bytes
 log = logging.getLogger(__name__)
 
 
-def make_pack(exp: Path, out: Path, *, search: str | None, int8: bool, licence: str | None) -> str:
+def make_pack(
+    exp: Path, out: Path, *, search: str | None, int8: bool, licence: str | None, tagger: str | None = None
+) -> str:
     """Write a pack; return a line that says what it is.
 
     Args:
@@ -49,27 +53,31 @@ def make_pack(exp: Path, out: Path, *, search: str | None, int8: bool, licence: 
         search: which of the experiment's searches; None where it has one.
         int8: adds a quantised model for CPUs, its loss measured on dev.
         licence: SPDX name for the model card.
+        tagger: finds the names in what a recogniser of ``--system asr`` writes: token classifier, folder or hub name.
 
     Raises:
         SpnerError: ``out`` exists, the experiment is not decoded, or has a part that cannot be packed.
     """
     if out.exists():
         raise SpnerError(f"{out}: exists already; remove it, or give another --out")
-    source = read_source(exp, search)
+    source = read_source(exp, search, tagger=tagger)
     recogniser = load_recogniser(source.trained, device="cpu")
     with tempfile.TemporaryDirectory(prefix="spner_pack_") as temporary:
         folder = Path(temporary)
         _write_model(folder, source, recogniser)
         _write_search(folder, source)
         _write_casing(folder, source)
-        pack = Pack(_make_meta(folder, source, recogniser, _describe(source)), folder)
+        tagger_meta = add_tagger(folder, source) if source.tagger else None
+        meta = _make_meta(folder, source, recogniser, tagger_meta)
+        pack = Pack(replace(meta, made_from=_describe(source)), folder)
         model = load_opened(pack, device="cpu")
         difference = _compare(source, recogniser, model.recogniser)
         made_from = {**pack.meta.made_from, "largest_difference": difference}
         if int8:
             made_from["int8"] = add_quantised(pack, source, model)
         write_card(folder / pack_file.CARD, source, made_from, licence)
-        _write_meta(_make_meta(folder, source, recogniser, made_from), folder)
+        meta = _make_meta(folder, source, recogniser, tagger_meta)  # anew: with the digests of what came since
+        _write_meta(replace(meta, made_from=made_from), folder)
         with atomic_path(out) as target:
             if out.suffix == ".zip":
                 _zip(folder, target)
@@ -124,6 +132,7 @@ def _describe(source: Source) -> dict[str, Any]:
         "trained_on": training["train"],
         "init": training["init"],
         "frontend": source.config["frontend_conf"],
+        "tagger": source.tagger and {"name": source.tagger, "learnt_from": read_origin(source.tagger).text},
         "synthetic_speech": source.synthetic,
     }
 
@@ -146,7 +155,7 @@ def _compare(source: Source, recogniser: Recogniser, graph: AcousticModel) -> fl
     return largest
 
 
-def _make_meta(folder: Path, source: Source, recogniser: Recogniser, made_from: dict[str, Any]) -> Meta:
+def _make_meta(folder: Path, source: Source, recogniser: Recogniser, tagger: TaggerMeta | None) -> Meta:
     """Return what ``meta.yaml`` says of the files that are there."""
     contents = {}
     for name in pack_file.NAMES:
@@ -161,13 +170,16 @@ def _make_meta(folder: Path, source: Source, recogniser: Recogniser, made_from: 
         recogniser.grid,
         source.decode_config,
         contents,
-        made_from,
+        made_from={},
+        tagger=tagger,
     )
 
 
 def _write_meta(meta: Meta, folder: Path) -> None:
-    fields = {"schema": pack_file.SCHEMA, **asdict(meta), "frames": asdict(meta.grid)}
-    del fields["grid"]
+    fields = {"schema": pack_file.SCHEMA, **asdict(replace(meta, tagger=None)), "frames": asdict(meta.grid)}
+    del fields["grid"], fields["tagger"]
+    if meta.tagger:
+        fields["tagger"] = {**vars(meta.tagger), "labels": meta.tagger.labels.as_json()}
     text = yaml.safe_dump(_plain(fields), sort_keys=False, allow_unicode=True)
     (folder / pack_file.META).write_text(text, encoding="utf-8")
 

@@ -22,6 +22,7 @@ class Options:
         num_draws: of the bootstrap; 0 leaves the intervals out.
         utt2spk: Kaldi's table; the bootstrap draws speakers instead of utterances.
         drop_empty_hyp: leave utterances with an empty hypothesis out of F1 and EER, as the paper did, not of the WER.
+        utt2reco: Kaldi's table, the recording of each reference; hypotheses are those of recordings, and are cut.
         gold: whether the references are true entities, or pseudo-labels of a tagger; None if it is not stated. It
             is never guessed from files, and changes no number.
     """
@@ -32,6 +33,7 @@ class Options:
     utt2spk: Path | None = None
     drop_empty_hyp: bool = False
     gold: bool | None = None
+    utt2reco: Path | None = None
 
 
 def describe(options: Options) -> MadeWith:
@@ -50,6 +52,7 @@ def describe(options: Options) -> MadeWith:
         "bootstrap": options.num_draws,
         "bootstrap_seed": SEED,
         "by_speaker": str(options.utt2spk) if options.utt2spk else None,
+        "recordings": str(options.utt2reco) if options.utt2reco else None,
         "drop_empty_hyp": options.drop_empty_hyp,
     }
 
@@ -58,8 +61,8 @@ def sign(options: Options) -> str:
     """Return the signature: numbers with equal signatures can be compared.
 
     ``spner|v:0.1.0|norm:nl|labels:PER,ORG,LOC|policy:discard|refs:gold|boot:1000|seed:1``; options that are not used
-    (renamed and discarded labels, a split ``'s``, dropped empty hypotheses, drawn speakers) are left out.
-    After sacreBLEU's (Post 2018).
+    (renamed and discarded labels, a split ``'s``, cut recordings, dropped empty hypotheses, drawn speakers) are left
+    out. After sacreBLEU's (Post 2018).
     """
     rules = options.rules
     fields = {
@@ -70,6 +73,7 @@ def sign(options: Options) -> str:
         "discard": ",".join(sorted(rules.discard)),
         "policy": rules.policy,
         "split": "'s" if rules.split_s else "",
+        "cut": "aligned" if options.utt2reco else "",
         "empty": "dropped" if options.drop_empty_hyp else "",
         "refs": {True: "gold", False: "pseudo", None: "unstated"}[options.gold],
         "boot": str(options.num_draws),

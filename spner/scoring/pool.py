@@ -9,7 +9,8 @@ import numpy as np
 
 from spner.scoring.corpus import count_sides, find_labels
 from spner.scoring.counts import Table, compute_scores
-from spner.scoring.inputs import Side, read_seen, read_side, read_speakers, require_same_utterances
+from spner.scoring.hyps import read_hyps
+from spner.scoring.inputs import Side, read_seen, read_side, read_speakers
 from spner.scoring.options import Options, sign
 from spner.scoring.schema import Pooled
 from spner.scoring.significance import compute_intervals
@@ -42,10 +43,8 @@ def read_systems(ref: Side, systems: Mapping[str, Sequence[Path]], options: Opti
     Raises:
         SpnerError: as :func:`spner.scoring.score.score`.
     """
-    hyps = {name: [read_side(path, options.rules, role="hyp") for path in paths] for name, paths in systems.items()}
+    hyps = {name: [read_hyps(ref, path, options) for path in paths] for name, paths in systems.items()}
     every = [side for sides in hyps.values() for side in sides]
-    for side in every:
-        require_same_utterances(ref=ref, hyp=side)
     labels, seen = find_labels(every, options.rules), read_seen(options.seen, options.rules)
     return [
         System(

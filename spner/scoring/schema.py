@@ -86,6 +86,7 @@ class MadeWith(TypedDict):
     bootstrap: int
     bootstrap_seed: int
     by_speaker: str | None
+    recordings: str | None
     drop_empty_hyp: bool
 
 

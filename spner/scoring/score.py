@@ -14,9 +14,9 @@ from spner.scoring.counts import MATCHES, MISSES, WORD_RATES, Table, sum_counts,
 from spner.scoring.eer import EntityErrors
 from spner.scoring.errors import KINDS, NO_LABEL
 from spner.scoring.f1 import MatchCounts, compute_macro_f1
-from spner.scoring.inputs import Side, read_seen, read_side, read_speakers, require_same_utterances
+from spner.scoring.hyps import read_hyps
+from spner.scoring.inputs import Side, read_seen, read_side, read_speakers
 from spner.scoring.options import Options, describe, sign
-from spner.scoring.rules import Rules
 from spner.scoring.schema import SCHEMA, ErrorRate, MatchScores, MissedRate, Scores
 from spner.scoring.significance import compute_intervals
 from spner.scoring.times import score_side_times
@@ -37,8 +37,9 @@ def score(ref: Path, hyp: Path, options: Options = DEFAULTS, *, details: TextIO 
     Raises:
         SpnerError: a file is missing or malformed, there is no utterance, or the two sides do not hold the same ones.
     """
-    times_file = _find_times(ref, hyp)
-    ref_side, hyp_side = _read_sides(ref, hyp, options.rules, with_times=times_file is not None)
+    times_file = None if options.utt2reco else _find_times(ref, hyp)
+    ref_side = read_side(ref, options.rules, role="ref", with_times=times_file is not None)
+    hyp_side = read_hyps(ref_side, hyp, options, with_times=times_file is not None)
     table, account = count_sides(
         ref=ref_side,
         hyp=hyp_side,
@@ -100,14 +101,6 @@ def write_scores(
         scores["made_with"]["experiment"] = dict(experiment)
     write_json(out, scores)
     return scores
-
-
-def _read_sides(ref: Path, hyp: Path, rules: Rules, *, with_times: bool) -> tuple[Side, Side]:
-    ref_side, hyp_side = (
-        read_side(path, rules, role=role, with_times=with_times) for path, role in ((ref, "ref"), (hyp, "hyp"))
-    )
-    require_same_utterances(ref=ref_side, hyp=hyp_side)
-    return ref_side, hyp_side
 
 
 def _find_times(ref: Path, hyp: Path) -> Path | None:

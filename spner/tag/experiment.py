@@ -14,7 +14,7 @@ from spner.core import paths
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint, read_json
 from spner.core.searches import GREEDY, LM
-from spner.core.training import beside_recipe, read_training
+from spner.core.training import beside_recipe, read_pipeline, read_training
 from spner.decode.beam_options import find_arpa
 from spner.decode.beam_search import Search, has_flashlight, search_greedily
 from spner.decode.biasing import boost_lm
@@ -23,15 +23,23 @@ from spner.decode.parallel_search import make_plan
 from spner.decode.plan import build_search, forget_searches
 from spner.scoring.calibration import TimingCalibration
 from spner.tag.models import SpeechModel
+from spner.tag.pipeline import make_pipeline
+from spner.tagger.model import load_tagger
+from spner.text.labels import LabelSet
 
 log = logging.getLogger(__name__)
+
+
+def is_experiment(path: Path) -> bool:
+    """Whether a folder holds a training, or a pipeline."""
+    return (path / paths.CONFIG).exists() or read_pipeline(path)[0] is not None
 
 
 def load_experiment(exp: Path, *, device: str, boost: Path | None = None, lang: str | None = None) -> SpeechModel:
     """Load an experiment's model, search and calibration.
 
     Args:
-        exp: experiment folder of stage 4.
+        exp: experiment folder of stage 4, or of a pipeline, decoded at least on dev.
         device: torch device; ``auto`` takes a GPU if there is one.
         boost: list of names, see :mod:`spner.decode.biasing`; the search must be a beam search.
         lang: of the speech; by default that of the data that the model was trained on.
@@ -39,12 +47,18 @@ def load_experiment(exp: Path, *, device: str, boost: Path | None = None, lang: 
     Raises:
         SpnerError: nothing is trained there, or a file does not fit it.
     """
-    lang = lang or find_lang(exp)
+    tagger, asr = read_pipeline(exp)
+    lang = lang or find_lang(asr)
     name = choose_search(exp)
-    search = make_search(exp, name, boost=boost, lang=lang)  # before the model, which takes longer to load
+    search = make_search(asr, name, boost=boost, lang=lang)  # before the model, which takes longer to load
+    calibration, tag_text = read_calibration(exp, name), None
+    if tagger:
+        labels = LabelSet.from_json(_read_record(exp, name)["labels"])
+        tag_text = make_pipeline(load_tagger(tagger, labels=labels, device=device), labels, calibration)
+        calibration = None
     from spner.decode.recogniser import load_recogniser
 
-    return SpeechModel(load_recogniser(exp, device=device), search, read_calibration(exp, name), lang)
+    return SpeechModel(load_recogniser(asr, device=device), search, calibration, lang, tag_text=tag_text)
 
 
 def find_lang(exp: Path) -> str | None:

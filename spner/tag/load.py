@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from spner.core import paths
 from spner.core.datatypes import LABELS
 from spner.core.errors import SpnerError
 from spner.tag.ctc import CtcTranscriber
-from spner.tag.experiment import load_experiment
+from spner.tag.experiment import is_experiment, load_experiment
 from spner.tag.models import SpeechModel
 from spner.tag.pack_file import is_pack
 from spner.tag.packed import load_pack
@@ -72,7 +71,7 @@ def load_tagger(options: TagOptions) -> Tagger:
             raise SpnerError(f"{options.model}: writes words without names; give it as --asr, with a --tagger")
         transcriber: Transcriber = CtcTranscriber(model, options.batch_size, vad=bool(options.vad))
         casing = None if options.lower_case else model.casing
-        return Tagger(transcriber, min_confidence=options.min_confidence, turns=turns, casing=casing)
+        return Tagger(transcriber, model.tag_text, options.min_confidence, turns, casing)
     from spner.tag.text_tagger import load_text_tagger
     from spner.tagger.annotate import default_tagger
 
@@ -93,7 +92,7 @@ def load_model(path: Path, options: TagOptions) -> SpeechModel:
         raise SpnerError(f"{path}: no such model (expected an experiment folder of stage 4, or a pack)")
     if path.is_file() or is_pack(path):
         return load_pack(path, device=options.device)
-    if not (path / paths.CONFIG).exists():
+    if not is_experiment(path):
         raise SpnerError(f"{path}: is no model (expected an experiment folder of stage 4, or a pack)")
     return load_experiment(path, device=options.device, boost=options.boost, lang=options.lang)
 
@@ -107,7 +106,7 @@ def load_transcriber(name: str, options: TagOptions) -> Transcriber:
     from spner.tag.whisper import WhisperTranscriber, is_whisper
 
     path = Path(name)
-    if path.is_file() or is_pack(path) or (path / paths.CONFIG).exists():
+    if path.is_file() or is_pack(path) or is_experiment(path):
         return CtcTranscriber(load_model(path, options), options.batch_size, vad=bool(options.vad))
     if options.boost:
         raise SpnerError(f"--boost: is for models of ours; --asr {name} takes no list of names")

@@ -9,6 +9,7 @@
     bpe.model           SentencePiece's, for pieces
     calibration.json    what makes confidences chances of being right
     casing.tsv          lower-case word, tab, as it is mostly written
+    tagger.onnx         of a pipeline: finds the names in the words; tokenizer.json: its tokenizer
     README.md           model card
 
 The schema number grows when an older spner could not read a pack; every spner reads all older schemas.
@@ -33,13 +34,16 @@ from spner.core.datatypes import FrameGrid
 from spner.core.errors import SpnerError, quote
 from spner.data.tokens import BPE, CHAR
 from spner.decode.config import DecodeConfig, make_decode_config
+from spner.text.labels import LabelSet
+from spner.text.tags import TAG
 
 SCHEMA = 1
 META, MODEL, MODEL_INT8, TOKENS = "meta.yaml", "model.onnx", "model.int8.onnx", "tokens.txt"
 SEARCH, PIECES, CALIBRATION, CASING = "search.arpa", "bpe.model", "calibration.json", "casing.tsv"
+TAGGER, TOKENIZER = "tagger.onnx", "tokenizer.json"
 CARD = "README.md"
 REQUIRED = (MODEL, TOKENS, CARD)
-NAMES = (*REQUIRED, MODEL_INT8, SEARCH, PIECES, CALIBRATION, CASING)
+NAMES = (*REQUIRED, MODEL_INT8, SEARCH, PIECES, CALIBRATION, CASING, TAGGER, TOKENIZER)
 
 MAX_META_BYTES = 1_000_000
 MAX_RATIO = 200  # unpacked over packed; language models shrink to a tenth
@@ -56,6 +60,31 @@ class Content:
 
 
 @dataclass(frozen=True)
+class TaggerMeta:
+    """How a pipeline's tagger is used.
+
+    Attributes:
+        tags: what its outputs stand for.
+        prefix, suffix: ids of the special tokens around a sentence.
+        max_pieces: subwords of a sentence at most, without those.
+        pad_id: stands behind the shorter sentences of a batch.
+        labels: the recipe's, and the tagger's names for them.
+    """
+
+    tags: tuple[str, ...]
+    prefix: tuple[int, ...]
+    suffix: tuple[int, ...]
+    max_pieces: int
+    pad_id: int
+    labels: LabelSet
+
+    def __post_init__(self) -> None:
+        numbers = (*self.prefix, *self.suffix, self.pad_id, self.max_pieces - 1)
+        if not all(type(one) is int and one >= 0 for one in numbers) or not all(map(TAG.fullmatch, self.tags)):
+            raise ValueError(f"tagger: {self}")
+
+
+@dataclass(frozen=True)
 class Meta:
     """What ``meta.yaml`` says.
 
@@ -67,6 +96,7 @@ class Meta:
         search: settings of the beam search; None searches greedily.
         files: by name.
         made_from: for people: data, weights and versions that the model was made from.
+        tagger: of a pipeline; None where the model writes the names, or nobody does.
     """
 
     name: str
@@ -76,6 +106,7 @@ class Meta:
     search: DecodeConfig | None
     files: Mapping[str, Content]
     made_from: Mapping[str, Any]
+    tagger: TaggerMeta | None = None
 
 
 @dataclass(frozen=True)
@@ -238,4 +269,12 @@ def _make_meta(found: Mapping[str, Any], path: Path) -> Meta:
     name, lang, made_from = found["name"], found["lang"], found["made_from"]
     if not (isinstance(name, str) and isinstance(lang, str | None) and isinstance(made_from, dict)):
         raise ValueError("name, lang, made_from")
-    return Meta(name, lang, found["token_type"], grid, search, files, made_from)
+    tagger = _make_tagger_meta(found["tagger"]) if found.get("tagger") else None
+    if (tagger is not None, tagger is not None) != (TAGGER in files, TOKENIZER in files):
+        raise ValueError(f"a tagger without {TAGGER} and {TOKENIZER}, or they without it")
+    return Meta(name, lang, found["token_type"], grid, search, files, made_from, tagger)
+
+
+def _make_tagger_meta(found: Mapping[str, Any]) -> TaggerMeta:
+    tags, prefix, suffix = (tuple(found[key]) for key in ("tags", "prefix", "suffix"))
+    return TaggerMeta(tags, prefix, suffix, found["max_pieces"], found["pad_id"], LabelSet.from_json(found["labels"]))

@@ -13,6 +13,8 @@ from spner.scoring.calibration import TimingCalibration
 from spner.tag import pack_file
 from spner.tag.models import SpeechModel
 from spner.tag.pack_file import AGAIN, Pack, open_pack
+from spner.tag.packed_tagger import load_packed_tagger
+from spner.tag.pipeline import make_pipeline
 from spner.text.casing import Casing, read_casing
 
 log = logging.getLogger(__name__)
@@ -39,12 +41,18 @@ def load_opened(pack: Pack, *, device: str) -> SpeechModel:
     graph = (device != "cuda" and pack.find(pack_file.MODEL_INT8)) or pack.folder / pack_file.MODEL
     recogniser = OnnxModel(open_session(graph, device=device), token_list, pack.meta.grid)
     casing = pack.find(pack_file.CASING)
+    calibration = _read_calibration(pack)
+    tag_text = None
+    if pack.meta.tagger:
+        tagger = load_packed_tagger(pack.folder, pack.meta.tagger, device=device)
+        tag_text, calibration = make_pipeline(tagger, pack.meta.tagger.labels, calibration), None
     return SpeechModel(
         recogniser,
         _make_search(pack, token_list),
-        _read_calibration(pack),
+        calibration,
         pack.meta.lang,
         read_casing(casing) if casing else Casing(),
+        tag_text,
     )
 
 

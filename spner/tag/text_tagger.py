@@ -6,12 +6,13 @@ an entity ends before the comma behind it.
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from spner.core.errors import SpnerError
 from spner.tag.tagged import Entity, Tagged, TaggedSegment
-from spner.tagger.model import find_entities, load_tagger
+from spner.tagger.encoder import WordTagger, find_entities
+from spner.tagger.model import load_tagger
 from spner.text.labels import LabelSet
 from spner.text.split import split_words
 
@@ -84,16 +85,28 @@ def load_text_tagger(name: str, *, labels: tuple[str, ...], lang: str | None, de
         return TextTagger(_load_gliner(name.removeprefix(GLINER), labels))
     known = LabelSet(labels)
     tagger = load_tagger(name, labels=known, device=device)
+    find = find_with(tagger, known, lambda text: split_words(text, lang or ""))
+    return TextTagger(find, cased=not tagger.lower_case)
+
+
+def find_with(tagger: WordTagger, labels: LabelSet, split: Callable[[str], Iterable[tuple[int, int]]]) -> FindMentions:
+    """Return what finds mentions with a tagger of words.
+
+    Args:
+        tagger: gives every word a tag.
+        labels: to find, and the tagger's names for them.
+        split: text -> characters ``[start, end)`` of each of its words.
+    """
 
     def find(texts: Sequence[str]) -> list[list[Mention]]:
-        spans = [list(split_words(text, lang or "")) for text in texts]
+        spans = [list(split(text)) for text in texts]
         words = [[text[a:b] for a, b in places] for text, places in zip(texts, spans, strict=True)]
         return [
             [(places[one.start][0], places[one.end - 1][1], one.label, None) for one in transcript.entities]
-            for places, transcript in zip(spans, find_entities(tagger, words, labels=known), strict=True)
+            for places, transcript in zip(spans, find_entities(tagger, words, labels=labels), strict=True)
         ]
 
-    return TextTagger(find, cased=not getattr(tagger.encoder.tokenizer, "do_lower_case", False))
+    return find
 
 
 def _load_gliner(name: str, labels: tuple[str, ...]) -> FindMentions:

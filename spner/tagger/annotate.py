@@ -21,7 +21,8 @@ from spner.core.files import fingerprint, locked, read_json
 from spner.core.resume import once
 from spner.data import datadir
 from spner.data.kinds import kind_of_set
-from spner.tagger.model import BATCH_TOKENS, Tagger, find_entities, fingerprint_model, load_tagger
+from spner.tagger.encoder import BATCH_TOKENS, WordTagger, find_entities
+from spner.tagger.model import fingerprint_model, load_tagger
 from spner.tagger.score import score
 from spner.text.labels import LabelSet, rename_entities, require_labels
 from spner.text.languages import base_language, require_language
@@ -54,7 +55,7 @@ def default_tagger(lang: str | None) -> str:
 
 
 def tag_sentences(
-    tagger: Tagger, sentences: dict[str, str], *, lang: str, labels: LabelSet, batch_tokens: int = BATCH_TOKENS
+    tagger: WordTagger, sentences: dict[str, str], *, lang: str, labels: LabelSet, batch_tokens: int = BATCH_TOKENS
 ) -> dict[str, Transcript]:
     """Return each utterance's normalised words and the entities that the tagger finds in its sentence.
 

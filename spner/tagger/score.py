@@ -7,7 +7,8 @@ from typing import Any
 from spner.core.datatypes import Transcript
 from spner.core.files import fingerprint
 from spner.tagger.conll import read_sentences
-from spner.tagger.model import Tagger, find_entities, fingerprint_model, load_tagger
+from spner.tagger.encoder import WordTagger, find_entities
+from spner.tagger.model import fingerprint_model, load_tagger
 from spner.tagger.speech_form import match_speech
 from spner.text.labels import LabelSet
 from spner.text.tags import spans_to_bio
@@ -54,7 +55,7 @@ def score_on_files(
     }
 
 
-def score_tagger(tagger: Tagger, sentences: Sequence[Transcript], labels: LabelSet) -> dict[str, Any]:
+def score_tagger(tagger: WordTagger, sentences: Sequence[Transcript], labels: LabelSet) -> dict[str, Any]:
     """Return :func:`score` of what a tagger finds in the words of sentences; both have the recipe's labels."""
     hyp = find_entities(tagger, [one.words for one in sentences], labels=labels)
     return score(ref=sentences, hyp=hyp, labels=labels.names)

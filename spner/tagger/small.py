@@ -8,7 +8,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from spner.tagger.model import Encoder, make_encoder
+from spner.tagger.encoder import Encoder
+from spner.tagger.model import make_encoder
 
 VOCAB_SIZE = 4000
 PAD, START, END, MASK = SPECIAL_TOKENS = ("<pad>", "<s>", "</s>", "<mask>")

@@ -20,9 +20,9 @@ from spner.core.errors import SpnerError
 from spner.core.files import atomic_path, fingerprint, read_json, remove, write_json
 from spner.core.resume import find_record
 from spner.tagger.conll import read_sentences
+from spner.tagger.encoder import Encoder
 from spner.tagger.labelled import Labelled
 from spner.tagger.model import (
-    Encoder,
     Tagger,
     fingerprint_model,
     from_pretrained,
@@ -130,11 +130,12 @@ def train_tagger(
         }
     use_threads(None if model else 1)  # as conf/train_mini.yaml: the small model's operations are small
     torch.manual_seed(seed)
-    tagger, coarse = _make_tagger(model, sets["train"], bio_tags(labels.names), choose_device(device))
+    tagger, coarse, tokenizer = _make_tagger(model, sets["train"], bio_tags(labels.names), choose_device(device))
     rng = random.Random(seed)
     trainer = Trainer(tagger, sets["train"], options, coarse=coarse, batch_tokens=batch_tokens, rng=rng)
     with atomic_path(out) as temporary:
         scores = _train(trainer, options.epochs, sets["dev"], labels, temporary)
+        tokenizer.save_pretrained(temporary)
         scores["test"] = None
         if sets["test"]:
             scores["test"] = score_tagger(
@@ -158,7 +159,6 @@ def _train(trainer: Trainer, epochs: int, dev: list[Transcript], labels: LabelSe
         if is_better:
             best = {"best_epoch": epoch, "dev": scores}
             trainer.averaged.model.save_pretrained(out)
-    trainer.averaged.encoder.tokenizer.save_pretrained(out)
     return best
 
 
@@ -168,8 +168,8 @@ def _f1(scores: dict[str, Any]) -> float:
 
 def _make_tagger(
     name: str | None, sentences: list[Transcript], tags: tuple[str, ...], device: str
-) -> tuple[Tagger, list[Encoder]]:
-    """Return the classifier to train, and the coarser encoders of one from scratch."""
+) -> tuple[Tagger, list[Encoder], Any]:
+    """Return the classifier to train, the coarser encoders of one from scratch, and its transformers tokenizer."""
     from transformers import AutoModelForTokenClassification
 
     quiet_transformers()
@@ -184,7 +184,7 @@ def _make_tagger(
         outputs = {"id2label": dict(enumerate(tags)), "label2id": {tag: i for i, tag in enumerate(tags)}}
         model = from_pretrained(AutoModelForTokenClassification, name, ignore_mismatched_sizes=True, **outputs)
         coarse = []
-    return Tagger(model.to(device), make_encoder(tokenizer, model.config), tags), coarse
+    return Tagger(model.to(device), make_encoder(tokenizer, model.config), tags), coarse, tokenizer
 
 
 def _given(**options: Any) -> dict[str, Any]:

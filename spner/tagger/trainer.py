@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from spner.core.datatypes import Transcript
 from spner.core.devices import has_bfloat16
 from spner.core.progress import Progress
-from spner.tagger.model import Encoder, Tagger, Window, batches
+from spner.tagger.encoder import Encoder, Window, batches
+from spner.tagger.model import Tagger
+from spner.tagger.small import MASK
 from spner.text.split import find_runs
 from spner.text.tags import bio_to_spans, spans_to_bio
 
@@ -127,7 +129,7 @@ class Trainer:
         for position in range(len(words)):
             draw = self._rng.random()
             if draw < self._options.mask:
-                pieces[position] = (self._tagger.encoder.tokenizer.mask_token_id,)
+                pieces[position] = (self._tagger.encoder.tokenizer.token_to_id(MASK),)
             elif draw < self._options.mask + self._options.coarse and position not in together:
                 pieces[position] = self._rng.choice(self._coarse).pieces([words[position]])[0]
         return pieces
@@ -135,7 +137,8 @@ class Trainer:
     def _loss(self, batch: list[Window], targets: list[list[int]]) -> "Tensor":
         import torch
 
-        input_ids, attention_mask, first = self._tagger.encoder.pad(batch)
+        ids, mask, first = self._tagger.encoder.pad(batch)
+        input_ids, attention_mask = torch.from_numpy(ids), torch.from_numpy(mask)
         target = torch.full_like(input_ids, IGNORED)  # (B, T)
         for row, (window, columns) in enumerate(zip(batch, first, strict=True)):
             for word, column in enumerate(columns, start=window.first_word):

@@ -75,6 +75,15 @@ class LabelSet:
         """Return it as a record holds it."""
         return {"names": list(self.names), "map": dict(sorted(self.mapping.items()))}
 
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> "LabelSet":
+        """Return what :meth:`as_json` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError, SpnerError: it is malformed.
+        """
+        return cls(tuple(found["names"]), dict(found["map"]))
+
     def find(self, name: str) -> str | None:
         """Return the label that a name means, None if it means none of them."""
         new = self.mapping.get(name)

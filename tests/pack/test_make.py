@@ -2,18 +2,27 @@
 
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import spner
 from spner.core import paths
+from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import SpnerError
+from spner.core.files import write_json
 from spner.data.audio import read_stored
 from spner.data.datadir import read_table, read_timed_entities
+from spner.decode.hypotheses import read_hypotheses
 from spner.tag import pack_file
+from spner.tag.build import build_segment
 from spner.tag.pack_file import open_pack
+from spner.tag.tagged import Tagged
 from spner.text.casing import read_casing
+from spner.text.labels import LabelSet
+from spner.text.tags import bio_tags
 from tests.decode.test_parallel_search import SETTINGS, options
 from tests.prepared import Prepared
 
@@ -85,6 +94,58 @@ def test_texts_entities_times_and_confidences_are_those_of_torch(prepared: Prepa
             np.testing.assert_allclose(np.ravel(found.word_times), np.ravel(expected.word_times), atol=1e-3)
             assert found.word_confidences == pytest.approx(expected.word_confidences, abs=2e-3)
             assert found.entity_confidences == pytest.approx(expected.entity_confidences, abs=2e-3)
+
+
+@pytest.fixture(scope="module")
+def tagger(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A classifier that was never trained: its tags depend on every weight."""
+    import torch
+    from transformers import AutoModelForTokenClassification
+
+    from spner.tagger.small import small_config, train_tokenizer
+
+    folder = tmp_path_factory.mktemp("tagger")
+    tokenizer = train_tokenizer(read_table(prepared.data / "train" / paths.TEXT).values())
+    torch.manual_seed(1)
+    AutoModelForTokenClassification.from_config(small_config(tokenizer, bio_tags(LABELS))).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_a_pipelines_entities_and_confidences_are_those_of_torch(prepared: Prepared, exp: Path, tagger: Path) -> None:
+    from spner.decode.calibrate import calibrate_sets
+    from spner.decode.pipeline import tag_sets
+    from spner.pack.make import make_pack
+
+    pipeline, out = exp.with_name("pipeline"), exp.with_name("pipeline.zip")
+    tag_sets(exp, pipeline, ["dev", "test"], tagger=str(tagger), labels=LabelSet(), device="cpu")
+    raw = read_hypotheses(paths.decode_dir(pipeline, "lm", "test"))
+    calibrate_sets(prepared.data, pipeline, "lm")
+    make_pack(pipeline, out, search=None, int8=False, licence=None)
+    with open_pack(out) as pack:
+        assert f"A text tagger, `{tagger.name}`, finds the names" in (pack.folder / pack_file.CARD).read_text()
+    expected, timings = read_timed_entities(paths.decode_dir(pipeline, "lm", "test") / paths.ENTITIES)
+    tag_text = spner.load(out, device="cpu").tag_text
+    assert tag_text and sum(len(one.entities) for one in expected.values()) > 10
+    for utt_id in (utt_id for utt_id, transcript in expected.items() if transcript.words and utt_id in timings):
+        words = replace(raw[1][utt_id], entity_confidences=())
+        segment = build_segment(Transcript(raw[0][utt_id].words), words)
+        tagged = tag_text(Tagged(utt_id, 5.0, (segment,)))
+        found = [(entity.label, entity.text) for entity in tagged.entities]
+        assert found == [(entity.label, expected[utt_id].phrase(entity)) for entity in expected[utt_id].entities]
+        confidences = [one.confidence for one in (*tagged.words, *tagged.entities)]
+        calibrated = (*timings[utt_id].word_confidences, *timings[utt_id].entity_confidences)
+        assert confidences == pytest.approx(calibrated, abs=1e-3)
+
+
+def test_a_recogniser_gets_a_tagger_and_a_pipeline_no_second_one(exp: Path, tagger: Path) -> None:
+    from spner.pack.make import make_pack
+
+    make_pack(exp, exp.with_name("two"), search=None, int8=False, licence=None, tagger=str(tagger))
+    assert (exp.with_name("two") / pack_file.TOKENIZER).exists()
+    write_json(exp.with_name("pipe") / paths.SYSTEM, {"model": str(exp), "tagger": "a"})
+    with pytest.raises(SpnerError, match="--tagger b: .* is a pipeline with a tagger of its own, a; leave"):
+        make_pack(exp.with_name("pipe"), exp.with_name("no"), search=None, int8=False, licence=None, tagger="b")
 
 
 def test_the_same_model_gives_the_same_bytes(exp: Path, packed: Path, tmp_path: Path) -> None:

@@ -128,6 +128,7 @@ def test_scores_say_what_they_were_made_with(tmp_path: Path) -> None:
         "bootstrap": 0,
         "bootstrap_seed": 1,
         "by_speaker": None,
+        "recordings": None,
         "drop_empty_hyp": False,
         "ref": str(tmp_path / "ref"),
         "hyp": str(tmp_path / "hyp"),

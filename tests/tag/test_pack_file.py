@@ -35,6 +35,17 @@ def make_meta(files: Mapping[str, bytes] = FILES, **changes: Any) -> bytes:
     return yaml.safe_dump({**meta, **changes}).encode()
 
 
+TAGGER = {
+    "tags": ["O", "B-PER"],
+    "prefix": [0],
+    "suffix": [1],
+    "max_pieces": 8,
+    "pad_id": 2,
+    "labels": {"names": ["PER"], "map": {}},
+}
+TAGGER_FILES = {**FILES, "tagger.onnx": b"graph", "tokenizer.json": b"{}"}
+
+
 def write_zip(path: Path, entries: Mapping[str, bytes]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in entries.items():
@@ -94,6 +105,14 @@ def test_files_are_there_as_long_as_the_block(write: Callable[[Mapping[str, byte
         pytest.param({"meta.yaml": make_meta({**FILES, "../x": b""}), **FILES}, "malformed", id="a way out"),
         pytest.param({"meta.yaml": make_meta(frames={"hop_s": 0, "first_s": 0})}, "is malformed", id="no frames"),
         pytest.param({"meta.yaml": make_meta(search={"search": "open"})}, '"beam_size" is missing', id="half a search"),
+        pytest.param({"meta.yaml": make_meta(tagger=TAGGER)}, "a tagger without tagger.onnx", id="half a tagger"),
+        pytest.param({"meta.yaml": make_meta(TAGGER_FILES)}, "or they without it", id="tagger without tags"),
+        pytest.param(
+            {"meta.yaml": make_meta(TAGGER_FILES, tagger={**TAGGER, "pad_id": -1})}, "is malformed", id="tagger's ids"
+        ),
+        pytest.param(
+            {"meta.yaml": make_meta(TAGGER_FILES, tagger={**TAGGER, "tags": [1]})}, "is malformed", id="tagger's tags"
+        ),
         pytest.param({"meta.yaml": make_meta(lang=7)}, "is malformed", id="language of a wrong kind"),
         pytest.param({"meta.yaml": make_meta(), **FILES, "tokens.txt": b"<blank>\n"}, "SHA-256 differs", id="changed"),
     ],

@@ -12,7 +12,8 @@ import pytest
 from spner.core.datatypes import LABELS
 from spner.core.errors import SpnerError
 from spner.tagger.annotate import tag_sentences
-from spner.tagger.model import Tagger, batches, load_tagger, make_encoder
+from spner.tagger.encoder import batches
+from spner.tagger.model import Tagger, load_tagger, load_tokenizer, make_encoder
 from spner.tagger.small import coarser_encoders, small_config, train_tokenizer
 from spner.text.labels import LabelSet
 from spner.text.tags import bio_tags
@@ -67,26 +68,22 @@ def load_tags(folder: Path) -> list[str]:
 @pytest.mark.parametrize("shape", ["XLM-R", "small"])
 def test_words_are_encoded_as_in_a_sentence(xlmr: Path, shape: str) -> None:
     words = ["Angela", "Merkel's", "Noord-Holland", "日本", "'s", "é", "."]
-    encoder = load_tagger(str(xlmr), labels=LabelSet()).encoder
-    if shape == "small":
-        tokenizer = train_tokenizer(words)
-        encoder = make_encoder(tokenizer, small_config(tokenizer, bio_tags(LABELS)))
+    tokenizer = load_tokenizer(str(xlmr)) if shape == "XLM-R" else train_tokenizer(words)
+    encoder = make_encoder(tokenizer, small_config(tokenizer, bio_tags(LABELS)))
     pieces = encoder.pieces(words)
     assert all(pieces)
-    expected = encoder.tokenizer(words, is_split_into_words=True)["input_ids"]
+    expected = tokenizer(words, is_split_into_words=True)["input_ids"]
     assert [*encoder.prefix, *(i for word in pieces for i in word), *encoder.suffix] == expected
-    assert shape == "XLM-R" or encoder.tokenizer.decode(sum(pieces, ())) == " " + " ".join(words)
+    assert shape == "XLM-R" or tokenizer.decode(sum(pieces, ())) == " " + " ".join(words)
 
 
 @pytest.mark.parametrize("shape", ["XLM-R", "small"])
 def test_characters_are_encoded_as_text_without_spaces(xlmr: Path, shape: str) -> None:
     words = ["東", "京", "へ", "行", "く", "。", "Angela", "京"]
-    encoder = load_tagger(str(xlmr), labels=LabelSet()).encoder
-    if shape == "small":
-        tokenizer = train_tokenizer(["東京", "へ行く"])
-        encoder = make_encoder(tokenizer, small_config(tokenizer, bio_tags(LABELS)))
+    tokenizer = load_tokenizer(str(xlmr)) if shape == "XLM-R" else train_tokenizer(["東京", "へ行く"])
+    encoder = make_encoder(tokenizer, small_config(tokenizer, bio_tags(LABELS)))
     text = ["東京へ行く。", "Angela", "京"]
-    expected = encoder.tokenizer(text, is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    expected = tokenizer(text, is_split_into_words=True, add_special_tokens=False)["input_ids"]
     pieces = encoder.pieces(words)
     assert [piece for word in pieces for piece in word] == expected
     assert len(pieces) == len(words) and all(pieces[position] for position in (0, 6, 7))
@@ -146,9 +143,10 @@ def test_labels_do_not_depend_on_batch_mates(xlmr: Path, shape: str) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForTokenClassification
 
+    tokenizer = load_tokenizer(str(xlmr))
     encoder = load_tagger(str(xlmr), labels=LabelSet()).encoder
     wide = AutoConfig.from_pretrained(xlmr, hidden_size=64, num_hidden_layers=2, num_attention_heads=4)
-    config = wide if shape == "XLM-R" else small_config(encoder.tokenizer, bio_tags(LABELS))
+    config = wide if shape == "XLM-R" else small_config(tokenizer, bio_tags(LABELS))
     torch.manual_seed(0)
     model = AutoModelForTokenClassification.from_config(config)
     with torch.no_grad():

@@ -106,7 +106,7 @@ def test_all_sets_take_the_recognisers_form_and_train_alone_its_errors(
 
     monkeypatch.setattr(room, "Trainer", make_trainer)
     monkeypatch.setattr(room, "_train", train)
-    monkeypatch.setattr(room, "_make_tagger", lambda *_: (None, []))
+    monkeypatch.setattr(room, "_make_tagger", lambda *_: (None, [], TOKENIZER))
     for number, options in enumerate(({}, {"speech_lang": "nl"}, {"speech_lang": "nl", "noise": 0.5})):
         with pytest.raises(KeyboardInterrupt):
             train_tagger(tmp_path / str(number), **files, **options)
@@ -118,14 +118,16 @@ def test_all_sets_take_the_recognisers_form_and_train_alone_its_errors(
     assert dev[1] == dev[2] and dev[1][0].islower()
 
 
+TOKENIZER = SimpleNamespace(save_pretrained=lambda folder: None)
+
+
 class Epochs:
     """A training whose tagger finds, after each epoch, a given part of the places of dev, and saves the epoch."""
 
     def __init__(self, found: tuple[tuple[str, ...], ...]) -> None:
         self.found = found
         self.epoch = 0
-        tokenizer = SimpleNamespace(save_pretrained=lambda folder: None)
-        self.averaged = SimpleNamespace(model=self, encoder=SimpleNamespace(tokenizer=tokenizer), predict=self.predict)
+        self.averaged = SimpleNamespace(model=self, predict=self.predict)
 
     def run_epoch(self, epoch: int) -> float:
         self.epoch = epoch
@@ -153,7 +155,7 @@ def test_the_best_epoch_on_dev_is_kept(
 ) -> None:
     (tmp_path / "dev").write_text("Oss B-LOC\nen O\nDelft B-LOC\n", encoding="utf-8")
     monkeypatch.setattr(room, "Trainer", lambda *_, **__: Epochs(found))
-    monkeypatch.setattr(room, "_make_tagger", lambda *_: (None, []))
+    monkeypatch.setattr(room, "_make_tagger", lambda *_: (None, [], TOKENIZER))
     options = {"train": [tmp_path / "dev"], "dev": tmp_path / "dev", "epochs": len(found), "device": "cpu"}
     options["labels"] = LabelSet()
     assert train_tagger(tmp_path / "out", **options)["best_epoch"] == best

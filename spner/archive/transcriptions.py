@@ -1,0 +1,47 @@
+"""Transcripts in the shapes that clients of OpenAI's interface read, with entities in ``verbose_json``."""
+
+import json
+from typing import Any
+
+from spner.tag.formats import render
+from spner.tag.records import segment_record
+from spner.tag.tagged import Tagged
+
+JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
+RESPONSE_FORMATS = ("json", "verbose_json", "text", "srt", "vtt")
+
+
+def respond(tagged: Tagged, response_format: str) -> tuple[str, str]:
+    """Return body and content type of a transcript in one of :data:`RESPONSE_FORMATS`."""
+    if response_format == "text":
+        return f"{tagged.text}\n", TEXT
+    if response_format == "vtt":
+        return "".join(render(tagged, "vtt")), "text/vtt; charset=utf-8"
+    if response_format == "srt":
+        return "".join(render(tagged, "srt")), TEXT
+    record = verbose_record(tagged) if response_format == "verbose_json" else {"text": tagged.text}
+    return json.dumps(record, ensure_ascii=False), JSON
+
+
+def verbose_record(tagged: Tagged) -> dict[str, Any]:
+    """Return everything; ``words`` and ``entities`` stand beside the segments, and characters count in ``text``."""
+    segments, words, entities = [], [], []
+    offset = 0
+    for number, segment in enumerate(tagged.segments):
+        record = segment_record(segment)
+        words += record.pop("words")
+        for entity in record.pop("entities"):
+            start, end = entity["start_char"] + offset, entity["end_char"] + offset
+            entities.append({**entity, "segment": number, "start_char": start, "end_char": end})
+        segments.append({"id": number, **record})
+        offset += len(segment.text) + 1
+    return {
+        "task": "transcribe",
+        "language": tagged.lang or "",
+        "duration": round(tagged.duration_s, 3),
+        "text": tagged.text,
+        "segments": segments,
+        "words": words,
+        "entities": entities,
+    }
