@@ -42,7 +42,12 @@ class Choice:
         if self.model is None and self.asr is None:
             raise SpnerError("there are recordings to tag; say with what: --model, or --asr with --tagger")
         return TagOptions(
-            self.model, device=self.device, lang=self.lang, asr=self.asr, tagger=self.tagger, labels=labels
+            self.model,
+            device=self.device,
+            lang=self.lang,
+            asr=self.asr,
+            tagger=self.tagger,
+            labels=labels if self.asr else None,
         )
 
     def load(self, labels: tuple[str, ...] = LABELS) -> "Tagger":

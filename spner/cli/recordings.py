@@ -22,7 +22,7 @@ from spner.core.datatypes import LABELS
     show_default="the language's",
     help="For --asr: token classifier that finds the names, folder or hub name; gliner:NAME for a GLiNER model.",
 )
-@click.option("--labels", default=" ".join(LABELS), help="For --tagger: labels to find; a GLiNER model takes any.")
+@click.option("--labels", show_default=" ".join(LABELS), help="For --tagger: labels to find; a GLiNER model takes any.")
 @click.option(
     "--output_dir",
     "-o",
@@ -60,14 +60,19 @@ from spner.core.datatypes import LABELS
     show_default="on for Whisper, off otherwise",
     help="Whether a voice activity detector decides where speech is.",
 )
-@click.option("--batch_size", default=8, type=click.IntRange(1), help="Largest number of windows in a batch.")
+@click.option(
+    "--batch_size",
+    type=click.IntRange(1),
+    show_default="8",
+    help="Largest number of windows in a batch, for models of ours.",
+)
 @device_option
 def tag_command(
     audio: tuple[Path, ...],
     model: Path | None,
     asr: str | None,
     tagger: str | None,
-    labels: str,
+    labels: str | None,
     output_dir: Path | None,
     output_format: str | None,
     overwrite: bool,
@@ -77,7 +82,7 @@ def tag_command(
     speakers: Path | None,
     lower_case: bool,
     vad: bool | None,
-    batch_size: int,
+    batch_size: int | None,
     device: str,
 ) -> None:
     """Tag recordings: words and names with their times, of any format and length.
@@ -101,7 +106,7 @@ def tag_command(
         lower_case=lower_case,
         asr=asr,
         tagger=tagger,
-        labels=tuple(labels.split()),
+        labels=tuple(labels.split()) if labels else None,
     )
     report = tag_files(audio, lambda: load_tagger(options), Output(formats, output_dir, overwrite))
     for line in format_report(report, output_dir):

@@ -61,6 +61,8 @@ class Output:
     def __post_init__(self) -> None:
         if self.folder is None and len(self.formats) > 1:
             raise SpnerError("--output_format: several formats need a folder; give --output_dir")
+        if self.folder is None and self.overwrite:
+            raise SpnerError("--overwrite: there is nothing to write over without --output_dir; leave it out")
 
     def files(self, folder: Path, job: Job) -> dict[str, Path]:
         """Return a recording's files, by format."""

@@ -1,6 +1,6 @@
 """Names of models on the command line -> a tagger."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spner.core.datatypes import LABELS
@@ -14,6 +14,8 @@ from spner.tag.speakers import read_rttm
 from spner.tag.tagger import Tagger
 from spner.tag.transcriber import Transcriber
 
+BATCH_SIZE = 8
+
 
 @dataclass(frozen=True)
 class TagOptions:
@@ -22,7 +24,7 @@ class TagOptions:
     Attributes:
         model: experiment folder or pack that writes words and names.
         device: torch device; ``auto`` takes a GPU if there is one.
-        batch_size: windows in a batch at most.
+        batch_size: windows in a batch at most; None: :data:`BATCH_SIZE`.
         boost: list of names to expect.
         lang: ISO 639-1 code; None takes the model's.
         vad: whether a voice activity detector decides where speech is; None: for Whisper only.
@@ -32,12 +34,12 @@ class TagOptions:
         asr: a recogniser of words, in place of ``model``: experiment or pack of ``--system asr``, a Whisper model, or a
             CTC model of transformers.
         tagger: finds the names in its words; None takes the language's default.
-        labels: to find with a tagger.
+        labels: to find with a tagger; None: the paper's.
     """
 
     model: Path | None = None
     device: str = "auto"
-    batch_size: int = 8
+    batch_size: int | None = None
     boost: Path | None = None
     lang: str | None = None
     vad: bool | None = None
@@ -46,7 +48,7 @@ class TagOptions:
     lower_case: bool = False
     asr: str | None = None
     tagger: str | None = None
-    labels: tuple[str, ...] = LABELS
+    labels: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if (self.model is None) == (self.asr is None):
@@ -54,8 +56,10 @@ class TagOptions:
                 "--model, --asr: give one of them: a model that writes words and names, or a recogniser whose words a "
                 "--tagger reads"
             )
-        if self.tagger and self.model:
-            raise SpnerError("--tagger: is for --asr; the names of --model are its own")
+        if self.model and (self.tagger or self.labels):
+            raise SpnerError("--tagger, --labels: are for --asr; the names of --model are its own")
+        if self.asr and self.lower_case:
+            raise SpnerError("--lower_case: is for --model; the words of --asr stay as they are written")
 
 
 def load_tagger(options: TagOptions) -> Tagger:
@@ -69,7 +73,7 @@ def load_tagger(options: TagOptions) -> Tagger:
         model = load_model(options.model, options)
         if not model.writes_entities:
             raise SpnerError(f"{options.model}: writes words without names; give it as --asr, with a --tagger")
-        transcriber: Transcriber = CtcTranscriber(model, options.batch_size, vad=bool(options.vad))
+        transcriber: Transcriber = _make_transcriber(model, options)
         casing = None if options.lower_case else model.casing
         return Tagger(transcriber, model.tag_text, options.min_confidence, turns, casing)
     from spner.tag.text_tagger import load_text_tagger
@@ -78,7 +82,7 @@ def load_tagger(options: TagOptions) -> Tagger:
     transcriber = load_transcriber(str(options.asr), options)
     lang = options.lang or transcriber.lang
     name = options.tagger or default_tagger(lang)
-    tag_text = load_text_tagger(name, labels=options.labels, lang=lang, device=options.device)
+    tag_text = load_text_tagger(name, labels=options.labels or LABELS, lang=lang, device=options.device)
     return Tagger(transcriber, tag_text, options.min_confidence, turns)
 
 
@@ -91,7 +95,13 @@ def load_model(path: Path, options: TagOptions) -> SpeechModel:
     if not path.exists():
         raise SpnerError(f"{path}: no such model (expected an experiment folder of stage 4, or a pack)")
     if path.is_file() or is_pack(path):
-        return load_pack(path, device=options.device)
+        if options.boost:
+            raise SpnerError(
+                f"--boost {options.boost}: {path} is a pack, which holds no sentences for the names to be mentioned "
+                "in; give the experiment folder that it was made from"
+            )
+        model = load_pack(path, device=options.device)
+        return replace(model, lang=options.lang or model.lang)
     if not is_experiment(path):
         raise SpnerError(f"{path}: is no model (expected an experiment folder of stage 4, or a pack)")
     return load_experiment(path, device=options.device, boost=options.boost, lang=options.lang)
@@ -107,12 +117,19 @@ def load_transcriber(name: str, options: TagOptions) -> Transcriber:
 
     path = Path(name)
     if path.is_file() or is_pack(path) or is_experiment(path):
-        return CtcTranscriber(load_model(path, options), options.batch_size, vad=bool(options.vad))
-    if options.boost:
-        raise SpnerError(f"--boost: is for models of ours; --asr {name} takes no list of names")
+        model = load_model(path, options)
+        if model.tag_text:
+            raise SpnerError(f"--asr {name}: is a pipeline with a tagger of its own; give it as --model")
+        return _make_transcriber(model, options)
+    for option, value in (("--boost", options.boost), ("--batch_size", options.batch_size)):
+        if value:
+            raise SpnerError(f"{option}: is for models of ours; --asr {name} has no use for it")
     if is_whisper(name):
         return WhisperTranscriber(name, lang=options.lang, device=options.device, vad=options.vad is not False)
     from spner.tag.hub_ctc import load_hub_ctc
 
-    model = load_hub_ctc(name, device=options.device, lang=options.lang)
-    return CtcTranscriber(model, options.batch_size, vad=bool(options.vad))
+    return _make_transcriber(load_hub_ctc(name, device=options.device, lang=options.lang), options)
+
+
+def _make_transcriber(model: SpeechModel, options: TagOptions) -> CtcTranscriber:
+    return CtcTranscriber(model, options.batch_size or BATCH_SIZE, vad=bool(options.vad))

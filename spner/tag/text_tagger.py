@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from spner.core.devices import choose_device
 from spner.core.errors import SpnerError
 from spner.tag.tagged import Entity, Tagged, TaggedSegment
 from spner.tagger.encoder import WordTagger, find_entities
@@ -82,7 +83,7 @@ def load_text_tagger(name: str, *, labels: tuple[str, ...], lang: str | None, de
         SpnerError: it cannot be loaded, or knows none of the labels.
     """
     if name.startswith(GLINER):
-        return TextTagger(_load_gliner(name.removeprefix(GLINER), labels))
+        return TextTagger(_load_gliner(name.removeprefix(GLINER), labels, device))
     known = LabelSet(labels)
     tagger = load_tagger(name, labels=known, device=device)
     find = find_with(tagger, known, lambda text: split_words(text, lang or ""))
@@ -109,13 +110,13 @@ def find_with(tagger: WordTagger, labels: LabelSet, split: Callable[[str], Itera
     return find
 
 
-def _load_gliner(name: str, labels: tuple[str, ...]) -> FindMentions:
+def _load_gliner(name: str, labels: tuple[str, ...], device: str) -> FindMentions:
     try:
         from gliner import GLiNER
     except ImportError as error:
         raise SpnerError(f"--tagger {GLINER}{name}: needs GLiNER; pip install gliner") from error
     try:
-        model = GLiNER.from_pretrained(name)
+        model = GLiNER.from_pretrained(name, map_location=choose_device(device))
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise SpnerError(

@@ -31,7 +31,7 @@ class WhisperTranscriber:
         Args:
             name: a size such as ``small``, a hub name, or a folder in CTranslate2's format.
             lang: ISO 639-1 code; None lets Whisper tell, chunk by chunk.
-            device: ``auto``, ``cpu`` or ``cuda``.
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
             vad: whether a voice activity detector chooses what is heard.
 
         Raises:
@@ -121,8 +121,10 @@ def _load(name: str, device: str) -> Any:
         raise SpnerError(
             f"--asr {name}: no such experiment, folder or size of Whisper (sizes are {', '.join(available_models())})"
         )
+    kind, _, number = device.partition(":")
+    compute_type = "int8" if kind == "cpu" else "default"
     try:
-        return WhisperModel(name, device=device, compute_type="int8" if device == "cpu" else "default")
+        return WhisperModel(name, device=kind, device_index=int(number or 0), compute_type=compute_type)
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         advice = "give another folder" if is_folder else "download it on a connected machine, or give a local folder"

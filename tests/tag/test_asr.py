@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from spner.core.errors import SpnerError
 from spner.tag.chunks import MAX_CHUNK_S, cut_chunks
-from spner.tag.load import TagOptions
+from spner.tag.load import TagOptions, load_tagger
 from spner.tag.sounds import UNIT
 from spner.tag.speech import SpeechDetector
 from spner.tag.tagged import Tagged
 from spner.tag.text_tagger import Mention, TextTagger, load_text_tagger, put_entities
 from spner.tag.whisper import WhisperTranscriber, is_whisper, join_pieces
+from tests.tag.golden import GOLDEN, GOLDEN_PIPELINE
 from tests.tag.models import RATE_HZ
 from tests.tag.test_formats import make_segment
 
@@ -174,7 +175,7 @@ def test_a_gliner_model_finds_labels_of_the_users_own(monkeypatch: pytest.Monkey
         def predict_entities(text: str, labels: list[str]) -> list[dict[str, Any]]:
             return [{"start": 8, "end": 11, "label": labels[-1], "score": 0.7}] if "ada" in text else []
 
-    module = SimpleNamespace(GLiNER=SimpleNamespace(from_pretrained=lambda _name: Model))
+    module = SimpleNamespace(GLiNER=SimpleNamespace(from_pretrained=lambda _name, **_where: Model))
     monkeypatch.setitem(sys.modules, "gliner", module)
     tagger = load_text_tagger("gliner:any", labels=("person", "product"), lang=None, device="cpu")
     tagged = tagger(Tagged("a", 3.0, (make_segment("Daar is ada"), make_segment("niets"))))
@@ -188,8 +189,29 @@ def test_one_of_model_and_asr_is_given() -> None:
     for options in ({}, {"model": Path("a"), "asr": "small"}):
         with pytest.raises(SpnerError, match="give one of them"):
             TagOptions(**options)
-    with pytest.raises(SpnerError, match="--tagger: is for --asr"):
-        TagOptions(model=Path("a"), tagger="b")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"model": GOLDEN, "tagger": "b"}, "--tagger, --labels: are for --asr"),
+        ({"model": GOLDEN, "labels": ("PER",)}, "--tagger, --labels: are for --asr"),
+        ({"model": GOLDEN, "boost": Path("names.txt")}, "--boost names.txt: .*golden_1.zip is a pack, which holds no"),
+        ({"asr": str(GOLDEN_PIPELINE), "tagger": "b"}, "is a pipeline with a tagger of its own; give it as --model"),
+        ({"asr": "small", "lower_case": True, "lang": "nl"}, "--lower_case: is for --model"),
+        ({"asr": "small", "boost": Path("names.txt"), "lang": "nl"}, "--boost: is for models of ours"),
+        ({"asr": "small", "batch_size": 2, "lang": "nl"}, "--batch_size: is for models of ours; --asr small has no"),
+    ],
+)
+def test_an_option_that_reaches_nothing_is_refused(options: dict[str, Any], why: str) -> None:
+    with pytest.raises(SpnerError, match=why) as error:
+        load_tagger(TagOptions(**options))
+    assert "\n" not in str(error.value)
+
+
+def test_the_language_of_a_pack_is_the_one_that_is_given() -> None:
+    assert load_tagger(TagOptions(GOLDEN)).transcriber.lang == "nl"
+    assert load_tagger(TagOptions(GOLDEN, lang="de")).transcriber.lang == "de"
 
 
 def test_the_tokens_of_a_hub_model_are_ours() -> None:

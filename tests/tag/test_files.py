@@ -123,6 +123,8 @@ def test_an_output_folder_that_cannot_be_made_is_told_before_a_model_is_loaded(t
 def test_several_formats_need_a_folder() -> None:
     with pytest.raises(SpnerError, match="give --output_dir"):
         Output(("jsonl", "srt"))
+    with pytest.raises(SpnerError, match="--overwrite: there is nothing to write over"):
+        Output((), overwrite=True)
 
 
 class Stdin:
