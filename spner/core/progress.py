@@ -61,6 +61,6 @@ class Progress:
         now = time.monotonic()
         if now - self._logged > self._every_s:
             self._logged = now
-            left_s = (now - self._began) / self._done * (self._total - self._done)
+            left_s = (now - self._began) / self._done * max(self._total - self._done, 0)
             line = f"{self._what}: {self._done} of {self._total} {self._unit}, about {in_words(left_s)} left"
             (log if self._bar.disable else file_log).info("%s", f"{line}, {note}" if note else line)

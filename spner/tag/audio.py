@@ -83,7 +83,9 @@ def from_waveform(waveform: np.ndarray, rate_hz: int, *, name: str = "array") ->
 
 
 def _read_soundfile(path: Path) -> Iterator[np.ndarray]:
-    with soundfile.SoundFile(path) as file:
+    with c_library_muted():  # libmpg123 remarks on headers that do not fit a file's length
+        file = soundfile.SoundFile(path)
+    with file:
         yield from _resample(_soundfile_blocks(file), file.samplerate, str(path))
 
 
@@ -164,8 +166,13 @@ def _read_av(path: Path) -> Iterator[np.ndarray]:
         to_float = av.AudioResampler(format="fltp", layout=stream.layout, rate=rate_hz)
 
         def blocks() -> Iterator[np.ndarray]:
+            parts: list[np.ndarray] = []  # a frame has 20 to 60 ms
             for frame in container.decode(stream):
-                for converted in to_float.resample(frame):
-                    yield converted.to_ndarray().mean(axis=0)
+                parts += [converted.to_ndarray().mean(axis=0) for converted in to_float.resample(frame)]
+                if sum(map(len, parts)) >= BLOCK_S * rate_hz:
+                    yield np.concatenate(parts)
+                    parts = []
+            if parts:
+                yield np.concatenate(parts)
 
         yield from _resample(blocks(), rate_hz, str(path))

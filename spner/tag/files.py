@@ -6,6 +6,7 @@ run is finished by the same command. A recording that cannot be read is passed o
 
 import contextlib
 import logging
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -73,7 +74,7 @@ def find_jobs(inputs: Sequence[Path]) -> list[Job]:
     """Return the recordings that are named, and those in folders that are named.
 
     Raises:
-        SpnerError: one is missing, a folder holds none, or two would write the same files.
+        SpnerError: one is missing, or a folder holds none.
     """
     jobs: list[Job] = []
     for path in inputs:
@@ -83,7 +84,15 @@ def find_jobs(inputs: Sequence[Path]) -> list[Job]:
             raise SpnerError(f"{path}: no such file (expected a recording, a folder of recordings, or -)")
         else:
             jobs.append(Job(path, Path("stdin" if path == STDIN else path.stem)))
-    jobs = list(dict.fromkeys(jobs))
+    return list(dict.fromkeys(jobs))
+
+
+def refuse_same_files(jobs: Sequence[Job]) -> None:
+    """Refuse recordings that would be written to the same files.
+
+    Raises:
+        SpnerError: two would.
+    """
     known: dict[Path, Path] = {}
     for job in jobs:
         other = known.setdefault(job.stem, job.audio)
@@ -91,7 +100,6 @@ def find_jobs(inputs: Sequence[Path]) -> list[Job]:
             raise SpnerError(
                 f"{other} and {job.audio}: would be written to the same files, {job.stem}.*; tag them into two folders"
             )
-    return jobs
 
 
 def list_recordings(folder: Path) -> list[Path]:
@@ -123,6 +131,7 @@ def tag_files(inputs: Sequence[Path], load: Callable[[], Tagger], output: Output
     with contextlib.ExitStack() as stack:
         folder = output.folder
         if folder:
+            refuse_same_files(jobs)
             stack.enter_context(locked(folder))
             waiting = [job for job in jobs if output.overwrite or not _is_there(output.files(folder, job))]
             report.num_there = len(jobs) - len(waiting)
@@ -143,7 +152,7 @@ def tag_files(inputs: Sequence[Path], load: Callable[[], Tagger], output: Output
 
 
 def _is_there(files: dict[str, Path]) -> bool:
-    return all(path.exists() for path in files.values())
+    return all(path.is_file() for path in files.values())
 
 
 def _open_all(jobs: Sequence[Job], report: Report, stack: contextlib.ExitStack) -> dict[Recording, Job]:
@@ -186,7 +195,8 @@ class Seconds:
         """Count more of the audio as finished."""
         whole = int(self.rest_s + seconds)
         self.rest_s += seconds - whole
-        self.progress.update(whole)
+        if whole:
+            self.progress.update(whole)
 
 
 def _write(tagged: Tagged, job: Job, output: Output) -> None:
@@ -198,13 +208,18 @@ def _write(tagged: Tagged, job: Job, output: Output) -> None:
 
 
 def _print(tagged: Tagged, formats: tuple[str, ...], stream: TextIO) -> None:
-    """Write to standard output; without a format, coloured text on a terminal and JSON lines elsewhere."""
-    (name,) = formats or ("",)
-    if name:
-        stream.writelines(render(tagged, name))
-    else:
-        stream.writelines(to_terminal(tagged) if stream.isatty() else render(tagged, "jsonl"))
-    stream.flush()
+    """Write to standard output; without a format, coloured text on a terminal and JSON lines elsewhere.
+
+    Raises:
+        SpnerError: it takes no more: its disk is full, or whoever reads it has left.
+    """
+    (name,) = formats or ("" if stream.isatty() else "jsonl",)
+    try:
+        stream.writelines(render(tagged, name) if name else to_terminal(tagged))
+        stream.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # what is left in the buffer is flushed at the exit
+        raise SpnerError(f"standard output: cannot be written ({error.strerror}); nothing more is tagged") from error
 
 
 def format_report(report: Report, folder: Path | None) -> list[str]:

@@ -17,7 +17,7 @@ MARGIN_S = 0.28  # of a pause belongs to the sound on either side of it, at most
 AROUND_S = 5  # on either side, whose levels say what is soft
 SOFTEST = 10  # percentile of these levels that is their noise
 RISE_DB, RISE = 15.0, 0.4  # a sound is so much above the noise, or this part of the way to the loudest
-STEADY_DB = 10.0  # a smaller range has no pauses in it
+STEADY_DB = 6.0  # a smaller range is noise and no speech
 SILENT_DB = 20 * np.log10(SILENT_STD)  # stage 1's measure
 
 
@@ -63,7 +63,7 @@ class SoundDetector:
         around = self._levels_db[max(0, at - AROUND_S * second) : at + (AROUND_S + 1) * second]
         softest, loudest = np.percentile(around, [SOFTEST, 100])
         if loudest - softest < STEADY_DB:
-            return SILENT_DB
+            return float(loudest)
         return float(softest + min(RISE_DB, RISE * (loudest - softest)))
 
 

@@ -52,6 +52,23 @@ def test_ffmpeg_reads_what_libsndfile_does_not(tmp_path: Path, container: str, c
     assert loudest_hz(waveform) == pytest.approx(TONE_HZ, abs=1)
 
 
+def test_blocks_of_ffmpegs_are_as_long_as_libsndfiles(tmp_path: Path) -> None:
+    write_av(tmp_path / "tone.m4a", "aac", tone(25.0, 48_000, channels=2))
+    blocks = list(open_recording(tmp_path / "tone.m4a").blocks())
+    assert len(blocks) == 4  # and what the resampler had kept
+    assert max(map(len, blocks)) <= (BLOCK_S + 1) * SAMPLE_RATE_HZ
+
+
+def test_an_mp3_that_is_cut_short_gives_what_is_there_and_no_librarys_remark(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "tone.mp3"
+    soundfile.write(path, tone(25.0, 16_000), 16_000)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert 11 < sum(map(len, open_recording(path).blocks())) / SAMPLE_RATE_HZ < 14
+    assert capfd.readouterr().err == ""
+
+
 def write_av(path: Path, codec: str, wave: np.ndarray) -> None:
     """Write samples (num_samples, 2) at 48 kHz; a skip where PyAV is not installed."""
     av = pytest.importorskip("av")

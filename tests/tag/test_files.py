@@ -43,10 +43,43 @@ def test_inputs_that_cannot_be_are_refused_at_once(tmp_path: Path) -> None:
         find_jobs([tmp_path / "empty"])
     with pytest.raises(SpnerError, match=r"none\.mp3: no such file"):
         find_jobs([tmp_path / "none.mp3"])
-    write_talk(tmp_path / "a.wav"), write_talk(tmp_path / "a.flac")
-    with pytest.raises(SpnerError, match=r"would be written to the same files, a\.\*"):
-        find_jobs([tmp_path])
+    write_talk(tmp_path / "a.wav")
     assert len(find_jobs([tmp_path / "a.wav", tmp_path / "a.wav"])) == 1
+
+
+def test_recordings_of_one_name_go_to_standard_output_but_not_to_the_same_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    talks = [write_talk(tmp_path / "a.wav"), write_talk(tmp_path / "a.flac")]
+    with pytest.raises(SpnerError, match=r"would be written to the same files, a\.\*"):
+        tag_files(talks, refuse, Output(("jsonl",), tmp_path / "out"))
+    assert tag_files(talks, make_tagger, Output(("txt",))).num_tagged == 2
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_a_folder_of_a_results_name_is_no_result(tmp_path: Path) -> None:
+    (tmp_path / "out/a.jsonl").mkdir(parents=True)
+    with pytest.raises(SpnerError, match=r"a\.jsonl: cannot be written"):
+        tag_files([write_talk(tmp_path / "a.wav")], make_tagger, Output(("jsonl",), tmp_path / "out"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full: this system has no disk that is always full")
+def test_standard_output_on_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        with pytest.raises(SpnerError, match="standard output: cannot be written"):
+            tag_files([write_talk(tmp_path / "a.wav")], make_tagger, Output(()))
+
+
+def test_a_bar_is_not_moved_by_less_than_a_second(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    moved: list[int] = []
+    monkeypatch.setattr("spner.core.progress.Progress.update", lambda _self, num: moved.append(num))
+    tag_files(
+        [write_talk(tmp_path / "a.wav", "a"), write_talk(tmp_path / "b.wav", "ada praat met bob")],
+        make_tagger,
+        Output(()),
+    )
+    assert moved == [1]
 
 
 def test_every_recording_gets_a_file_of_each_format(tmp_path: Path) -> None:
