@@ -34,4 +34,4 @@ boost=                # contextual biasing: names, one a line; a tab and a label
 tag=                  # exp/<tag>; empty: named after corpus, system, fraction, seed, join, init and model
 published=            # benchmark whose published numbers RESULTS.md shows: slue_voxpopuli, msner or earnings21
 sets="dev test"       # sets to decode and score
-nj=2                  # number of processes that make or decode clips
+nj=                   # number of processes that make or decode clips; empty: the machine's processors

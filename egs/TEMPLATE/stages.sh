@@ -64,9 +64,9 @@ step() {  # step N "title" command...: run the command if stage N is asked for; 
 
 # Stage 1, data: a corpus -> data/<corpus>/<set>/{wav.scp,text,...} and the audio store
 [ -n "${mini}" ] &&
-    step 1 "make the mini corpus" spner mini-corpus --lang "${lang}" --out "${corpus_path}" --nj "${nj}" ${mini_opts}
+    step 1 "make the mini corpus" spner mini-corpus --lang "${lang}" --out "${corpus_path}" ${nj:+--nj "${nj}"} ${mini_opts}
 step 1 "prepare data" spner data --corpus "${corpus_path}" --lang "${lang}" --out "${data}" --labels "${labels}" \
-    --max_broken "${max_broken}" --nj "${nj}" ${clips:+--clips "${clips}"} \
+    --max_broken "${max_broken}" ${nj:+--nj "${nj}"} ${clips:+--clips "${clips}"} \
     ${split_validated:+--split_validated "${split_validated}"}
 
 # Stage 2, annotate: cased sentences -> data/<corpus>/labels, <set>/entities.jsonl; first a mini corpus's tagger
@@ -96,10 +96,10 @@ step 2 "annotate entities" spner annotate ${text_tagger:+--tagger "${text_tagger
 if [ -n "${lm}" ]; then
     step 5 "estimate the language model" spner lm --dump "${dump}" --out "${lm}" --lang "${lang}" ${lm_opts}
     step 5 "tune the search on dev" spner tune --data "${data}" --exp "${model_exp}" \
-        $(each --decode_config ${search_configs}) --lm "${lm}" --nj "${nj}"
+        $(each --decode_config ${search_configs}) --lm "${lm}" ${nj:+--nj "${nj}"}
 fi
 step 5 "decode" spner decode --data "${data}" --exp "${model_exp}" --sets "${sets}" ${model:+--model "${model}"} \
-    $(each --decode_config ${search_configs}) ${lm:+--lm "${lm}" --nj "${nj}"} ${boost:+--boost "${boost}"}
+    $(each --decode_config ${search_configs}) ${lm:+--lm "${lm}" ${nj:+--nj "${nj}"}} ${boost:+--boost "${boost}"}
 step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "${model_exp}" --search "${search}"
 if [ "${system}" = pipeline ]; then
     step 5 "tag what was decoded" spner pipeline --asr "${model_exp}" --exp "${exp}" --sets "${sets}" \

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from spner.cli.options import FILE, FOLDER
+from spner.cli.options import FILE, FOLDER, processes_option
 from spner.core.paths import ENTITIES, GOLD_ENTITIES
 
 
@@ -24,7 +24,7 @@ from spner.core.paths import ENTITIES, GOLD_ENTITIES
     help="Share of names, 0 to 1, that corpora of several languages have in common, such as nl+de=0.2. Give the "
     "same shares to each of these corpora; repeatable.",
 )
-@click.option("--nj", default=2, type=click.IntRange(1), help="Number of processes.")
+@processes_option("Number of processes.")
 def mini_corpus(
     lang: str, out: Path, seed: int, num_train: int, num_dev: int, num_test: int, shares: tuple[str, ...], nj: int
 ) -> None:

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from spner.core.datatypes import LABELS
 from spner.core.errors import SpnerError
+from spner.core.parallel import count_cpus
 from spner.core.paths import DEV, ENTITIES, GOLD_ENTITIES, TEST
 from spner.text.tags import POLICIES
 
@@ -75,6 +76,11 @@ def is_given(context: click.Context, name: str) -> bool:
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
+def processes_option(text: str) -> Callable[..., Any]:
+    """Add ``--nj``; by default the machine's processors."""
+    return click.option("--nj", default=count_cpus, type=click.IntRange(1), help=text, show_default="all processors")
+
+
 def beam_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say how a beam search goes."""
     options = [
@@ -92,7 +98,7 @@ def beam_options(command: Callable[..., None]) -> Callable[..., None]:
             show_default="none",
             help="Language model of the beam search: folder of spner lm, or ARPA file.",
         ),
-        click.option("--nj", default=1, type=click.IntRange(1), help="Number of processes of the beam search."),
+        processes_option("Number of processes of the beam search."),
         click.option(
             "--batch_size", default=32, type=click.IntRange(1), help="Largest number of utterances in a batch."
         ),

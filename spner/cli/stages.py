@@ -12,6 +12,7 @@ from spner.cli.options import (
     beam_options,
     device_option,
     label_options,
+    processes_option,
     published_option,
     search_option,
     sets_option,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     default=" ".join(LABELS),
     text="Labels of the recipe; of a corpus annotated with both SLUE's 7 and OntoNotes' 18, they choose which is read.",
 )
-@click.option("--nj", default=2, type=click.IntRange(1), help="Number of processes that convert clips.")
+@processes_option("Number of processes that convert clips.")
 def data_command(
     corpus: Path,
     clips: Path | None,

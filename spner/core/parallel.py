@@ -14,6 +14,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
+def count_cpus() -> int:
+    """Return the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def map_processes(
     function: Callable[[Item], Result], items: Sequence[Item], *, num_workers: int, what: str, unit: str
 ) -> Iterator[Result]:

@@ -18,6 +18,7 @@ from spner.lm.arpa import read_counts, read_ngrams, split_ngram
 from spner.text.tags import CLOSE
 
 BEGIN, END, NEVER = "<s>", "</s>", -99.0
+MAX_PAIRS = 5_000_000  # of forms: 120 MB of text, half a minute
 SPECIALS = (UNKNOWN, BEGIN, END)
 
 
@@ -59,23 +60,35 @@ def make_forms(token_list: Sequence[str]) -> Forms:
 
 def illegal_pairs(forms: Forms) -> list[tuple[str, str]]:
     """Return the pairs of forms, ends included, that tagged text cannot hold."""
-    names = forms.names[1:]
+    names = forms.names[1:] if forms.opens else ()
     return [pair for pair in product((BEGIN, *names), (*names, END)) if not forms.is_legal(*pair)]
 
 
 def write_search_model(path: Path, arpa: Path | None, token_list: Sequence[str], *, weight: float = 1.0) -> None:
     """Write what an open search scores tokens with: a token model, or none, and the grammar of tagged text.
 
+    The grammar names each illegal pair, and so grows with the square of the tokens.
+
     Args:
         path: ARPA file to write.
         arpa: the token model.
         token_list: the recogniser's.
         weight: the smallest that the search multiplies the model by, above 0; the grammar is as strict with each.
+
+    Raises:
+        SpnerError: there are too many tokens.
     """
+    forms = make_forms(token_list)
+    if forms.opens and len(forms.names) ** 2 // 2 > MAX_PAIRS:
+        raise SpnerError(
+            f"open search: {len(token_list)} tokens make a grammar of {len(forms.names) ** 2 / 2e6:.0f} million pairs "
+            f"(expected {MAX_PAIRS // 10**6} million at most, some 1,500 tokens); search greedily, or train with a "
+            "smaller --vocab_size"
+        )
     if arpa is None:
-        write_grammar(path, make_forms(token_list))
+        write_grammar(path, forms)
     else:
-        write_model(path, arpa, make_forms(token_list), weight=weight)
+        write_model(path, arpa, forms, weight=weight)
 
 
 def write_grammar(path: Path, forms: Forms) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from spner.core.errors import SpnerError
 from spner.data.tokens import BLANK, INSIDE, SOS_EOS, SPACE, UNKNOWN
-from spner.decode.grammar import illegal_pairs, make_forms, write_grammar, write_model
+from spner.decode.grammar import illegal_pairs, make_forms, write_grammar, write_model, write_search_model
 from spner.lm.arpa import read_counts, read_ngrams, write_arpa
 from spner.lm.counts import read_corpus
 from spner.lm.kneser_ney import estimate
@@ -91,6 +91,15 @@ def test_a_model_keeps_its_ngrams_and_gains_what_it_lacks(tmp_path: Path) -> Non
     (unknown,) = (line.split("\t")[0] for order, line in before if order == 1 and "\t<unk>" in line)
     assert {log_prob for log_prob, *_ in added} == {unknown} and "w<NE>" in {name for _, name, _ in added}
     assert len(after) == len(before) + len(added) + len(illegal_pairs(forms))
+
+
+def test_too_many_tokens_for_a_grammar_are_refused_at_once(tmp_path: Path) -> None:
+    tokens = ["<blank>", "<unk>", "<PER>", "</NE>", *map(str, range(5000)), "<sos/eos>"]
+    with pytest.raises(SpnerError, match=r"5005 tokens make a grammar of 50 million pairs \(expected 5 million"):
+        write_search_model(tmp_path / "search.arpa", None, tokens)
+    plain = [token for token in tokens if token not in ("<PER>", "</NE>")]  # a recogniser's have no grammar
+    write_search_model(tmp_path / "search.arpa", None, plain)
+    assert read_counts(tmp_path / "search.arpa") == [5003, 0]
 
 
 @pytest.mark.parametrize(
