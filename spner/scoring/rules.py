@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from spner.core.datatypes import LABELS, Transcript
+from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.paths import ENTITIES
 from spner.data.datadir import stream_entities
@@ -31,7 +31,7 @@ class Rules:
         mapping: old label -> new label, applied first.
         discard: labels, after mapping, that are left out on both sides; their words stay.
         policy: how illegal tagged text is read; see :func:`spner.text.tags.text_to_spans`.
-        split_s: whether ``'s`` is a word of its own, as SLUE has it (``europe's`` is ``europe 's``).
+        split_s: whether ``'s`` is a word of its own, as SLUE has it; see :func:`split_possessives`.
 
     Raises:
         SpnerError: the language is unknown, two labels are the same, one cannot be a symbol, or none is left to score.
@@ -71,11 +71,13 @@ class Rules:
             mentions = ((self.mapping.get(label, label), self._phrase(phrase)) for label, phrase in transcript.mentions)
             return Phrases(words, tuple(m for m in mentions if m[1] and m[0] not in self.discard))
         transcript = self.relabel(transcript)
-        if self.lang is not None and not self.split_s:
+        if self.split_s:
+            transcript = split_possessives(transcript)
+        if self.lang is not None:
             return normalise_transcript(transcript, self.lang)
-        if not self.split_s and all(map(str.isascii, transcript.words)):
+        if all(map(str.isascii, transcript.words)):
             return transcript
-        return replace_words(transcript, [self.normalise(word) for word in transcript.words])
+        return Transcript(tuple(unicodedata.normalize("NFC", word) for word in transcript.words), transcript.entities)
 
     def relabel(self, transcript: Transcript) -> Transcript:
         """Rename labels and leave out the discarded; words stay as they are."""
@@ -85,7 +87,11 @@ class Rules:
         return Transcript(transcript.words, tuple(e for e in renamed if e.label not in self.discard))
 
     def _phrase(self, phrase: str) -> str:
-        return " ".join(piece for word in phrase.split() for piece in self.normalise(word))
+        words = tuple(phrase.split())
+        if self.split_s:
+            split = split_possessives(Transcript(words, (Entity(0, len(words), NO_LABEL),)))
+            words = split.words[: split.entities[0].end]
+        return " ".join(piece for word in words for piece in self.normalise(word))
 
     def normalise(self, word: str) -> tuple[str, ...]:
         """Return the words that one word becomes."""
@@ -93,6 +99,20 @@ class Rules:
         if self.lang is None:
             return tuple(unicodedata.normalize("NFC", piece) for piece in pieces)
         return tuple(normalised for piece in pieces for normalised in normalise_word(piece, self.lang))
+
+
+def split_possessives(transcript: Transcript) -> Transcript:
+    """Make ``'s`` a word of its own, as SLUE does: ``europe's`` is ``europe 's``.
+
+    One that is split from the last word of an entity does not belong to it: SLUE's annotators mark ``europe``.
+    """
+    pieces = [POSSESSIVE.split(word) for word in transcript.words]
+    split = replace_words(transcript, pieces)
+    entities = (
+        replace(after, end=after.end - (len(last) > 1 and len(last[-1]) == len("'s")))
+        for after, last in zip(split.entities, (pieces[e.end - 1] for e in transcript.entities), strict=True)
+    )
+    return Transcript(split.words, tuple(entities))
 
 
 def choose_rules(lang: str | None, labels: LabelSet, sides: Sequence[Path]) -> Rules:
