@@ -42,13 +42,12 @@ from spner.tagger.annotate import tag_sentences
 from spner.tagger.conll import read_conll
 from spner.tagger.model import load_tagger
 from spner.tagger.trainer import swap_mentions
+from spner.text.label_sets import MSNER_NAMES
 from spner.text.labels import LabelSet, adopt
 from spner.text.tags import spans_to_bio
 from spner.text.textnorm import normalise, normalise_transcript
 
 LANG = "de"
-LABEL_OF_TYPE = {"person": "PER", "organization": "ORG", "place": "LOC"}
-TYPES = {*LABEL_OF_TYPE, "group", "law", "quant", "when"}
 SESSION = re.compile(r"(\d{8})-\S+")
 RECOGNISER = re.compile(r"\w[\w.-]*")
 
@@ -151,13 +150,14 @@ def parse_entity(annotation: Any) -> Entity | None:
         ValueError: an unknown type, or positions that are not consecutive numbers.
     """
     require(annotation, {"type": str, "position": list})
-    kind, position = annotation["type"], annotation["position"]
-    if kind not in TYPES:
-        raise ValueError(f'entity type "{kind}" is none of {", ".join(sorted(TYPES))}')
+    kind, position = annotation["type"].replace(" ", "_"), annotation["position"]
+    if kind not in MSNER_NAMES:
+        raise ValueError(f'entity type "{kind}" is none of {", ".join(sorted(MSNER_NAMES))}')
     numbers = all(isinstance(number, int) for number in position)
     if not position or not numbers or position != list(range(position[0], position[0] + len(position))):
         raise ValueError(f"positions {position} are not consecutive")
-    return Entity(position[0], position[-1] + 1, LABEL_OF_TYPE[kind]) if kind in LABEL_OF_TYPE else None
+    label = LabelSet().find(MSNER_NAMES[kind])
+    return Entity(position[0], position[-1] + 1, label) if label else None
 
 
 def require(record: Any, kinds: dict[str, Any]) -> None:
