@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import spner
 
@@ -41,7 +43,8 @@ case "$*" in
 esac
 """
 BOUND = "pip|install|pip<26.3"
-SYSTEM_TOOLS = ("bash", "env", "dirname", "cksum", "mv", "rm", "cat", "mkdir", "cp", "sleep")
+SYSTEM_TOOLS = ("bash", "env", "dirname", "cksum", "mv", "rm", "cat", "mkdir", "cp", "sleep", "sed")
+PINS = "tools/constraints.txt"
 
 
 class Checkout:
@@ -57,7 +60,7 @@ class Checkout:
         for name in SYSTEM_TOOLS:
             (self.system / name).symlink_to(str(shutil.which(name)))
         (self.root / "tools").mkdir(parents=True)
-        for name in ("setup.py", "tools/setup.sh", "tools/environment.py"):
+        for name in ("setup.py", PINS, "tools/setup.sh", "tools/environment.py"):
             shutil.copy(ROOT / name, self.root / name)
         self.add_python(self.bin / "python3.11")
 
@@ -90,7 +93,8 @@ class Checkout:
 
     @property
     def full_install(self) -> list[str]:
-        return [BOUND, f"pip|install|--editable|{self.root}[dev]"]
+        pins = f"pip|install|--require-hashes|--requirement|{self.root / PINS}"
+        return [BOUND, pins, f"pip|install|--no-deps|--no-build-isolation|--editable|{self.root}"]
 
 
 @pytest.fixture
@@ -112,8 +116,9 @@ def test_a_second_run_does_nothing_even_where_a_better_interpreter_appeared(made
     assert made.calls() == []
 
 
-def test_a_changed_setup_py_is_installed_into_the_same_environment(made: Checkout) -> None:
-    with open(made.root / "setup.py", "a", encoding="utf-8") as file:
+@pytest.mark.parametrize("name", ["setup.py", PINS])
+def test_changed_requirements_are_installed_into_the_same_environment(made: Checkout, name: str) -> None:
+    with open(made.root / name, "a", encoding="utf-8") as file:
         file.write("# changed\n")
     made.run()
     assert made.calls() == made.full_install
@@ -231,8 +236,11 @@ def test_an_unusable_python_is_refused_in_one_line(checkout: Checkout, script: s
 def test_torch_index_url_is_asked_besides_the_default_index(checkout: Checkout) -> None:
     url = "https://example.org/cpu"
     checkout.run(TORCH_INDEX_URL=url)
-    install = f"pip|install|--extra-index-url|{url}|--editable|{checkout.root}[dev]"
+    pins = checkout.venv / "constraints.txt"
+    install = f"pip|install|--extra-index-url|{url}|--constraint|{pins}|--editable|{checkout.root}[dev]"
     assert checkout.calls() == ["venv 3.11", BOUND, install]
+    lines = pins.read_text(encoding="utf-8").splitlines()
+    assert "torch==2.11.0" in lines and not any("--hash" in line or line.endswith("\\") for line in lines)
     assert checkout.run(TORCH_INDEX_URL=url) == checkout.run() == (f"{checkout.venv}/bin\n", "")
 
 
@@ -258,11 +266,15 @@ def test_an_unknown_option_is_refused(checkout: Checkout) -> None:
     assert "--devel" in line and "--dev," in line
 
 
+def constants() -> dict[str, ast.expr]:
+    """Return what setup.py assigns."""
+    body = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")).body
+    return {ast.unparse(node.targets[0]): node.value for node in body if isinstance(node, ast.Assign)}
+
+
 def constant(name: str) -> list[str]:
     """Return a literal of setup.py."""
-    body = ast.parse((ROOT / "setup.py").read_text(encoding="utf-8")).body
-    (value,) = [n.value for n in body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == name]
-    return ast.literal_eval(value)
+    return ast.literal_eval(constants()[name])
 
 
 @pytest.mark.parametrize(("python", "release"), [("3.11", "202511"), ("3.12", "202611"), ("3.13", "202611")])
@@ -278,6 +290,39 @@ def test_what_recipes_and_tests_need_is_pinned_and_the_plain_install_leaves_room
     assert [r.name for r in pinned if not str(r.specifier).startswith("==")] == []
     plain = [Requirement(text) for text in constant("REQUIREMENTS")]
     assert [r.name for r in plain if not str(r.specifier) or "==" in str(r.specifier)] == []
+
+
+def read_pins() -> dict[str, list[Requirement]]:
+    """Return the releases of the constraints file, by name."""
+    pins: dict[str, list[Requirement]] = {}
+    for line in (ROOT / PINS).read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith(("#", " ")):
+            pin = Requirement(line.removesuffix(" \\"))
+            pins.setdefault(canonicalize_name(pin.name), []).append(pin)
+    return pins
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+def test_the_constraints_pin_a_release_that_each_requirement_allows(python: str) -> None:
+    """Whoever changes a requirement makes the file anew; CONTRIBUTING.md says how."""
+    pins, where = read_pins(), {"python_version": python, "python_full_version": f"{python}.4"}
+    lists = [name for name in constants() if name.endswith("REQUIREMENTS")]
+    assert len(lists) > 4
+    for wanted in (Requirement(text) for name in lists for text in constant(name)):
+        if wanted.marker is None or wanted.marker.evaluate(where):
+            found = [
+                pin for pin in pins[canonicalize_name(wanted.name)] if not pin.marker or pin.marker.evaluate(where)
+            ]
+            assert len(found) == 1, wanted
+            (release,) = found[0].specifier
+            assert release.operator == "==" and wanted.specifier.contains(release.version), wanted
+
+
+def test_every_pin_has_hashes_and_names_no_index() -> None:
+    text = (ROOT / PINS).read_text(encoding="utf-8")
+    assert "://" not in text and "--index" not in text and "--extra-index" not in text
+    pins = re.findall(r"(?m)^[a-z0-9].*==.*\\$\n(?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n?)+", text)
+    assert len(pins) == sum(map(len, read_pins().values())) > 100
 
 
 def test_the_plain_install_needs_nothing_to_train_with() -> None:

@@ -14,9 +14,10 @@ unset CDPATH  # with it, cd prints where it goes, and may go elsewhere
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)"
 venv="${root}/.venv"
-# Two lines: the checkout that .venv was made for, and the setup.py that is installed.
+pins="${root}/tools/constraints.txt"
+# Two lines: the checkout that .venv was made for, and the setup.py and the pins that are installed.
 stamp="${venv}/spner.stamp"
-finished="${root}"$'\n'"$(cksum < "${root}/setup.py")"
+finished="${root}"$'\n'"$(cat "${root}/setup.py" "${pins}" | cksum)"
 index="${TORCH_INDEX_URL:-}"
 export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1
 unset PYTHONPATH PYTHONHOME  # what they add would count as installed
@@ -75,8 +76,17 @@ install() {
     "${python}" -m pip --version > /dev/null 2>&1 || "${python}" -m ensurepip >&2 || return
     # pip 26.3 refuses ESPnet 202511's dependency ci_sdr, because one of its extras names git URLs.
     "${python}" -m pip install "pip<26.3" >&2 || return
-    # PyTorch's own index has builds such as 2.11.0+cpu, which pip prefers to the 2.11.0 of the default index.
-    "${python}" -m pip install ${index:+--extra-index-url "${index}"} --editable "${root}[dev]" >&2
+    if [[ -z "${index}" ]]; then
+        # A folder has no hash, so what it needs is installed before it.
+        "${python}" -m pip install --require-hashes --requirement "${pins}" >&2 &&
+            "${python}" -m pip install --no-deps --no-build-isolation --editable "${root}" >&2
+        return
+    fi
+    # PyTorch's own index has builds such as 2.11.0+cpu, which pip prefers to the 2.11.0 of the default index. Their
+    # hashes and what they need are others: here the pins hold without hashes.
+    sed -e '/--hash/d' -e 's/ \\$//' "${pins}" > "${venv}/constraints.txt"
+    "${python}" -m pip install --extra-index-url "${index}" --constraint "${venv}/constraints.txt" \
+        --editable "${root}[dev]" >&2
 }
 
 if [[ $# -gt 1 || "${1:---dev}" != --dev ]]; then
