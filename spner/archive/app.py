@@ -30,6 +30,7 @@ from spner.tag.records import to_json
 PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/page/icon.svg": ("icon.svg", "image/svg+xml"),
     **{
         f"/page/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
         for name in ("app", "dom", "search", "recording", "upload")

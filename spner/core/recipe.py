@@ -23,7 +23,7 @@ SYSTEMS = E2E, ASR, PIPELINE = ("e2e", "asr", "pipeline")
 SEARCH = "decode_lm.yaml"
 TRAIN_MINI, TRAIN_GPU = "train_mini.yaml", "train_xlsr.yaml"  # XLS-R is not for CPUs
 ROOT = Path("../..")  # of the checkout, from a recipe's folder
-NO_RECIPES = ("TEMPLATE", "benchmark", "earnings21", "msner_hyps")  # folders without the six stages
+NO_RECIPES = ("TEMPLATE", "archive", "benchmark", "earnings21", "msner_hyps")  # folders without the six stages
 WHOLE = "100"  # percent of the train set
 
 

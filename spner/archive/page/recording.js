@@ -66,7 +66,7 @@ function showNames({ segments }) {
 }
 
 function jump(event) {
-  const target = event.target.closest("[data-t]");
+  const target = event.target.closest("button[data-t]") ?? event.target.closest("[data-t]"); // a name from its beginning
   if (!target) return;
   seek(Number(target.dataset.t));
   audio.play().catch(() => {}); // refused by some settings; the player stands where it should
