@@ -122,7 +122,7 @@ def annotate_data_dir(
 def _tag_sets(folders: Sequence[Path], tagger: str, lang: str, labels: LabelSet, device: str) -> None:
     """Label the sentences of sets; the tagger is loaded only if one of them needs it."""
     weights = fingerprint_model(tagger)
-    load = functools.cache(lambda: load_tagger(tagger, labels=labels, device=device))
+    load = functools.cache(lambda: load_tagger(tagger, labels=labels, device=device, fast=True))
 
     def tag(folder: Path) -> dict[str, Transcript]:
         return tag_sentences(load(), datadir.read_sentences(folder / paths.SENTENCES), lang=lang, labels=labels)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spner.core.devices import choose_device
+from spner.core.devices import choose_device, has_bfloat16
 from spner.core.errors import SpnerError
 from spner.core.files import fingerprint
 from spner.tagger.encoder import Encoder, predict_tags
@@ -29,6 +29,7 @@ TOKENIZER_FILES = (
 )
 log = logging.getLogger(__name__)
 
+LARGE = 50_000_000  # parameters, of which bfloat16 doubles the speed; small models gain nothing
 MAX_TOKENS = 512
 """Subwords of one window at most, whatever the model takes: the models we name are trained up to here."""
 
@@ -42,12 +43,14 @@ class Tagger:
         encoder: words to its input.
         tags: what its outputs stand for, in any scheme that :func:`spner.text.tags.bio_to_spans` reads.
         lower_case: whether it reads all text in lower case.
+        bfloat16: whether its matrices are multiplied in bfloat16.
     """
 
     model: "PreTrainedModel"
     encoder: Encoder
     tags: tuple[str, ...]
     lower_case: bool = False
+    bfloat16: bool = False
 
     def predict(self, sentences: Sequence[Sequence[str]], *, batch_tokens: int) -> list[list[str]]:
         """Return one tag a word, see :func:`spner.tagger.encoder.predict_tags`."""
@@ -60,7 +63,7 @@ class Tagger:
 
         device = next(self.model.parameters()).device
         inputs = {"input_ids": torch.from_numpy(input_ids), "attention_mask": torch.from_numpy(attention_mask)}
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
             logits = self.model(**{name: one.to(device) for name, one in inputs.items()}).logits  # (B, T, tags)
         return logits.detach().float().cpu().numpy()
 
@@ -86,13 +89,15 @@ def make_encoder(tokenizer: Any, config: Any) -> Encoder:
     )
 
 
-def load_tagger(name: str, *, labels: LabelSet, device: str = "auto") -> Tagger:
+def load_tagger(name: str, *, labels: LabelSet, device: str = "auto", fast: bool = False) -> Tagger:
     """Load a trained token classifier.
 
     Args:
         name: hub name, or a local folder.
         labels: the recipe's, of which it must know one.
         device: torch device; ``auto`` takes a GPU if there is one.
+        fast: compute in bfloat16, if the model is large and the device has units for it: a label in some hundreds is
+            another one then.
 
     Raises:
         SpnerError: there is no such model, it has no (fast) tokenizer or no trained classifier, or none of its labels
@@ -116,7 +121,9 @@ def load_tagger(name: str, *, labels: LabelSet, device: str = "auto") -> Tagger:
     if lacking := set(labels.names).difference(map(labels.find, known)):
         log.warning("%s: knows no %s", name, ", ".join(sorted(lacking)))
     lower_case = bool(getattr(tokenizer, "do_lower_case", False))
-    return Tagger(model.to(choose_device(device)).eval(), make_encoder(tokenizer, model.config), tags, lower_case)
+    model = model.to(choose_device(device)).eval()
+    bfloat16 = fast and model.num_parameters() >= LARGE and has_bfloat16(model.device.type)
+    return Tagger(model, make_encoder(tokenizer, model.config), tags, lower_case, bfloat16)
 
 
 def load_tokenizer(name: str) -> Any:

@@ -427,7 +427,7 @@ def test_a_tagger_that_is_asked_for_labels_anew_and_the_labels_of_the_file_come_
         def predict(self, sentences: list[list[str]], **_: Any) -> list[list[str]]:
             return [["B-ORG"] * len(words) for words in sentences]
 
-    monkeypatch.setattr(tagger_room, "load_tagger", lambda name, *, labels, device: Everything())
+    monkeypatch.setattr(tagger_room, "load_tagger", lambda name, *, labels, device, fast: Everything())
     prepare(published)
     data = published.parent / "data"
     ours = data / "dev" / paths.ENTITIES

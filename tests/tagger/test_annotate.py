@@ -82,7 +82,7 @@ def test_entities_of_other_labels_are_counted(caplog: pytest.LogCaptureFixture) 
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder of two sets, and a lexicon in place of the taggers ``one`` and ``two``."""
     taggers = {"one": Lexicon(Jan="B-PER", Parijs="B-LOC"), "two": Lexicon(Jan="B-ORG")}
-    monkeypatch.setattr(room, "load_tagger", lambda name, *, labels, device: taggers[name])
+    monkeypatch.setattr(room, "load_tagger", lambda name, *, labels, device, fast: taggers[name])
     for name in ("dev", "test"):
         write_sentences(tmp_path / name / paths.SENTENCES, {f"{name}_1": "Jan belt.", f"{name}_2": "Naar Parijs!"})
     (tmp_path / "audio").mkdir()

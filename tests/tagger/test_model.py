@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from spner.core.datatypes import LABELS
@@ -40,6 +41,22 @@ def test_labels_of_an_xlmr_reach_the_words(xlmr: Path) -> None:
         "unknown letters": [("PER", "angela")],
         "empty": [],
     }
+
+
+def test_a_large_tagger_annotates_in_bfloat16_where_the_device_has_it(
+    xlmr: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spner.tagger.model.has_bfloat16", lambda device_type: device_type == "cpu")
+    labels, sentences = LabelSet(), [["Angela", "Merkel"], ["Berlin", "is", "groot"]]
+    small = load_tagger(str(xlmr), labels=labels, device="cpu", fast=True)
+    assert not small.bfloat16, "a small one gains nothing"
+    monkeypatch.setattr("spner.tagger.model.LARGE", 0)
+    large = load_tagger(str(xlmr), labels=labels, device="cpu", fast=True)
+    assert large.bfloat16 and not load_tagger(str(xlmr), labels=labels, device="cpu").bfloat16
+    ids = np.array([[0, 5, 6, 2]], np.int64)
+    exact, rounded = (tagger.compute_logits(ids, np.ones_like(ids)) for tagger in (small, large))
+    assert rounded.dtype == np.float32 and 0 < np.abs(exact - rounded).max() < 0.1
+    assert large.predict(sentences, batch_tokens=64) == small.predict(sentences, batch_tokens=64)
 
 
 @pytest.mark.parametrize(
