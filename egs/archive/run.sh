@@ -1,32 +1,31 @@
 #!/usr/bin/env bash
 # The mini corpus's test set as an archive of a dozen recordings: indexed, searched, served. After egs/cv_nl/run.sh.
-#
-#   egs/archive/run.sh               ends with the page at http://localhost:8000
-#   egs/archive/run.sh --port 8080   options of spner serve
-#   egs/archive/run.sh --no_serve    ends after the search
-[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"  # sh run.sh
-set -euo pipefail
-unset CDPATH
-recipe="$(dirname "$(readlink -f "$0")")"
-root="$(dirname "$(dirname "${recipe}")")"
-trained="${root}/egs/cv_nl" model="exp/mini_e2e"
-if [ ! -e "${trained}/${model}/decode" ]; then
-    echo "egs/archive/run.sh: error: ${trained}/${model} is not there; run egs/cv_nl/run.sh first" >&2
-    exit 2
-fi
+# shellcheck disable=SC2154  # steps.sh sets what it takes from here
+stage=1               # first stage to run, 1 to 5
+stop_stage=5          # last stage to run
+trained=../cv_nl      # recipe folder whose test set and model are taken
+model=exp/mini_e2e    # experiment folder in it
+words=rababank        # to search; nearly a name
+port=8000             # of the page
+data=data             # folder of the recordings
+exp=exp               # folder of the pack and the archive
 
-PATH="$("${root}/tools/setup.sh"):${PATH}"
-export PATH PYTHONPATH="${root}" PYTHONUNBUFFERED=1
-spner() { echo "+ spner $*" >&2; python -m spner "$@"; }
+# shellcheck source=egs/TEMPLATE/steps.sh
+. "$(dirname "$(readlink -f "$0")")/../TEMPLATE/steps.sh"
+[ -e "${trained}/${model}/decode" ] || die "${trained}/${model} has decoded nothing; run ${trained}/run.sh first"
 
-cd "${trained}"  # paths in wav.scp are relative to it
-python "${recipe}/join.py" data/mini/test "${recipe}/data"
-cd "${recipe}"
-[ exp/nl.zip -nt "${trained}/${model}/decode" ] || spner pack "${trained}/${model}" --out exp/nl.zip
-spner index data --db exp/archive.sqlite --model exp/nl.zip
-spner search --names --label PER --limit 5 --db exp/archive.sqlite
-spner search rabobank --db exp/archive.sqlite
-spner search rababank --db exp/archive.sqlite  # nearly
-if [ "${1:-}" != --no_serve ]; then
-    spner serve --db exp/archive.sqlite --model exp/nl.zip "$@"
-fi
+# Stage 1, join: clips of the test set -> a dozen recordings, and their true names in gold.tsv
+step 1 "join" python local/join.py "${trained}" data/mini/test "${data}"
+
+# Stage 2, pack: the model as one file; one that is there stays
+[ -e "${exp}/nl.zip" ] || step 2 "pack" spner pack "${trained}/${model}" --out "${exp}/nl.zip"
+
+# Stage 3, index: recordings -> archive
+step 3 "index" spner index "${data}" --db "${exp}/archive.sqlite" --model "${exp}/nl.zip"
+
+# Stage 4, search: names with counts, and a name that is misspelt
+step 4 "names" spner search --names --label PER --limit 5 --db "${exp}/archive.sqlite"
+step 4 "search" spner search "${words}" --db "${exp}/archive.sqlite"
+
+# Stage 5, serve: the page, until Ctrl-C
+step 5 "serve" spner serve --db "${exp}/archive.sqlite" --model "${exp}/nl.zip" --port "${port}"

@@ -1,8 +1,9 @@
 """Joins the clips of a set into a dozen recordings, and says in ``gold.tsv`` which names are spoken in them, and when.
 
-Usage: join.py SET FOLDER     SET: of stage 1, such as data/mini/test; run it in the recipe's folder
+Usage: join.py RECIPE SET FOLDER     SET: of stage 1, in the recipe's folder, such as data/mini/test
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -56,4 +57,7 @@ def _integers(samples: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    join(Path(sys.argv[1]), Path(sys.argv[2]))
+    recipe, set_folder, out_folder = map(Path, sys.argv[1:])
+    out_folder = out_folder.absolute()
+    os.chdir(recipe)  # paths in wav.scp are relative to it
+    join(set_folder, out_folder)
