@@ -332,6 +332,7 @@ def test_the_own_tagger_is_trained_as_the_results_say(repo_root: Path, tmp_path:
         (("--hyps", "h"), "--silver is missing: text for --tagger own to learn from"),
         (("--hyp", "h"), "no option --hyp; --help lists them"),
         (("--hyps", "--silver", "s"), "option --hyps needs a value"),
+        (("--stage", "all"), "--stage all --stop_stage 4: expected 1 to 9"),
     ],
 )
 def test_wrong_options_are_one_line(repo_root: Path, options: tuple[str, ...], message: str) -> None:
