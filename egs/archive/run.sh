@@ -5,6 +5,7 @@ stage=1               # first stage to run, 1 to 5
 stop_stage=5          # last stage to run
 trained=../cv_nl      # recipe folder whose test set and model are taken
 model=exp/mini_e2e    # experiment folder in it
+search=               # its search, such as lm; empty where there is one alone
 words=rababank        # to search; nearly a name
 port=8000             # of the page
 data=data             # folder of the recordings
@@ -18,7 +19,7 @@ exp=exp               # folder of the pack and the archive
 step 1 "join" python local/join.py "${trained}" data/mini/test "${data}"
 
 # Stage 2, pack: the model as one file; one that is there stays
-[ -e "${exp}/nl.zip" ] || step 2 "pack" spner pack "${trained}/${model}" --out "${exp}/nl.zip"
+[ -e "${exp}/nl.zip" ] || step 2 "pack" spner pack "${trained}/${model}" --out "${exp}/nl.zip" ${search:+--search "${search}"}
 
 # Stage 3, index: recordings -> archive
 step 3 "index" spner index "${data}" --db "${exp}/archive.sqlite" --model "${exp}/nl.zip"
