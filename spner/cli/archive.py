@@ -93,18 +93,35 @@ def tagger_options(command: Callable[Concatenate[Choice, P], None]) -> Callable[
     help="Folder of spner tag's JSON lines: recordings with a file there are not tagged again.",
 )
 @click.option("--overwrite", is_flag=True, help="Tag recordings that are in the archive again.")
+@click.option(
+    "--authority",
+    type=FILE,
+    show_default="none",
+    help="Table of names and their ids in an authority file, tab between.",
+)
 @tagger_options
-def index_command(choice: Choice, recordings: tuple[Path, ...], db: Path, tagged: Path | None, overwrite: bool) -> None:
+def index_command(
+    choice: Choice,
+    recordings: tuple[Path, ...],
+    db: Path,
+    tagged: Path | None,
+    overwrite: bool,
+    authority: Path | None,
+) -> None:
     """Bring an archive up to date: tag new and changed recordings, drop those that are gone.
 
     RECORDING: recordings, or folders of them.
     """
+    from spner.archive.authority import link_names
     from spner.archive.index import format_report, index_recordings
     from spner.archive.store import open_archive
 
     with open_archive(db, create=True) as connection:
         report = index_recordings(connection, recordings, choice.load, tagged=tagged, overwrite=overwrite)
+        num_linked = link_names(connection, authority) if authority else None
     click.echo("\n".join(format_report(report)), err=True)
+    if num_linked is not None:
+        click.echo(f"names with an id of {authority}: {num_linked}", err=True)
     sys.exit(1 if report.broken else 0)
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from spner.cli.options import FILE, FOLDER, processes_option
+from spner.cli.options import EITHER, FILE, FOLDER, processes_option
+from spner.core.errors import SpnerError
 from spner.core.paths import ENTITIES, GOLD_ENTITIES
 
 
@@ -61,22 +62,35 @@ def mini_text(corpus: Path, out: Path, num_sentences: int) -> None:
     "--format",
     "format_name",
     required=True,
-    type=click.Choice(["paper_json", "conll", "slue"]),
+    type=click.Choice(["paper_json", "conll", "slue", "opensearch"]),
     help="paper_json: JSON as the paper's authors have it, and clips as FLAC; conll: token, tab, IOB2 tag; "
-    "slue: SLUE-VoxPopuli's tables.",
+    "slue: SLUE-VoxPopuli's tables; opensearch: an archive as lines for a cluster's bulk interface.",
 )
 @click.option(
     "--data",
     required=True,
-    type=FOLDER,
-    help="Data folder of stages 1 and 2, or one of its sets. Run the command in the recipe's folder: paths in "
-    "wav.scp are relative to it.",
+    type=EITHER,
+    help="Data folder of stages 1 and 2, or one of its sets; of opensearch, the archive of spner index. Run the "
+    "command in the recipe's folder: paths in wav.scp are relative to it.",
 )
 @click.option("--out", required=True, type=FOLDER, help="Folder to write.")
 @click.option("--gold", is_flag=True, help="Use the gold entities instead of the pseudo-labels.")
 def export_command(format_name: str, data: Path, out: Path, gold: bool) -> None:
-    """Write a data folder in another program's format."""
+    """Write a data folder, or an archive, in another program's format."""
+    if format_name == "opensearch":
+        if gold:
+            raise SpnerError("--gold: an archive has no gold entities; leave it out")
+        _export_archive(data, out)
+        return
     from spner.corpora.export import export
 
     entities_file = GOLD_ENTITIES if gold else ENTITIES
     click.echo("\n".join(map(str, export(data, out, format_name=format_name, entities_file=entities_file))))
+
+
+def _export_archive(db: Path, out: Path) -> None:
+    from spner.archive.opensearch import export_opensearch
+    from spner.archive.store import open_archive
+
+    with open_archive(db) as connection:
+        click.echo("\n".join(map(str, export_opensearch(connection, out))))
