@@ -61,7 +61,8 @@ def write_data(data: Path, lang: str, *, gold: bool) -> None:
             write_entities(folder / paths.GOLD_ENTITIES, utterances)
             utterances = {utt_id: Transcript(one.words) for utt_id, one in utterances.items()}
         write_entities(folder / paths.ENTITIES, utterances)
-    write_json(data / paths.REPORT, {"settings": {"lang": lang, "corpus": "downloads/mini"}, "synthetic": gold})
+    report = {"settings": {"lang": lang, "corpus": "downloads/mini"}, "synthetic": gold, "sets": {}}
+    write_json(data / paths.REPORT, report)
 
 
 def write_training(exp: Path, group: Group, seed: int) -> None:
