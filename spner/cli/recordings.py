@@ -15,7 +15,7 @@ from spner.core.datatypes import LABELS
 @click.option(
     "--asr",
     help="Instead of --model a recogniser of words: experiment or pack of --system asr; Whisper: a size such as small, "
-    "a hub name, or a folder in CTranslate2's format; or a CTC model of transformers, folder or hub name.",
+    "a hub name, or a folder in CTranslate2's format; or a Whisper or CTC model of transformers, folder or hub name.",
 )
 @click.option(
     "--tagger",

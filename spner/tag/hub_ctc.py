@@ -16,6 +16,7 @@ from spner.tag.models import SpeechModel
 from spner.tagger.model import from_pretrained, quiet_transformers
 
 FIRST_FRAME = 200  # samples: the middle of what wav2vec 2.0's convolutions see of the first frame
+MASKED = "masked_spec_embed"  # serves training only
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,15 @@ def load_hub_ctc(name: str, *, device: str, lang: str | None) -> SpeechModel:
     """Load a model with greedy search.
 
     Raises:
-        SpnerError: it cannot be loaded, or is no CTC model over 16 kHz waveforms.
+        SpnerError: it cannot be loaded, or is no trained CTC model over 16 kHz waveforms.
     """
     from transformers import AutoFeatureExtractor, AutoModelForCTC, AutoTokenizer
 
     quiet_transformers()
-    model = from_pretrained(AutoModelForCTC, name).to(choose_device(device)).eval()
+    model, info = from_pretrained(AutoModelForCTC, name, output_loading_info=True)
+    if missing := sorted(key for key in info["missing_keys"] if not key.endswith(MASKED)):
+        raise SpnerError(f"--asr {name}: has no weights for {missing} (expected a trained CTC model); give another")
+    model.to(choose_device(device)).eval()
     tokenizer = from_pretrained(AutoTokenizer, name)
     extractor = from_pretrained(AutoFeatureExtractor, name)
     hop = getattr(model.config, "inputs_to_logits_ratio", None)

@@ -13,6 +13,7 @@ from spner.tag.packed import load_pack
 from spner.tag.speakers import read_rttm
 from spner.tag.tagger import Tagger
 from spner.tag.transcriber import Transcriber
+from spner.tag.whisper import FasterWhisper, Whisper, WhisperTranscriber, is_whisper
 
 BATCH_SIZE = 8
 
@@ -113,8 +114,6 @@ def load_transcriber(name: str, options: TagOptions) -> Transcriber:
     Raises:
         SpnerError: it cannot be loaded.
     """
-    from spner.tag.whisper import WhisperTranscriber, is_whisper
-
     path = Path(name)
     if path.is_file() or is_pack(path) or is_experiment(path):
         model = load_model(path, options)
@@ -124,11 +123,20 @@ def load_transcriber(name: str, options: TagOptions) -> Transcriber:
     for option, value in (("--boost", options.boost), ("--batch_size", options.batch_size)):
         if value:
             raise SpnerError(f"{option}: is for models of ours; --asr {name} has no use for it")
-    if is_whisper(name):
-        return WhisperTranscriber(name, lang=options.lang, device=options.device, vad=options.vad is not False)
+    whisper = _load_whisper(name, options)
+    if whisper:
+        return WhisperTranscriber(whisper, lang=options.lang, vad=options.vad is not False)
     from spner.tag.hub_ctc import load_hub_ctc
 
     return _make_transcriber(load_hub_ctc(name, device=options.device, lang=options.lang), options)
+
+
+def _load_whisper(name: str, options: TagOptions) -> Whisper | None:
+    if is_whisper(name):
+        return FasterWhisper(name, lang=options.lang, device=options.device)
+    from spner.tag.hub_whisper import HubWhisper, is_hub_whisper
+
+    return HubWhisper(name, lang=options.lang, device=options.device) if is_hub_whisper(name) else None
 
 
 def _make_transcriber(model: SpeechModel, options: TagOptions) -> CtcTranscriber:

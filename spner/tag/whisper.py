@@ -1,11 +1,14 @@
-"""Recordings -> segments, by Whisper through faster-whisper, which needs no torch.
+"""Recordings -> segments, by Whisper, chunk by chunk; through faster-whisper, which needs no torch, or another library.
 
 Whisper invents sentences where nobody speaks: a voice activity detector chooses what it hears, unless told otherwise.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from spner.core.errors import SpnerError
 from spner.data.audio import SAMPLE_RATE_HZ
@@ -19,29 +22,36 @@ from spner.tag.transcriber import Advance
 CT2_FILES = ("model.bin", "config.json")
 INVENTED = 0.9  # above this chance of no speech, what Whisper is unsure of is not written
 
+Piece = tuple[str, float, float, float | None]
+"""A word or a part of one, with a space before what begins a word; start and end, seconds; confidence if known."""
+
+
+class Whisper(Protocol):
+    """A model of Whisper's kind."""
+
+    def hear(self, waveform: np.ndarray) -> Iterator[list[Piece]]:
+        """Yield the segments of 30 s of speech at most, (num_samples,) at 16 kHz."""
+        ...
+
 
 class WhisperTranscriber:
-    """A Whisper model that transcribes recordings; its words have times, confidences, case and punctuation."""
+    """Transcribes recordings; the words have times, case and punctuation, and confidences where the model has."""
 
     writes_entities = False
 
-    def __init__(self, name: str, *, lang: str | None, device: str, vad: bool) -> None:
-        """Load a model.
-
+    def __init__(self, model: Whisper, *, lang: str | None, vad: bool) -> None:
+        """
         Args:
-            name: a size such as ``small``, a hub name, or a folder in CTranslate2's format.
-            lang: ISO 639-1 code; None lets Whisper tell, chunk by chunk.
-            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+            model: hears chunks of speech.
+            lang: ISO 639-1 code; None where the model tells, chunk by chunk.
             vad: whether a voice activity detector chooses what is heard.
 
         Raises:
-            SpnerError: faster-whisper is not installed, or the model is not there.
+            SpnerError: the voice activity detector is not installed.
         """
         self.lang = lang
+        self._model = model
         self._vad = vad
-        self._model = _load(name, device)
-        if lang and lang not in self._model.supported_languages:
-            raise SpnerError(f'--lang "{lang}": {name} knows no such language; give another --asr')
         if vad:
             SpeechDetector()  # a missing package is told before anything is heard
 
@@ -72,28 +82,63 @@ class WhisperTranscriber:
         return Tagged(recording.name, duration_s, tuple(segments), self.lang)
 
     def _hear(self, chunk: Chunk) -> Iterator[TaggedSegment]:
-        found, _ = self._model.transcribe(
-            chunk.waveform,
-            language=self.lang,
-            word_timestamps=True,
-            condition_on_previous_text=False,  # an invented sentence would be repeated for the rest of the recording
-            no_speech_threshold=INVENTED,
-        )
         end_s = len(chunk.waveform) / SAMPLE_RATE_HZ
-        for segment in found:
-            words = list(join_pieces([(w.word, w.start, w.end, w.probability) for w in segment.words or ()]))
+        for pieces in self._model.hear(chunk.waveform):
+            words = list(join_pieces(pieces))
             if words:
                 times = [(chunk.start_s + min(a, end_s), chunk.start_s + min(b, end_s)) for _, a, b, _ in words]
                 built = build_words([w[0] for w in words], times, [w[3] for w in words])
                 yield TaggedSegment(" ".join(word.text for word in built), built)
 
 
-def join_pieces(pieces: Iterable[tuple[str, float, float, float]]) -> Iterator[tuple[str, float, float, float]]:
-    """Yield words (text, start, end, confidence) of Whisper's pieces: one without a space before it goes on a word."""
-    word: tuple[str, float, float, float] | None = None
+class FasterWhisper:
+    """A model in CTranslate2's format."""
+
+    def __init__(self, name: str, *, lang: str | None, device: str) -> None:
+        """Load it.
+
+        Args:
+            name: a size such as ``small``, a hub name, or a folder.
+            lang: ISO 639-1 code; None lets Whisper tell.
+            device: ``auto``, ``cpu`` or ``cuda``.
+
+        Raises:
+            SpnerError: faster-whisper is not installed, or the model is not there or knows no such language.
+        """
+        self._lang = lang
+        self._model = _load(name, device)
+        require_language(lang, self._model.supported_languages, name=name)
+
+    def hear(self, waveform: np.ndarray) -> Iterator[list[Piece]]:
+        """Yield the segments of a chunk of speech."""
+        found, _ = self._model.transcribe(
+            waveform,
+            language=self._lang,
+            word_timestamps=True,
+            condition_on_previous_text=False,  # an invented sentence would be repeated for the rest of the recording
+            no_speech_threshold=INVENTED,
+        )
+        for segment in found:
+            yield [(w.word, w.start, w.end, w.probability) for w in segment.words or ()]
+
+
+def require_language(lang: str | None, known: Iterable[str], *, name: str) -> None:
+    """Refuse a language that a model does not know.
+
+    Raises:
+        SpnerError: it does not.
+    """
+    if lang and lang not in known:
+        raise SpnerError(f'--lang "{lang}": {name} knows no such language; give another --asr')
+
+
+def join_pieces(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Yield whole words: a piece without a space before it goes on a word."""
+    word: Piece | None = None
     for text, start_s, end_s, confidence in pieces:
         if word and not text.startswith(" "):
-            word = (word[0] + text, word[1], end_s, min(word[3], confidence))
+            known = [one for one in (word[3], confidence) if one is not None]
+            word = (word[0] + text, word[1], end_s, min(known, default=None))
             continue
         if word and word[0]:
             yield word
@@ -116,6 +161,7 @@ def _load(name: str, device: str) -> Any:
         from faster_whisper.utils import available_models
     except ImportError as error:
         raise SpnerError(f"--asr {name}: needs faster-whisper; pip install 'spner[whisper]'") from error
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # without a network it tells of every try
     is_folder = Path(name).is_dir()
     if not is_folder and "/" not in name and name not in available_models():
         raise SpnerError(

@@ -170,7 +170,7 @@ def from_pretrained(auto_class: Any, name: str, **options: Any) -> Any:
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
         if is_local:
-            raise SpnerError(f"{name}: transformers cannot load it ({reason}); give a token classifier") from error
+            raise SpnerError(f"{name}: transformers cannot load it ({reason}); give another model") from error
         raise SpnerError(
             f"{name}: no such folder, and cannot be downloaded from the Hugging Face hub ({reason}); download it "
             "on a connected machine and set HF_HOME, or give a local folder"
@@ -203,7 +203,8 @@ def fingerprint_model(name: str) -> str | None:
 
 def quiet_transformers() -> None:
     """Let transformers report only errors: its notices about unused weights and optional packages would mislead."""
-    from transformers.utils import logging
+    from transformers.utils import logging as notices
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    notices.set_verbosity_error()
+    notices.disable_progress_bar()
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # without a network it tells of every try

@@ -18,7 +18,7 @@ from spner.tag.sounds import UNIT
 from spner.tag.speech import SpeechDetector
 from spner.tag.tagged import Tagged
 from spner.tag.text_tagger import Mention, TextTagger, load_text_tagger, put_entities
-from spner.tag.whisper import WhisperTranscriber, is_whisper, join_pieces
+from spner.tag.whisper import FasterWhisper, WhisperTranscriber, is_whisper, join_pieces
 from tests.tag.golden import GOLDEN, GOLDEN_PIPELINE
 from tests.tag.models import RATE_HZ
 from tests.tag.test_formats import make_segment
@@ -86,6 +86,7 @@ def test_pieces_without_a_space_belong_to_the_word_before() -> None:
     ]
     assert list(join_pieces(pieces)) == [("Vrij-dag", 0.0, 1.0, 0.4), ("ja.", 1.0, 1.2, 0.7)]
     assert list(join_pieces([])) == []
+    assert list(join_pieces([(" Vrij", 0.0, 0.5, None), ("dag", 0.5, 1.0, None)])) == [("Vrijdag", 0.0, 1.0, None)]
 
 
 class FakeWhisper:
@@ -116,7 +117,7 @@ def whisper(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_whispers_words_have_the_recordings_times() -> None:
     from spner.tag.audio import from_waveform
 
-    transcriber = WhisperTranscriber("base", lang="nl", device="cpu", vad=False)
+    transcriber = WhisperTranscriber(FasterWhisper("base", lang="nl", device="cpu"), lang="nl", vad=False)
     ((_, tagged),) = transcriber.transcribe([from_waveform(loud(40), RATE_HZ)], lambda _seconds: None)
     assert isinstance(tagged, Tagged)
     assert tagged.text == "Ada, ja. Ada, ja."
@@ -135,7 +136,7 @@ def test_whispers_words_have_the_recordings_times() -> None:
 )
 def test_what_whisper_has_not_is_told(name: str, lang: str | None, message: str) -> None:
     with pytest.raises(SpnerError) as error:
-        WhisperTranscriber(name, lang=lang, device="cpu", vad=False)
+        FasterWhisper(name, lang=lang, device="cpu")
     assert message in str(error.value)
 
 
