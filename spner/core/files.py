@@ -43,7 +43,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 def _comes_from_writing(error: OSError, temporary: Path) -> bool:
     """Whether writing failed; a missing input, for example, is not the output's fault."""
-    return error.errno is not None and str(error.filename or temporary).startswith(str(temporary))
+    names = [str(name) for name in (error.filename, error.filename2) if name]  # two where a file is copied
+    return error.errno is not None and (not names or any(name.startswith(str(temporary)) for name in names))
 
 
 def _cannot_be_written(path: Path, error: OSError) -> SpnerError:

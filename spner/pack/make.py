@@ -1,5 +1,6 @@
 """``spner pack``: an experiment -> a folder or zip file that tags recordings without torch, data or training."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -56,35 +57,49 @@ def make_pack(
         tagger: finds the names in what a recogniser of ``--system asr`` writes: token classifier, folder or hub name.
 
     Raises:
-        SpnerError: ``out`` exists, the experiment is not decoded, or has a part that cannot be packed.
+        SpnerError: ``out`` exists or cannot be written, the experiment is not decoded, or has a part that cannot be
+            packed.
     """
     if out.exists():
         raise SpnerError(f"{out}: exists already; remove it, or give another --out")
     source = read_source(exp, search, tagger=tagger)
-    recogniser = load_recogniser(source.trained, device="cpu")
     with tempfile.TemporaryDirectory(prefix="spner_pack_") as temporary:
         folder = Path(temporary)
-        _write_model(folder, source, recogniser)
-        _write_search(folder, source)
-        _write_casing(folder, source)
-        tagger_meta = add_tagger(folder, source) if source.tagger else None
-        meta = _make_meta(folder, source, recogniser, tagger_meta)
-        pack = Pack(replace(meta, made_from=_describe(source)), folder)
-        model = load_opened(pack, device="cpu")
-        difference = _compare(source, recogniser, model.recogniser)
-        made_from = {**pack.meta.made_from, "largest_difference": difference}
-        if int8:
-            made_from["int8"] = add_quantised(pack, source, model)
-        write_card(folder / pack_file.CARD, source, made_from, licence)
-        meta = _make_meta(folder, source, recogniser, tagger_meta)  # anew: with the digests of what came since
-        _write_meta(replace(meta, made_from=made_from), folder)
+        try:
+            difference = _fill(folder, source, int8=int8, licence=licence)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise SpnerError(f"{folder.parent}: is full, and packs are made there; make room, or set TMPDIR") from error
+        size = sum(file.stat().st_size for file in folder.iterdir())
         with atomic_path(out) as target:
             if out.suffix == ".zip":
                 _zip(folder, target)
             else:
-                shutil.copytree(folder, target)
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+                target.mkdir()
+                for file in folder.iterdir():
+                    shutil.copyfile(file, target / file.name)
     return f"{out}: {size / 1e6:.1f} MB unpacked, log posteriors within {difference:.0e} of torch's"
+
+
+def _fill(folder: Path, source: Source, *, int8: bool, licence: str | None) -> float:
+    """Write the files of a pack; return the largest difference of log posteriors between its graph and the model."""
+    recogniser = load_recogniser(source.trained, device="cpu")
+    _write_model(folder, source, recogniser)
+    _write_search(folder, source)
+    _write_casing(folder, source)
+    tagger_meta = add_tagger(folder, source) if source.tagger else None
+    meta = _make_meta(folder, source, recogniser, tagger_meta)
+    pack = Pack(replace(meta, made_from=_describe(source)), folder)
+    model = load_opened(pack, device="cpu")
+    difference = _compare(source, recogniser, model.recogniser)
+    made_from = {**pack.meta.made_from, "largest_difference": difference}
+    if int8:
+        made_from["int8"] = add_quantised(pack, source, model)
+    write_card(folder / pack_file.CARD, source, made_from, licence)
+    meta = _make_meta(folder, source, recogniser, tagger_meta)  # anew: with the digests of what came since
+    _write_meta(replace(meta, made_from=made_from), folder)
+    return difference
 
 
 def _write_model(folder: Path, source: Source, recogniser: Recogniser) -> None:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,6 +67,14 @@ def test_full_disk_while_flushing_and_renaming_is_one_line(tmp_path: Path, monke
             with pytest.raises(SpnerError, match="cannot be written \\(No space left on device\\)"):
                 write_json(tmp_path / "scores.json", {})
         assert os.listdir(tmp_path) == []
+
+
+def test_a_copy_to_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    """The error names the source first."""
+    with pytest.raises(SpnerError, match="cannot be written"), atomic_path(tmp_path / "a") as temporary:
+        raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / "source"), None, str(temporary))
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a") as temporary:
+        shutil.copyfile(tmp_path / "missing", temporary)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")

@@ -1,5 +1,6 @@
 """An experiment packed and opened again: the same texts, entities and times as torch gives."""
 
+import errno
 import re
 import zipfile
 from dataclasses import replace
@@ -179,6 +180,23 @@ def test_the_card_tells_data_licence_and_the_quantised_graph(packed: Path, whole
     assert re.search(r"- `\S+`: \d+ utterances, 0\.\d\d h, synthetic speech", card) and "The quantised graph" in card
     card = (whole / pack_file.CARD).read_text(encoding="utf-8")
     assert "license_name: not stated" in card and "The quantised graph" not in card
+
+
+@pytest.mark.parametrize("place", ["tagger.export_tagger", "make._zip"])
+def test_a_full_disk_is_one_line_and_nothing_half_written(
+    exp: Path, tagger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """While files are made, and while they are copied into place."""
+    from spner.pack.make import make_pack
+
+    def write(_: object, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(f"spner.pack.{place}", write)
+    with pytest.raises(SpnerError, match=r"is full, and packs|cannot be written \(No space left") as error:
+        make_pack(exp, tmp_path / "pack.zip", search=None, int8=False, licence=None, tagger=str(tagger))
+    assert "\n" not in str(error.value) and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
