@@ -150,7 +150,7 @@ def _find_mentions(
     """Yield the mentions that fulfil a condition, with their segments' ids."""
     conditions, given = [condition], [*values]
     if query.label:
-        conditions.append("mention.label = ?")
+        conditions.append("mention.label = ?" if condition == "1" else "+mention.label = ?")  # +: by name, not by label
         given.append(query.label)
     if query.min_confidence:
         conditions.append("(mention.confidence IS NULL OR mention.confidence >= ?)")

@@ -104,6 +104,7 @@ def open_archive(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connec
 def _prepare(connection: sqlite3.Connection, path: Path, *, create: bool) -> None:
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA cache_size = -65536")  # KB: the indexes of many names are written all over
     application = _number(connection, "PRAGMA application_id")
     if application == 0 and create and not _number(connection, "SELECT count(*) FROM sqlite_master"):
         connection.execute("PRAGMA journal_mode = WAL")  # readers and one writer do not wait for each other
