@@ -152,7 +152,7 @@ def _add_recordings(app: FastAPI) -> None:
             rows = archive.execute("SELECT id, title, duration_s FROM recording ORDER BY id DESC LIMIT ?", (limit,))
             return _json({"recordings": [dict(zip(("id", "title", "duration"), row, strict=True)) for row in rows]})
 
-    @app.get("/v1/recordings/{recording}")
+    @app.get("/v1/recordings/{recording:int}")
     def recording(server: Serving, recording: Id) -> Response:
         with open_archive(server.db) as archive:
             found = read_recording(archive, recording)
@@ -160,7 +160,7 @@ def _add_recordings(app: FastAPI) -> None:
             raise HTTPException(404, "no such recording")
         return Response("".join(to_json(found)), media_type=JSON)
 
-    @app.get("/v1/recordings/{recording}/audio")
+    @app.get("/v1/recordings/{recording:int}/audio")
     def audio(server: Serving, recording: Id) -> FileResponse:
         with open_archive(server.db) as archive:
             row = archive.execute("SELECT path, size, mtime_ns FROM recording WHERE id = ?", (recording,)).fetchone()

@@ -102,8 +102,10 @@ def _resample(blocks: Iterator[np.ndarray], rate_hz: int, name: str) -> Iterator
     """Yield the blocks at 16 kHz.
 
     Raises:
-        RecordingError: reading breaks off, samples are not finite, or there are none.
+        RecordingError: its rate cannot be, reading breaks off, samples are not finite, or there are none.
     """
+    if rate_hz <= 0:  # as a broken header may say to FFmpeg
+        raise RecordingError(f"{name}: has a rate of {rate_hz} Hz")
     stream = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32") if rate_hz != SAMPLE_RATE_HZ else None
     num_samples = 0
     try:

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from spner.data.audio import SAMPLE_RATE_HZ
-from spner.tag.audio import BLOCK_S, RecordingError, from_waveform, open_recording
+from spner.tag.audio import BLOCK_S, RecordingError, _resample, from_waveform, open_recording
 
 TONE_HZ = 440
 
@@ -124,6 +124,11 @@ def test_a_wav_without_samples_is_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "none.wav", np.zeros(0), 16_000)
     with pytest.raises(RecordingError, match=r"none\.wav: holds no sound"):
         list(open_recording(tmp_path / "none.wav").blocks())
+
+
+def test_a_rate_that_cannot_be_is_refused() -> None:
+    with pytest.raises(RecordingError, match="a.caf: has a rate of 0 Hz"):
+        list(_resample(iter([np.zeros(4, np.float32)]), 0, "a.caf"))
 
 
 def test_samples_that_are_not_finite_are_refused(tmp_path: Path) -> None:

@@ -94,8 +94,8 @@ def main() -> None:
         num_segments = num_recordings * SEGMENTS
         size = (Path(folder) / "a.sqlite").stat().st_size / 2**20
         print(
-            f"index: {num_segments} segments, {num_segments / seconds:.0f} a second, {num_segments / cpu:.0f} a second of "
-            f"the CPU, {size:.0f} MB"
+            f"index: {num_segments} segments, {num_segments / seconds:.0f} a second, {num_segments / cpu:.0f} a second "
+            f"of the CPU, {size:.0f} MB"
         )
         for kind, queries in searches(rng, words, names):
             print(f"{kind:<24}", measure(30, lambda i, queries=queries: search(archive, queries[i])))
