@@ -325,6 +325,15 @@ def test_every_pin_has_hashes_and_names_no_index() -> None:
     assert len(pins) == sum(map(len, read_pins().values())) > 100
 
 
+def test_the_licence_of_every_package_is_told() -> None:
+    lists = [text for name in constants() if name.endswith("REQUIREMENTS") for text in constant(name)]
+    extras = re.findall(r'"([a-z][\w-]*)>=', (ROOT / "setup.py").read_text(encoding="utf-8"))
+    table = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8").lower()
+    names = {Requirement(text).name for text in lists} | set(extras)
+    assert len(names) > 40
+    assert [name for name in sorted(names) if name.lower() not in table] == []
+
+
 def test_the_plain_install_needs_nothing_to_train_with() -> None:
     """kaldiio's licence is for evaluation, eSpeak NG's the GPL; torch alone is larger than all of the rest."""
     names = {Requirement(text).name.lower() for text in constant("REQUIREMENTS")}

@@ -1,7 +1,9 @@
 """A pack -> its model with its search: what :mod:`spner.tag.experiment` gives, without torch."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from spner.core.errors import SpnerError
 from spner.core.files import read_json, read_lines
@@ -39,12 +41,15 @@ def load_opened(pack: Pack, *, device: str) -> SpeechModel:
     token_list = _read_tokens(pack)
     # The quantised model was asked for when the pack was made, and is for CPUs.
     graph = (device != "cuda" and pack.find(pack_file.MODEL_INT8)) or pack.folder / pack_file.MODEL
-    recogniser = OnnxModel(open_session(graph, device=device), token_list, pack.meta.grid)
+    session = open_session(graph, device=device)
+    _require_outputs(graph, session, {"log_probs": len(token_list), "num_frames": None})
+    recogniser = OnnxModel(session, token_list, pack.meta.grid)
     casing = pack.find(pack_file.CASING)
     calibration = _read_calibration(pack)
     tag_text = None
     if pack.meta.tagger:
         tagger = load_packed_tagger(pack.folder, pack.meta.tagger, device=device)
+        _require_outputs(pack.folder / pack_file.TAGGER, tagger.session, {"logits": len(tagger.tags)})
         tag_text, calibration = make_pipeline(tagger, pack.meta.tagger.labels, calibration), None
     return SpeechModel(
         recogniser,
@@ -54,6 +59,16 @@ def load_opened(pack: Pack, *, device: str) -> SpeechModel:
         read_casing(casing) if casing else Casing(),
         tag_text,
     )
+
+
+def _require_outputs(graph: Path, session: Any, sizes: Mapping[str, int | None]) -> None:
+    """Refuse a graph without the outputs of a pack's, or of another number of tokens or tags (None: whatever)."""
+    found = {one.name: one.shape[-1] for one in session.get_outputs()}
+    if any(
+        name not in found or (size and isinstance(found[name], int) and found[name] != size)
+        for name, size in sizes.items()
+    ):
+        raise SpnerError(f"{graph.name}: has the outputs {found} (expected {dict(sizes)}); {AGAIN}")
 
 
 def _read_tokens(pack: Pack) -> tuple[str, ...]:

@@ -3,18 +3,20 @@
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import yaml
 
 import spner
 from spner.core.errors import SpnerError
 from spner.decode.onnx_model import open_session
 from spner.tag.packed import load_pack
 from tests.core.test_portable import ONLY_LINUX, ONLY_TRAINING, run_hidden
-from tests.tag.golden import GOLDEN, GOLDEN_PIPELINE
+from tests.tag.golden import GOLDEN, GOLDEN_PIPELINE, write_pack
 from tests.tag.models import RATE_HZ, pause, speak
 
 pytest.importorskip("onnxruntime")
@@ -64,6 +66,31 @@ def test_the_command_needs_neither_torch_nor_what_only_linux_has(recording: Path
     out = run_hidden((*ONLY_LINUX, *ONLY_TRAINING), code, "tag", str(recording), "--model", str(pack), "-f", "jsonl")
     record = json.loads(out)
     assert record["text"] == "Anna is in Gouda" and record["entities"][-1]["text"] == "Gouda"
+
+
+def change(pack: Path, name: str, content: bytes, target: Path) -> Path:
+    """Write a pack in which one file is another, as ``meta.yaml`` says."""
+    with zipfile.ZipFile(pack) as archive:
+        files = {one: archive.read(one) for one in archive.namelist()}
+    meta = yaml.safe_load(files.pop("meta.yaml"))
+    write_pack(target, meta, {**files, name: content})
+    return target
+
+
+@pytest.mark.parametrize(
+    ("pack", "name", "content", "why"),
+    [
+        (GOLDEN, "tokens.txt", b"<blank>\n<unk>\na\n<sos/eos>\n", r"has the outputs \{'log_probs': 34"),
+        (GOLDEN_PIPELINE, "tagger.onnx", b"no graph", r"tagger\.onnx: ONNX Runtime cannot load it"),
+        (GOLDEN_PIPELINE, "tokenizer.json", b"{}", r"tokenizer\.json: is no tokenizer"),
+    ],
+)
+def test_files_that_do_not_fit_each_other_are_one_line(
+    tmp_path: Path, pack: Path, name: str, content: bytes, why: str
+) -> None:
+    with pytest.raises(SpnerError, match=why) as error:
+        spner.load(change(pack, name, content, tmp_path / "pack.zip"))
+    assert "\n" not in str(error.value)
 
 
 def test_a_model_that_is_no_graph_is_refused(tmp_path: Path) -> None:
