@@ -62,9 +62,10 @@ def mini_text(corpus: Path, out: Path, num_sentences: int) -> None:
     "--format",
     "format_name",
     required=True,
-    type=click.Choice(["paper_json", "conll", "slue", "opensearch"]),
+    type=click.Choice(["paper_json", "conll", "slue", "nemo", "huggingface", "opensearch"]),
     help="paper_json: JSON as the paper's authors have it, and clips as FLAC; conll: token, tab, IOB2 tag; "
-    "slue: SLUE-VoxPopuli's tables; opensearch: an archive as lines for a cluster's bulk interface.",
+    "slue: SLUE-VoxPopuli's tables; nemo: NeMo's manifests, and clips as FLAC; huggingface: a dataset with audio and a "
+    "card, to publish; opensearch: an archive as lines for a cluster's bulk interface.",
 )
 @click.option(
     "--data",

@@ -6,10 +6,10 @@ import zipfile
 from pathlib import Path
 
 from spner.core.errors import SpnerError
-from spner.corpora import common_voice, msner, paper_json, slue, slue_nel
+from spner.corpora import common_voice, msner, nemo, paper_json, slue, slue_nel
 from spner.corpora.corpus import Reader
 
-READERS: tuple[Reader, ...] = (paper_json, slue, slue_nel, msner, common_voice)
+READERS: tuple[Reader, ...] = (paper_json, slue, slue_nel, msner, nemo, common_voice)
 """The first that recognises a path reads it."""
 
 

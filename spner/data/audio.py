@@ -227,10 +227,21 @@ def copy_stored(location: str, path: Path) -> None:
     Raises:
         SpnerError: nothing can be read there, or ``path`` cannot be written.
     """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(encode_stored(location))
+
+
+def encode_stored(location: str) -> bytes:
+    """Return the clip behind a ``wav.scp`` value as a FLAC file, sample by sample what the store holds.
+
+    Raises:
+        SpnerError: nothing can be read there.
+    """
     # libsndfile would scale floats by 32767, which is not what it reads by.
     samples = np.clip(np.rint(read_stored(location) * 32768), -32768, 32767).astype(np.int16)
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        soundfile.write(file, samples, SAMPLE_RATE_HZ, format="FLAC")
+    content = io.BytesIO()
+    soundfile.write(content, samples, SAMPLE_RATE_HZ, format="FLAC")
+    return content.getvalue()
 
 
 def clip_duration_s(path: Path) -> float:

@@ -7,14 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import yaml
 
 from spner.core import paths
 from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import write_json
+from spner.corpora import hub_dataset
+from spner.corpora.corpus import Wanted
 from spner.corpora.export import export
+from spner.corpora.nemo import read as read_nemo
 from spner.corpora.prepare import prepare_data
 from spner.data.datadir import read_entities, read_sentences, read_table, write_entities, write_sentences, write_table
+from spner.data.parquet import name_row, open_clips, read_class_names, read_rows
 from spner.mini.make import make_mini_corpus
 from spner.tagger.annotate import annotate_data_dir
 from spner.tagger.conll import read_conll
@@ -232,3 +237,71 @@ def test_a_clip_that_is_gone(data: Path, tmp_path: Path) -> None:
     (data / "dev" / "c.wav").unlink()
     assert "c.wav: no audio can be read there (missing)" in refusal(data, tmp_path / "out", "paper_json")
     assert not (tmp_path / "out" / "dataset.json").exists()
+
+
+def test_nemo_is_read_again(data: Path, tmp_path: Path) -> None:
+    """Manifests with entities beside the text, whose clips are the stored samples."""
+    files = export(data, tmp_path / "out", format_name="nemo")
+    assert [file.name for file in files] == [f"{name}_manifest.json" for name in ("train", "dev", "test")]
+    corpus = read_nemo(tmp_path / "out", Wanted("nl"))
+    for name, sentences in SENTENCES.items():
+        one = corpus.sets[name]
+        assert one.transcripts == read_entities(data / name / paths.ENTITIES) and not one.gold
+        assert {u.utt_id: u.sentence for u in one.utterances} == {u: sentence for u, (sentence, _) in sentences.items()}
+        for utterance in one.utterances:
+            written, _ = soundfile.read(tmp_path / "out" / utterance.clip, dtype="int16")
+            assert (written == soundfile.read(data / name / f"{utterance.utt_id}.wav", dtype="int16")[0]).all()
+    first = json.loads(files[1].read_text(encoding="utf-8"))
+    assert first == {
+        **{"audio_filepath": "clips/c.flac", "duration": 0.05, "text": "ajax wint van moskva", "utt_id": "c"},
+        **{"speaker_id": "spk", "sentence": "„Ajax“ wint van Москва?", "annotation": "silver"},
+        "entities": [{"label": "ORG", "start": 0, "end": 1}, {"label": "LOC", "start": 3, "end": 4}],
+    }
+
+
+def test_a_dataset_to_publish(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of two rows here, with what ``datasets`` needs to know; the card says what is in them."""
+    monkeypatch.setattr(hub_dataset, "ROWS_PER_FILE", 1)
+    (tmp_path / "out/data").mkdir(parents=True)
+    for name in ("train-00002-of-00003.parquet", "train-notes.parquet"):
+        (tmp_path / "out/data" / name).touch()
+    (card,) = export(data, tmp_path / "out", format_name="huggingface")
+    tables = sorted(path.name for path in (tmp_path / "out/data").iterdir())
+    assert tables == [
+        *("test-00000-of-00001.parquet", "train-00000-of-00002.parquet", "train-00001-of-00002.parquet"),
+        *("train-notes.parquet", "validation-00000-of-00001.parquet"),
+    ]
+    (row,) = read_rows(tmp_path / "out/data/train-00000-of-00002.parquet", ["id", "sentence", "words", "ner_tags"])
+    names = read_class_names(tmp_path / "out/data/train-00000-of-00002.parquet", "ner_tags")
+    assert (row["id"], row["sentence"]) == ("a", SENTENCES["train"]["a"][0])
+    assert [names[tag] for tag in row["ner_tags"]] == ["O", "B-LOC", "I-LOC", "B-PER", "I-PER", "O", "O", "O", "O"]
+    table = str(tmp_path / "out/data/train-00000-of-00002.parquet")
+    (clip,) = open_clips([Path(name_row(table, 0))])
+    assert (soundfile.read(clip, dtype="int16")[0] == soundfile.read(data / "train/a.wav", dtype="int16")[0]).all()
+    _, head, text = card.read_text(encoding="utf-8").split("---\n", maxsplit=2)
+    front = yaml.safe_load(head)
+    assert front["language"] == ["nl"]
+    assert front["configs"][0]["data_files"][1] == {"split": "validation", "path": "data/validation-*"}
+    tags = front["dataset_info"]["features"][4]["sequence"]["class_label"]["names"]
+    assert tuple(tags[str(number)] for number in range(len(tags))) == names
+    assert [(one["name"], one["num_examples"]) for one in front["dataset_info"]["splits"]] == [
+        *(("train", 2), ("validation", 1), ("test", 1)),
+    ]
+    assert "| train | 2 | 0.00 | silver | 1 | 0 | 1 |" in text and "Licence and source: state them" in text
+
+
+def test_gold_entities_and_synthetic_speech_are_said(data: Path, tmp_path: Path) -> None:
+    write_json(
+        data / paths.REPORT, {"settings": {"lang": "nl"}, "synthetic": True, "sets": {"test": {"entities": "gold"}}}
+    )
+    write_json(data / "test" / paths.ANNOTATE_RECORD, {"tagger": None})
+    export(data, tmp_path / "out", format_name="nemo")
+    corpus = read_nemo(tmp_path / "out", Wanted("nl"))
+    assert corpus.synthetic and {name: one.gold for name, one in corpus.sets.items()} == {
+        **{"train": False, "dev": False, "test": True},
+    }
+    (card,) = export(data, tmp_path / "out", format_name="huggingface")
+    assert (
+        "**The speech is synthetic (eSpeak NG).**" in card.read_text()
+        and "| test | 1 | 0.00 | gold |" in card.read_text()
+    )

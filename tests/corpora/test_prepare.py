@@ -479,9 +479,8 @@ def test_number_of_workers_does_not_show(tmp_path: Path) -> None:
 def test_missing_corpus_makes_no_folder(tmp_path: Path) -> None:
     assert refusal(tmp_path / "none", tmp_path / "data") == (
         f"{tmp_path}/none: no such corpus (expected a JSON file of the paper's authors, SLUE-VoxPopuli's folder, "
-        "SLUE-NEL's folder, "
-        "MSNER's folder, or an unpacked Common Voice release of one language, a folder with clips/ and *.tsv); paths "
-        "are relative to the recipe's folder"
+        "SLUE-NEL's folder, MSNER's folder, a folder of NeMo's manifests, or an unpacked Common Voice release of one "
+        "language, a folder with clips/ and *.tsv); paths are relative to the recipe's folder"
     )
     assert not (tmp_path / "data").exists()
 
