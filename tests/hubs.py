@@ -100,7 +100,8 @@ def write_slue_archive(folder: Path, sets: dict[str, list[Spoken]]) -> Path:
         for one in spoken:
             (folder / split / f"{one.utt_id}.ogg").write_bytes(encode(one, "OGG"))
             text = " ".join(one.transcript.words) + "."
-            raw, normalised = (str([[lab, a, b - a] for a, b, lab in s] or None) for s in (one.spans, one.word_spans))
+            marked = (mark_without_s(one.sentence, one.spans), mark_without_s(text, one.word_spans))
+            raw, normalised = (str([[label, a, b - a] for a, b, label in spans] or None) for spans in marked)
             lines.append("\t".join((one.utt_id, one.sentence, text, one.speaker, split, raw, normalised)) + "\n")
         (folder / f"slue-voxpopuli_{split}.tsv").write_text("".join(lines), encoding="utf-8")
     return folder
@@ -124,20 +125,27 @@ def write_slue_hub(folder: Path, sets: dict[str, list[Spoken]]) -> Path:
     for name, spoken in sets.items():
         rows = []
         for place, one in enumerate(spoken):
-            kinds = (one.spans, one.word_spans, _combine(one.spans), _combine(one.word_spans))
+            text = " ".join(one.transcript.words) + "."
+            marked = (mark_without_s(one.sentence, one.spans), mark_without_s(text, one.word_spans))
+            kinds = (*marked, *map(_combine, marked))
             rows.append(
                 {
                     "index": place,
                     "id": one.utt_id,
                     "audio": {"bytes": encode(one, "OGG"), "path": f"{one.utt_id}.ogg"},
                     "speaker_id": one.speaker,
-                    "normalized_text": " ".join(one.transcript.words) + ".",
+                    "normalized_text": text,
                     "raw_text": one.sentence,
                     **{key: _columns(spans) for key, spans in zip(names, kinds, strict=True)},
                 }
             )
         _write_shards(folder / "voxpopuli", SPLITS[name][1], rows, features, types)
     return folder
+
+
+def mark_without_s(text: str, spans: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Return spans as SLUE's annotators set them: of "Europe's" they mark Europe."""
+    return [(start, start + len(text[start:end].removesuffix("'s")), label) for start, end, label in spans]
 
 
 def _combine(spans: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
@@ -251,15 +259,16 @@ def _write_shards(
 @pytest.fixture(scope="session")
 def english(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Spoken]]:
     """A tiny English mini corpus: 16 clips to train on, 8 of dev, 12 of test."""
-    return _make(tmp_path_factory.mktemp("english"), "en")
+    return make_spoken(tmp_path_factory.mktemp("english"), "en")
 
 
 @pytest.fixture(scope="session")
 def dutch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Spoken]]:
     """The same in Dutch."""
-    return _make(tmp_path_factory.mktemp("dutch"), "nl")
+    return make_spoken(tmp_path_factory.mktemp("dutch"), "nl")
 
 
-def _make(folder: Path, lang: str) -> dict[str, list[Spoken]]:
+def make_spoken(folder: Path, lang: str) -> dict[str, list[Spoken]]:
+    """Make a tiny mini corpus in a folder and return its usable utterances."""
     make_mini_corpus(folder / "mini", lang=lang, num_train=16, num_dev=8, num_test=12)
     return speak(folder / "mini", lang)

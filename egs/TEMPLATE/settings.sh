@@ -33,5 +33,6 @@ lm_opts="--unit token --order 6" # options of spner lm, for the beam search; suc
 boost=                # contextual biasing: names, one a line; a tab and a label, and a tab and a weight, may follow
 tag=                  # exp/<tag>; empty: named after corpus, system, fraction, seed, join, init and model
 published=            # benchmark whose published numbers RESULTS.md shows: slue_voxpopuli, msner or earnings21
+preset=               # preset of the scorer: slue or slue_raw; empty: the recipe's labels, the language's normalisation
 sets="dev test"       # sets to decode and score
 nj=                   # number of processes that make or decode clips; empty: the machine's processors

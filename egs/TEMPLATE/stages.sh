@@ -109,7 +109,7 @@ fi
 
 # Stage 6, score: references and hypotheses -> exp/<tag>/score/<search>/<set>.json and exp/<tag>/RESULTS.md
 step 6 "score" spner score-exp --data "${data}" --exp "${exp}" --search "${search}" --sets "${sets}" \
-    ${published:+--published "${published}"}
+    ${published:+--published "${published}"} ${preset:+--preset "${preset}"}
 
 [ "${stop_stage}" -eq 6 ] || exit 0
 program="$(relative "${bin}/spner")"

@@ -143,6 +143,15 @@ def label_options(command: Callable[Concatenate["LabelSet", P], None]) -> Callab
     return with_labels
 
 
+preset_option = click.option(
+    "--preset",
+    type=click.Choice(PRESETS),
+    show_default="none",
+    help="Score as a benchmark's authors do, with labels, discards and policy of theirs: slue or slue_raw, SLUE's 7 "
+    "combined labels or the 18.",
+)
+
+
 def reading_options(command: Callable[Concatenate["Rules", P], None]) -> Callable[..., None]:
     """Add the options that say how references and hypotheses are read; the command gets them as its first argument."""
 
@@ -163,13 +172,7 @@ def reading_options(command: Callable[Concatenate["Rules", P], None]) -> Callabl
         type=click.Choice(POLICIES),
         help="What happens to an entity that is not closed: discard it, or repair it by closing it.",
     )
-    @click.option(
-        "--preset",
-        type=click.Choice(PRESETS),
-        show_default="none",
-        help="Score as a benchmark's authors do, in place of --labels, --discard and --policy: slue or slue_raw, "
-        "SLUE's 7 combined labels or the 18.",
-    )
+    @preset_option
     @functools.wraps(command)
     def with_rules(
         lang: str | None,

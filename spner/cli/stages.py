@@ -12,6 +12,7 @@ from spner.cli.options import (
     beam_options,
     device_option,
     label_options,
+    preset_option,
     processes_option,
     published_option,
     search_option,
@@ -323,8 +324,11 @@ def calibrate_command(data: Path, exp: Path, search: str | None) -> None:
 @sets_option("Sets to score.")
 @search_option
 @published_option
-def score_exp_command(data: Path, exp: Path, sets: tuple[str, ...], search: str | None, published: str | None) -> None:
+@preset_option
+def score_exp_command(
+    data: Path, exp: Path, sets: tuple[str, ...], search: str | None, published: str | None, preset: str | None
+) -> None:
     """Stage 6: score against the pseudo-labels, and against gold entities if there are any."""
     from spner.report.experiment import score_experiment
 
-    click.echo(score_experiment(data, exp, sets, search, published=published))
+    click.echo(score_experiment(data, exp, sets, search, published=published, preset=preset))

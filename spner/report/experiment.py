@@ -18,6 +18,7 @@ from spner.data.wav_scp import identify_audio
 from spner.report.curves import plot_curves
 from spner.report.markdown import Run, write_results
 from spner.scoring.options import Options
+from spner.scoring.presets import preset_rules
 from spner.scoring.rules import choose_rules
 from spner.scoring.score import write_scores
 from spner.scoring.table import format_table
@@ -39,7 +40,13 @@ def chosen_epochs(history: Sequence[dict[str, Any]], config: dict[str, Any]) -> 
 
 
 def score_experiment(
-    data: Path, exp: Path, set_names: Sequence[str], search: str | None = None, *, published: str | None = None
+    data: Path,
+    exp: Path,
+    set_names: Sequence[str],
+    search: str | None = None,
+    *,
+    published: str | None = None,
+    preset: str | None = None,
 ) -> str:
     """Score the decoded sets, write ``exp/score/<search>/<set>.json`` and ``exp/RESULTS.md``, and return tables.
 
@@ -52,6 +59,7 @@ def score_experiment(
         set_names: which sets.
         search: which search's hypotheses; None for those of all.
         published: benchmark whose published numbers ``RESULTS.md`` shows.
+        preset: preset of the scorer, see :mod:`spner.scoring.presets`; None scores the data folder's labels.
 
     Raises:
         SpnerError: an earlier stage has not finished, or its files do not fit each other.
@@ -69,6 +77,7 @@ def score_experiment(
         seen = seen if seen.exists() else data / paths.TRAIN  # silver, where the test set alone is gold
         hyp = paths.decode_dir(exp, name, set_name)
         rules = choose_rules(run.lang, labels, [ref, seen, hyp])
+        rules = preset_rules(preset, None, rules.mapping) if preset else rules
         _refuse_other_audio(data / set_name, hyp)
         scores = write_scores(
             paths.score_file(exp, name, set_name, gold=gold),

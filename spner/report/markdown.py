@@ -75,7 +75,7 @@ def write_results(exp: Path, run: Run, *, published: str | None = None) -> Path:
         "",
         *dict.fromkeys(f"- {row.name}: {NOTES[row.gold]} `{row.signature}`" for row in rows),
         "",
-        *([*format_published(find_published(published)), ""] if published else []),
+        *([*format_published(find_published(published)), ""] if published and not run.synthetic else []),
         *_run_table(run),
     ]
     with atomic_text(exp / RESULTS) as file:

@@ -34,6 +34,9 @@ DEFAULT_TAGGERS = {
     "de": "FacebookAI/xlm-roberta-large-finetuned-conll03-german",
     "en": "FacebookAI/xlm-roberta-large-finetuned-conll03-english",
 }
+UNTAGGED = "FacebookAI/xlm-roberta-large"
+"""What these were fine-tuned from."""
+
 log = logging.getLogger(__name__)
 
 

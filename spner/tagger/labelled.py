@@ -15,7 +15,8 @@ from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_json
 from spner.data.trainset import choose_labels, choose_trainset, find_data, read_labelled
-from spner.tagger.annotate import default_tagger
+from spner.tagger.annotate import DEFAULT_TAGGERS, UNTAGGED
+from spner.text.languages import base_language
 
 OF_FILES = {"dev", "test", "encoding", "token_column", "match_speech", "noise", "lang", "labels", "mapping"}
 OF_UTTERANCES = {"fraction", "joined", "from_scratch"}
@@ -88,12 +89,15 @@ def choose_start(data: Path, model: str | None, *, from_scratch: bool) -> str | 
     """Return the model to fine-tune on a data folder's utterances; None for a small one from scratch.
 
     Without a model it is the tagger that made the folder's pseudo-labels; where they came with the corpus, the
-    language's default tagger.
+    language's default tagger, or the network that the default taggers were fine-tuned from.
 
     Raises:
-        SpnerError: stage 2 has not finished, or the language has no default tagger.
+        SpnerError: stage 2 has not finished.
     """
     if model or from_scratch:
         return model
     tagger = read_json(data / paths.TRAIN / paths.ANNOTATE_RECORD)["tagger"]
-    return tagger or default_tagger(read_json(data / paths.REPORT)["settings"]["lang"])
+    if tagger:
+        return str(tagger)
+    lang = base_language(read_json(data / paths.REPORT)["settings"]["lang"])
+    return DEFAULT_TAGGERS.get(lang, UNTAGGED)

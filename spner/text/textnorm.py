@@ -9,6 +9,7 @@ becomes a space (``Noord-Holland`` -> ``noord holland``); invisible characters v
 """
 
 import functools
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +20,7 @@ import regex
 from anyascii import anyascii
 
 from spner.core.datatypes import Entity, Transcript
-from spner.text.languages import OKINA, SPACELESS, is_spaceless, own_scripts, spelling
+from spner.text.languages import OKINA, SPACELESS, base_language, is_spaceless, own_scripts, spelling
 
 APOSTROPHES = frozenset("'’ʼ‘`´ʻ＇՚")
 GERESH, GERSHAYIM = "׳", "״"
@@ -29,6 +30,7 @@ MIDDLE_DOTS = frozenset("·•∙⋅‧")
 ZWNJ = "\u200c"
 SIGNS = APOSTROPHES | QUOTES | MIDDLE_DOTS | {GERESH, ZWNJ}
 """What may stand inside a word without being a letter everywhere."""
+APART = re.compile(r"[sS](?=[\s.,;:!?]|$)")  # behind the apostrophe of an English 's that stands alone
 VOWELS = frozenset("aeiouyhœæ")
 # Format characters (soft hyphen, zero width space, joiners, marks of direction), variation selectors, fillers, and the
 # Arabic tatweel, which only stretches a word.
@@ -168,6 +170,8 @@ def _normalise_sign(sentence: str, position: int, word: str, lang: str) -> str:
         return " "
     if is_elided(word, following, lang):
         return f"{rules.apostrophe} "
+    if not word and base_language(lang) == "en" and APART.match(sentence, position + 1):
+        return rules.apostrophe
     if not (before and after or rules.edges and (before or after)):
         return ""
     return OKINA if word[-1:] in rules.turned else rules.apostrophe

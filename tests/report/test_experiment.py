@@ -14,6 +14,7 @@ from spner.core.files import read_json, write_json
 from spner.data.datadir import write_entities, write_labels, write_table
 from spner.data.wav_scp import identify_audio
 from spner.report.experiment import chosen_epochs, plot_training, score_experiment
+from spner.text.label_sets import LABEL_SETS
 from spner.text.labels import LabelSet
 from spner.text.tags import spans_to_text
 
@@ -135,6 +136,35 @@ def test_gold_entities_and_another_models_have_their_own_names_of_labels(data: P
     scores = read_json(exp / "score" / "lm" / "test_gold.json")
     assert scores["made_with"]["labels"] == ["PER"] and scores["made_with"]["discard"] == ["EVENT", "GPE", "LOC"]
     assert list(scores["f1"]["labels"]) == ["PER"]
+
+
+def test_a_set_of_gold_entities_is_scored_against_them_alone(data: Path, exp: Path) -> None:
+    """Where the corpus's own gold entities are those of stage 2; a tagger's are scored as before."""
+    report = read_json(data / paths.REPORT)
+    write_json(data / paths.REPORT, {**report, "sets": {"dev": {"entities": "silver"}, "test": {"entities": "gold"}}})
+    write_json(data / "test" / paths.ANNOTATE_RECORD, {"tagger": None})
+    printed = score_experiment(data, exp, ["dev", "test"])
+    titles = [line for line in printed.splitlines() if line.startswith(("dev,", "test,"))]
+    assert titles == ["dev, pseudo-labels", "test, gold entities"]
+    results = (exp / "RESULTS.md").read_text(encoding="utf-8")
+    assert "| entities of the corpus | gold in test; silver in dev |" in results
+    # Silver entities of the train set tell which of the gold ones have been seen.
+    write_side(data / "train", {"t": UTRECHT})
+    score_experiment(data, exp, ["test"])
+    assert scores(exp, "test_gold")["seen"]["labels"]["LOC"]["tp"] == 1
+    write_json(data / "test" / paths.ANNOTATE_RECORD, {"tagger": "x"})
+    assert "test, pseudo-labels" in score_experiment(data, exp, ["test"])
+
+
+def test_a_preset_scores_the_labels_of_the_data_folder(data: Path, exp: Path) -> None:
+    words = ("anna", "'s", "utrecht's")
+    write_entities(data / "test" / paths.GOLD_ENTITIES, {"a": Transcript(words, (Entity(0, 1, "PER"),)), "u": UTRECHT})
+    write_side(exp / "decode" / "lm" / "test", {"a": Transcript(("anna's", "utrecht", "'s")), "u": UTRECHT})
+    write_labels(data, LABEL_SETS["slue"])
+    score_experiment(data, exp, ["test"], preset="slue")
+    gold = scores(exp, "test_gold")
+    assert gold["made_with"]["labels"] == list(LABEL_SETS["slue"].names) and "split:'s" in gold["signature"]
+    assert gold["wer"]["rate"] == 0 and gold["f1"]["labels"]["PLACE"]["tp"] == gold["f1"]["labels"]["PERSON"]["fn"] == 1
 
 
 def test_entities_seen_in_training_are_told_apart(data: Path, exp: Path) -> None:

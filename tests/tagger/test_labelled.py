@@ -8,10 +8,10 @@ import pytest
 from spner.core import paths
 from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.core.errors import SpnerError
-from spner.core.files import write_json
+from spner.core.files import read_json, write_json
 from spner.data.datadir import read_table, write_entities, write_table
 from spner.data.tokens import make_tokens, tighten
-from spner.tagger.annotate import DEFAULT_TAGGERS
+from spner.tagger.annotate import DEFAULT_TAGGERS, UNTAGGED
 from spner.tagger.labelled import Labelled, choose_start, read_utterances, require_one_source
 from spner.text.tags import entity_symbols, spans_to_text
 
@@ -86,6 +86,9 @@ def test_training_starts_from_the_tagger_that_made_the_labels(nl: Path, tmp_path
     assert choose_start(nl, None, from_scratch=True) is None
     came_with_the_corpus = write_data(tmp_path / "paper", DUTCH, tagger=None)
     assert choose_start(came_with_the_corpus, None, from_scratch=False) == DEFAULT_TAGGERS["nl"]
+    report = read_json(came_with_the_corpus / paths.REPORT)
+    write_json(came_with_the_corpus / paths.REPORT, {**report, "settings": {"lang": "es-MX"}})
+    assert choose_start(came_with_the_corpus, None, from_scratch=False) == UNTAGGED, "of which the others were made"
 
 
 @pytest.mark.parametrize(

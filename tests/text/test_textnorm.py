@@ -50,6 +50,7 @@ SENTENCES = st.one_of(
         ("en", "Merkel's car isn't here, the dogs' bowl is.", "merkel's car isn't here the dogs bowl is"),
         ("en", "rock ’n’ roll", "rock n roll"),
         ("en", "it’s", "it's"),
+        ("en", "Merkel 's car, 'S', 's.", "merkel 's car s 's"),
         ("en", "fooʼʼbar", "foobar"),
         ("de", "Die Straße nach Köln: STRASSE, STRAẞE", "die straße nach köln strasse straße"),
         ("nl", "Coördinatie, één, België, reünie", "coördinatie één belgië reünie"),

@@ -1,0 +1,103 @@
+"""The recipes of the gold benchmarks on miniatures: six stages, the pipeline and another's model, a command each."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spner.core import paths
+from spner.core.files import read_json
+from spner.data.datadir import read_entities
+from spner.text.label_sets import SLUE
+from tests.hubs import Spoken, make_spoken, write_msner_hub, write_msner_lines, write_slue_archive, write_slue_hub
+from tests.recipes import GREEDY, SEARCH, copy_checkout
+
+pytestmark = [pytest.mark.espnet, pytest.mark.timeout(900)]
+TINY = ["--train_opts", "max_epoch=1 encoder_conf.num_blocks=1 keep_nbest_models=1", "--tagger_opts", "--from_scratch"]
+
+
+@pytest.fixture(scope="module")
+def recipes(tmp_path_factory: pytest.TempPathFactory, repo_root: Path) -> Path:
+    """The folder of the recipes in a copy of the checkout."""
+    return copy_checkout(repo_root, tmp_path_factory.mktemp("gold") / "pad met spaties é").parent
+
+
+def run(recipe: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "VIRTUAL_ENV": sys.prefix}
+    command = [recipe / "run.sh", *TINY, *options]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def results(recipe: Path, corpus: Path, system: str) -> str:
+    name = f"{corpus.parent.name}_{corpus.name}_{system}"
+    return (recipe / "exp" / name / paths.RESULTS).read_text(encoding="utf-8")
+
+
+def test_slue_e2e_from_the_hub(recipes: Path, tmp_path: Path, english: dict[str, list[Spoken]]) -> None:
+    corpus, recipe = write_slue_hub(tmp_path / "slue", english), recipes / "slue_voxpopuli"
+    done = run(recipe, "--corpus", str(corpus))
+    assert "entities: gold in train, dev, test" in done.stdout
+    assert "test, gold entities" in done.stdout and "pseudo-labels" not in done.stdout
+    found = results(recipe, corpus, "e2e")
+    assert "| test (gold) |" in found and "| dev (gold) |" in found and "(pseudo-labels)" not in found
+    assert "| entities of the corpus | gold in train, dev, test |" in found
+    assert "split:'s" in found and "| slue_voxpopuli, test | E2E, W2V2-L-LL60K" in found
+    exp = recipe / f"exp/{corpus.parent.name}_slue_e2e"
+    scores = read_json(exp / f"score/{SEARCH}/test_gold.json")
+    assert scores["num_utts"] == len(english["test"]) and scores["made_with"]["labels"] == list(SLUE)
+    assert not (exp / f"score/{SEARCH}/test.json").exists()
+
+
+def test_slue_pipeline_from_the_archive(recipes: Path, tmp_path: Path, english: dict[str, list[Spoken]]) -> None:
+    corpus, recipe = write_slue_archive(tmp_path / "slue-voxpopuli", english), recipes / "slue_voxpopuli"
+    run(recipe, "--corpus", str(corpus), "--system", "pipeline", *GREEDY)
+    assert "| test (gold) |" in results(recipe, corpus, "pipeline")
+    learnt = read_json(recipe / f"exp/tagger_words_{corpus.parent.name}_slue-voxpopuli/train.json")
+    assert sum(one["utterances"] for one in learnt["utterances"]) == len(english["train"])
+
+
+@pytest.mark.parametrize("system", ["e2e", "pipeline"])
+def test_msner_learns_from_silver_and_is_scored_on_gold(
+    recipes: Path, tmp_path: Path, dutch: dict[str, list[Spoken]], system: str
+) -> None:
+    corpus = write_msner_lines(tmp_path / "MSNER" / "data", tmp_path / "transcribed_data" / "nl", dutch, "nl")
+    clips, recipe = str(tmp_path / "transcribed_data" / "nl"), recipes / "msner_nl"
+    done = run(recipe, "--corpus", str(corpus), "--clips", clips, "--system", system, *GREEDY)
+    assert "entities: gold in test; silver in train, dev" in done.stdout
+    found = results(recipe, corpus, system)
+    assert "| test (gold) |" in found and "| dev (pseudo-labels) |" in found and "| test (pseudo" not in found
+    assert "| entities of the corpus | gold in test; silver in train, dev |" in found
+
+
+@pytest.mark.parametrize("lang", ["de", "fr", "es"])
+def test_other_languages_reach_what_a_system_learns_from(
+    recipes: Path, tmp_path: Path, lang: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """They differ from the Dutch recipe in the language alone."""
+    spoken = make_spoken(tmp_path_factory.mktemp(lang), lang)
+    corpus = write_msner_lines(tmp_path / "MSNER" / "data", tmp_path / "audio", spoken, lang)
+    recipe = recipes / f"msner_{lang}"
+    run(recipe, "--corpus", str(corpus), "--clips", str(tmp_path / "audio"), "--stop_stage", "3")
+    assert (recipe / "dump/MSNER_data_e2e/token_list").is_file()
+    gold = read_entities(recipe / "data/MSNER_data/test" / paths.GOLD_ENTITIES)
+    assert gold.keys() == {one.utt_id for one in spoken["test"]}
+
+
+def test_the_hubs_test_set_with_another_recipes_model(
+    recipes: Path, tmp_path: Path, dutch: dict[str, list[Spoken]]
+) -> None:
+    """Labels of a model of PER, ORG and LOC; nothing is trained, so a test set is enough."""
+    model = recipes / "msner_nl" / "exp" / "MSNER_data_e2e"
+    if not model.exists():
+        pytest.skip("needs the model of test_msner_learns_from_silver_and_is_scored_on_gold[e2e]")
+    corpus = write_msner_hub(tmp_path / "MSNER", dutch["test"], "nl")
+    done = run(recipes / "msner_nl", "--corpus", str(corpus), "--sets", "test", "--model", "exp/MSNER_data_e2e")
+    assert "entities: gold in test" in done.stdout and "test, gold entities" in done.stdout
+    exp = recipes / "msner_nl" / "exp" / f"{corpus.parent.name}_MSNER_e2e_by_msner_nl_MSNER_data_e2e"
+    scores = json.loads((exp / "score/greedy/test_gold.json").read_text())
+    assert scores["num_utts"] == len(dutch["test"])
