@@ -47,7 +47,7 @@ class Spoken:
     @property
     def spans(self) -> list[tuple[int, int, str]]:
         """The entities in characters of the sentence, as OntoNotes calls them."""
-        words = normalise_words(self.sentence, self.utt_id.split("-")[5][:2])
+        words = normalise_words(self.sentence, self.utt_id.split("-")[4][:2])
         return [(words[e.start].start, words[e.end - 1].end, RAW[e.label]) for e in self.transcript.entities]
 
     @property
@@ -59,7 +59,7 @@ class Spoken:
 
 
 def speak(mini: Path, lang: str) -> dict[str, list[Spoken]]:
-    """Return the sets of a mini corpus, but its unusable clips, with ids as VoxPopuli has them."""
+    """Return the sets of a mini corpus, but its unusable clips, with ids as VoxPopuli has them in a language."""
     corpus = read(mini, Wanted(lang))
     assert corpus.gold is not None
     sets: dict[str, list[Spoken]] = {}
@@ -268,7 +268,7 @@ def dutch(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Spoken]]:
     return make_spoken(tmp_path_factory.mktemp("dutch"), "nl")
 
 
-def make_spoken(folder: Path, lang: str) -> dict[str, list[Spoken]]:
-    """Make a tiny mini corpus in a folder and return its usable utterances."""
-    make_mini_corpus(folder / "mini", lang=lang, num_train=16, num_dev=8, num_test=12)
+def make_spoken(folder: Path, lang: str, *, voice: str = "") -> dict[str, list[Spoken]]:
+    """Make a tiny mini corpus in a folder, of another language if ``voice`` names one; return its usable utterances."""
+    make_mini_corpus(folder / "mini", lang=voice or lang, num_train=16, num_dev=8, num_test=12)
     return speak(folder / "mini", lang)

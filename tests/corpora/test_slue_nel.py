@@ -58,7 +58,7 @@ def test_words_have_their_times_and_entities_the_words_in_theirs(tmp_path: Path)
     corpus = read(write_corpus(tmp_path, [make_row("a")]), Wanted("en"))
     (one,) = corpus.sets.values()
     assert one.gold and one.transcripts is not None and corpus.word_times is not None
-    expected = ("the", "eu", "s", "new", "york")
+    expected = ("the", "eu", "'s", "new", "york")
     assert one.transcripts["a"] == Transcript(expected, (Entity(1, 2, "PLACE"), Entity(3, 5, "GPE")))
     assert np.allclose(corpus.word_times["a"], [(0.0, 0.2), (0.2, 0.5), (0.5, 0.5), (1.0, 1.2), (1.2, 1.4)])
 
