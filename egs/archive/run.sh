@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The mini corpus's test set as an archive of a dozen recordings: indexed, searched, served. After egs/cv_nl/run.sh.
 # shellcheck disable=SC2154  # steps.sh sets what it takes from here
-stage=1               # first stage to run, 1 to 5
-stop_stage=5          # last stage to run
+stage=1               # first stage to run, 1 to 6
+stop_stage=6          # last stage to run
 trained=../cv_nl      # recipe folder whose test set and model are taken
 model=exp/mini_e2e    # experiment folder in it
 search=               # its search, such as lm; empty where there is one alone
@@ -28,5 +28,8 @@ step 3 "index" spner index "${data}" --db "${exp}/archive.sqlite" --model "${exp
 step 4 "names" spner search --names --label PER --limit 5 --db "${exp}/archive.sqlite"
 step 4 "search" spner search "${words}" --db "${exp}/archive.sqlite"
 
-# Stage 5, serve: the page, until Ctrl-C
-step 5 "serve" spner serve --db "${exp}/archive.sqlite" --model "${exp}/nl.zip" --port "${port}"
+# Stage 5, score: the gold names, searched as they are written and with a letter wrong
+step 5 "score" python local/score.py "${data}/gold.tsv" "${exp}/archive.sqlite"
+
+# Stage 6, serve: the page, until Ctrl-C
+step 6 "serve" spner serve --db "${exp}/archive.sqlite" --model "${exp}/nl.zip" --port "${port}"

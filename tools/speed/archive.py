@@ -8,7 +8,8 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from spner.archive.names import list_names
@@ -44,12 +45,12 @@ def make_recording(rng: random.Random, words: list[str], names: list[tuple[str, 
     return Tagged(f"talk_{number}.wav", 5.0 * SEGMENTS, tuple(segments), "nl")
 
 
-def measure(times: int, call: Callable[[int], object]) -> str:
-    """Return median and longest milliseconds of a call, the first apart: it reads from the disk."""
+def measure(calls: Iterable[Callable[[], object]]) -> str:
+    """Return median and longest milliseconds of calls, the first apart: it reads from the disk."""
     took, cpu = [], []
-    for number in range(times + 1):
+    for call in calls:
         begin, begin_cpu = time.perf_counter(), time.process_time()
-        call(number)
+        call()
         took.append(1000 * (time.perf_counter() - begin))
         cpu.append(1000 * (time.process_time() - begin_cpu))
     first, *others = took
@@ -98,8 +99,8 @@ def main() -> None:
             f"of the CPU, {size:.0f} MB"
         )
         for kind, queries in searches(rng, words, names):
-            print(f"{kind:<24}", measure(30, lambda i, queries=queries: search(archive, queries[i])))
-        print(f"{'names of a label':<24}", measure(30, lambda _: list_names(archive, label="PER")))
+            print(f"{kind:<24}", measure(partial(search, archive, query) for query in queries))
+        print(f"{'names of a label':<24}", measure([partial(list_names, archive, label="PER")] * 31))
 
 
 if __name__ == "__main__":

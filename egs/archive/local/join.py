@@ -1,4 +1,5 @@
-"""Joins the clips of a set into a dozen recordings, and says in ``gold.tsv`` which names are spoken in them, and when.
+"""Joins the clips of a set into a dozen recordings; ``gold.tsv`` says which names are spoken and when, ``words.tsv`` which
+words.
 
 Usage: join.py RECIPE SET FOLDER     SET: of stage 1, in the recipe's folder, such as data/mini/test
 """
@@ -25,6 +26,7 @@ def join(folder: Path, out: Path) -> None:
     locations = sorted(read_locations(folder).items())
     transcripts, times = read_entities(folder / GOLD_ENTITIES), read_word_times(folder / WORD_TIMES)
     lines: list[str] = []
+    words: list[str] = []
     for number in range(NUM_RECORDINGS):
         name = f"talk_{number + 1:02}.flac"
         parts: list[np.ndarray] = []
@@ -36,11 +38,18 @@ def join(folder: Path, out: Path) -> None:
                 lines.append(
                     f"{name}\t{start_s:.3f}\t{end_s:.3f}\t{entity.label}\t{transcripts[utt_id].phrase(entity)}\n"
                 )
+            names = {place for entity in transcripts[utt_id].entities for place in range(entity.start, entity.end)}
+            for place, (word, (start_s, end_s)) in enumerate(
+                zip(transcripts[utt_id].words, times[utt_id], strict=True)
+            ):
+                kind = "name" if place in names else "word"
+                words.append(f"{name}\t{start_s + begin_s:.3f}\t{end_s + begin_s:.3f}\t{kind}\t{word}\n")
             parts += [clip, np.zeros(round(PAUSE_S * SAMPLE_RATE_HZ), clip.dtype)]
             begin_s += len(clip) / SAMPLE_RATE_HZ + PAUSE_S
         _write(out / name, np.concatenate(parts))
-    with atomic_text(out / "gold.tsv") as file:
-        file.writelines(lines)
+    for file_name, rows in (("gold.tsv", lines), ("words.tsv", words)):
+        with atomic_text(out / file_name) as file:
+            file.writelines(rows)
     print(f"{out}: {NUM_RECORDINGS} recordings, {len(lines)} names")
 
 
