@@ -1,5 +1,4 @@
-"""Joins the clips of a set into a dozen recordings; ``gold.tsv`` says which names are spoken and when, ``words.tsv`` which
-words.
+"""Joins the clips of a set into a dozen recordings; ``gold.tsv`` and ``words.tsv`` say which names, words are spoken.
 
 Usage: join.py RECIPE SET FOLDER     SET: of stage 1, in the recipe's folder, such as data/mini/test
 """
