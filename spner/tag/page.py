@@ -74,19 +74,34 @@ def _show_segment(segment: TaggedSegment) -> str:
 
 
 def _show_words(segment: TaggedSegment) -> str:
-    """Return the words, each with its time, those of an entity inside its mark."""
+    """Return the words, each with its time, those of an entity inside its mark; what is around it in a word is not."""
     parts: list[str] = []
     entities = list(segment.entities)
     opened: Entity | None = None
     for word in segment.words:
-        if entities and entities[0].start_char < word.end_char:
-            opened = entities.pop(0)
-            name = f'class="{class_of(opened.label)}" data-label="{escape(opened.label)}" title="{_confidence(opened)}"'
-            parts.append(f"<mark {name}>")
-        unsure = ' class="unsure"' if word.confidence is not None and word.confidence < UNSURE else ""
-        parts.append(f'<span data-t="{word.start_s:.3f}" data-e="{word.end_s:.3f}"{unsure}>{escape(word.text)}</span>')
-        if opened and opened.end_char <= word.end_char:
-            parts.append("</mark>")
-            opened = None
+        at = word.start_char
+        while at < word.end_char:
+            if not opened and entities and entities[0].start_char <= at:
+                opened = entities.pop(0)
+                parts.append(_open_mark(opened))
+            ends = [opened.end_char] if opened else [one.start_char for one in entities[:1]]
+            end = min([word.end_char, *ends])
+            whole = (at, end) == (word.start_char, word.end_char)
+            text = escape(segment.text[at:end])
+            parts.append(_time(word, text) if opened or whole else text)
+            at = end
+            if opened and opened.end_char <= at:
+                parts.append("</mark>")
+                opened = None
         parts.append(" ")
     return "".join(parts).rstrip()
+
+
+def _open_mark(entity: Entity) -> str:
+    label = escape(entity.label)
+    return f'<mark class="{class_of(entity.label)}" data-label="{label}" title="{_confidence(entity)}">'
+
+
+def _time(word: Word, text: str) -> str:
+    unsure = ' class="unsure"' if word.confidence is not None and word.confidence < UNSURE else ""
+    return f'<span data-t="{word.start_s:.3f}" data-e="{word.end_s:.3f}"{unsure}>{text}</span>'

@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -220,10 +221,21 @@ def read_page(tagged: Tagged, folder: Path) -> Page:
 
 def test_the_page_has_every_word_with_its_time_and_every_name(tmp_path: Path) -> None:
     page = read_page(TAGGED, tmp_path)
-    assert page.words == [word.text for word in TAGGED.words]
+    shown = {"Merkel,": "Merkel", "Haag.": "Haag"}
+    assert page.words == [shown.get(word.text, word.text) for word in TAGGED.words]
     assert page.times == [word.start_s for word in TAGGED.words]
-    assert page.marks == ["PER: Angela Merkel,", "LOC: Den Haag.", "ORG: Shell"]
+    assert page.marks == ["PER: Angela Merkel", "LOC: Den Haag", "ORG: Shell"]
     assert page.sources == []  # there is no such recording
+
+
+def test_a_mark_on_the_page_is_no_longer_than_its_name(tmp_path: Path) -> None:
+    said = make_segment('van "Gouda-Delft" naar (Rome) en', ("LOC", "Gouda"), ("LOC", "Delft"), ("LOC", "Rome"))
+    page = read_page(Tagged("a", 9.0, (said,)), tmp_path)
+    assert page.words == ["van", "Gouda", "Delft", "naar", "Rome", "en"]
+    assert page.marks == ["LOC: Gouda", "LOC: Delft", "LOC: Rome"]
+    html = "".join(render(Tagged("a", 9.0, (said,)), "html", page_folder=tmp_path))
+    paragraph = html.partition("<p>")[2].partition("</p>")[0]
+    assert re.sub(r"<[^>]*>", "", paragraph).endswith(escape(said.text))
 
 
 def test_the_page_finds_the_recording_from_where_it_lies(tmp_path: Path) -> None:
