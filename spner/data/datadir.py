@@ -3,7 +3,8 @@
 import json
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +78,13 @@ def read_table(path: Path) -> dict[str, str]:
 
 
 def stream_table(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield what :func:`read_table` reads, line by line: of a large table only the ids are held."""
-    seen: set[str] = set()
+    """Yield what :func:`read_table` reads, line by line: of a table in C order nothing is held."""
+    ids = _Ids(path, lambda: (split_row(line)[0] for line in read_lines(path)))
     for line_number, line in enumerate(read_lines(path), start=1):
         utt_id, value = split_row(line)
         if not utt_id:
             raise SpnerError(f"{path}:{line_number}: no utterance id (expected <utt_id> <value>); {_mend(path)}")
-        refuse_twice(utt_id, seen, f"{path}:{line_number}")
-        seen.add(utt_id)
+        ids.add(utt_id, line_number)
         yield utt_id, value
 
 
@@ -161,13 +161,12 @@ def read_entities(path: Path) -> dict[str, Transcript]:
 
 
 def stream_entities(path: Path) -> Iterator[tuple[str, Transcript]]:
-    """Yield what :func:`read_entities` reads, line by line: of a large file only the ids are held."""
-    seen: set[str] = set()
+    """Yield what :func:`read_entities` reads, line by line: of a file in C order nothing is held."""
+    ids = _Ids(path, lambda: (record["utt_id"] for _, record in read_records(path)))
     for line_number, record in read_records(path):
         where = f"{path}:{line_number}"
         transcript = parse_transcript(record, where)
-        refuse_twice(record["utt_id"], seen, where)
-        seen.add(record["utt_id"])
+        ids.add(record["utt_id"], line_number)
         yield record["utt_id"], transcript
 
 
@@ -311,6 +310,28 @@ def require_keys(record: Any, kinds: Mapping[str, type], where: str) -> None:
     for key, kind in kinds.items():
         if not isinstance(record, dict) or not isinstance(record.get(key), kind):
             raise SpnerError(f'{where}: no {kind.__name__} under "{key}" (expected {sorted(kinds)})')
+
+
+class _Ids:
+    """Refuses utterance ids that occur twice in a file; as long as they come in C order, only the last one is held."""
+
+    def __init__(self, path: Path, read_again: Callable[[], Iterator[str]]) -> None:
+        """
+        Args:
+            path: of the file.
+            read_again: its ids from the first line on, for a file in another order.
+        """
+        self._path, self._read_again = path, read_again
+        self._last = ""
+        self._seen: set[str] | None = None
+
+    def add(self, utt_id: str, line_number: int) -> None:
+        if self._seen is None and utt_id <= self._last:
+            self._seen = set(islice(self._read_again(), line_number - 1))
+        if self._seen is not None:
+            refuse_twice(utt_id, self._seen, f"{self._path}:{line_number}")
+            self._seen.add(utt_id)
+        self._last = utt_id
 
 
 def refuse_twice(utt_id: str, seen: Collection[str], where: str) -> None:

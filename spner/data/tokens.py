@@ -7,7 +7,7 @@ entity symbols inside an entity are dropped (``naar <LOC>den haag</NE> en``); th
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,15 @@ from spner.core.errors import SpnerError
 from spner.core.files import atomic_path, atomic_text, fingerprint, locked, read_json, read_lines
 from spner.core.resume import once
 from spner.data.audio import SAMPLE_RATE_HZ
-from spner.data.datadir import read_table, write_table
 from spner.data.trainset import (
+    Utterance,
     choose_labels,
     choose_trainset,
     find_data,
-    locate_audio,
-    read_durations,
-    read_labelled,
+    stream_audio,
+    stream_labelled,
+    stream_set,
+    stream_texts,
 )
 from spner.text.tags import CLOSE, entity_symbols, spans_to_text, symbol_labels
 
@@ -227,27 +228,30 @@ def _write_dump(data: Path, out: Path, others: Sequence[Path], settings: Mapping
     Utterances with more tokens than frames are counted by frame rate and set: see :func:`format_too_many`.
     """
     labels, token_type = settings["labels"], settings["token_type"]
-    texts = {s: _read_texts(data / s, labels) for s in settings["sets"]}
-    whole = {data: texts[paths.TRAIN], **{other: _read_texts(other / paths.TRAIN, labels) for other in others}}
-    trainset = choose_trainset(whole, settings["fraction"])
-    texts[paths.TRAIN] = trainset.texts
     symbols = entity_symbols(labels) if labels else []
-    if token_type == CHAR:
-        texts = {s: {utt_id: tighten(text, symbols) for utt_id, text in texts[s].items()} for s in texts}
+    trainset = choose_trainset([data, *others], settings["fraction"])
+
+    def read(folder: Path) -> Iterator[tuple[str, str]]:
+        texts = _stream_texts(folder, labels)
+        return ((u, tighten(text, symbols)) for u, text in texts) if token_type == CHAR else texts
+
+    def texts() -> Iterator[str]:
+        return (text for _, text, _ in trainset.stream_parts(read))
+
     if token_type == BPE:
-        _train_pieces(texts[paths.TRAIN].values(), out / paths.BPE_MODEL, settings["vocab_size"], symbols)
+        _train_pieces(texts(), out / paths.BPE_MODEL, settings["vocab_size"], symbols)
     tokenizer = Tokenizer(token_type, symbols=symbols, bpe_model=out / paths.BPE_MODEL)
     with atomic_text(out / paths.SYMBOLS) as file:
         file.writelines(f"{symbol}\n" for symbol in symbols)
-    num_tokens = _write_token_list(out / paths.TOKEN_LIST, tokenizer, texts[paths.TRAIN].values(), symbols)
+    num_tokens = _write_token_list(out / paths.TOKEN_LIST, tokenizer, texts(), symbols)
     too_many: dict[int, dict[str, int]] = {rate_hz: {} for rate_hz in FRAME_RATES_HZ}
-    for set_name in texts:
-        durations_s = trainset.durations_s if set_name == paths.TRAIN else read_durations(data / set_name)
-        needed = _write_set(out / set_name, texts[set_name], durations_s, tokenizer, num_tokens)
-        for rate_hz, counts in too_many.items():
-            counts[set_name] = sum(num > int(durations_s[u] * rate_hz) - 1 for u, num in needed.items())
+    for set_name in settings["sets"]:
+        rows = trainset.stream(read) if set_name == paths.TRAIN else stream_set(data / set_name, read)
+        for rate_hz, count in _write_set(out / set_name, rows, tokenizer, num_tokens).items():
+            too_many[rate_hz][set_name] = count
     if others:
-        write_table(out / paths.TRAIN / paths.WAV_SCP, locate_audio(trainset))
+        with atomic_text(out / paths.TRAIN / paths.WAV_SCP) as file:
+            file.writelines(f"{utt_id} {location}\n" for utt_id, location in stream_audio(trainset))
     return {"train": trainset.counts, TOO_MANY_TOKENS: too_many}
 
 
@@ -264,21 +268,29 @@ def format_too_many(record: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _read_texts(folder: Path, labels: Sequence[str] | None) -> dict[str, str]:
-    """Return each utterance's text to train on; without labels that is the transcript."""
+def _stream_texts(folder: Path, labels: Sequence[str] | None) -> Iterator[tuple[str, str]]:
+    """Yield each utterance's text to train on; without labels that is the transcript."""
     if labels is None:
-        return read_table(folder / paths.TEXT)
-    return {utt_id: spans_to_text(transcript) for utt_id, transcript in read_labelled(folder, labels).items()}
+        return stream_texts(folder)
+    return ((utt_id, spans_to_text(transcript)) for utt_id, transcript in stream_labelled(folder, labels))
 
 
 def _train_pieces(texts: Iterable[str], model_file: Path, vocab_size: int, symbols: Sequence[str]) -> None:
     """Train a SentencePiece unigram model in which each entity symbol is one piece."""
     import sentencepiece
 
+    refused: list[SpnerError] = []
+
+    def sentences() -> Iterator[str]:  # SentencePiece takes an error for the end
+        try:
+            yield from texts
+        except SpnerError as error:
+            refused.append(error)
+
     try:
         with atomic_path(model_file) as temporary, open(temporary, "wb") as file:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(texts),
+                sentence_iterator=sentences(),
                 model_writer=file,
                 vocab_size=vocab_size,
                 character_coverage=1.0,
@@ -287,7 +299,11 @@ def _train_pieces(texts: Iterable[str], model_file: Path, vocab_size: int, symbo
                 minloglevel=2,
                 normalization_rule_name="identity",  # the texts are normalised; NFKC would change their words
             )
+            if refused:
+                raise refused[0]
     except RuntimeError as error:
+        if refused:
+            raise refused[0] from None
         reason = str(error).splitlines()[-1].rsplit("] ", 1)[-1].rstrip(".")
         raise SpnerError(
             f"--vocab_size {vocab_size}: SentencePiece cannot make it from this text ({reason}); give another size"
@@ -308,17 +324,21 @@ def _write_token_list(path: Path, tokenizer: Tokenizer, texts: Iterable[str], sy
     return len(token_list)
 
 
-def _write_set(
-    dump: Path, texts: dict[str, str], durations_s: dict[str, float], tokenizer: Tokenizer, num_tokens: int
-) -> dict[str, int]:
-    """Write a set's text and shapes; return the frames that CTC needs for each utterance: equal neighbours one more."""
-    write_table(dump / paths.TEXT, texts)
-    write_table(dump / paths.SPEECH_SHAPE, {u: str(round(durations_s[u] * SAMPLE_RATE_HZ)) for u in texts})
-    lengths: dict[str, str] = {}
-    needed: dict[str, int] = {}
-    for utt_id, text in texts.items():
-        tokens = tokenizer.text_to_tokens(text)
-        lengths[utt_id] = f"{len(tokens)},{num_tokens}"
-        needed[utt_id] = len(tokens) + sum(one == other for one, other in pairwise(tokens))
-    write_table(dump / paths.TEXT_SHAPE, lengths)
-    return needed
+def _write_set(dump: Path, rows: Iterable[Utterance[str]], tokenizer: Tokenizer, num_tokens: int) -> dict[int, int]:
+    """Write a set's text and shapes; return by frame rate how many utterances have more tokens than frames."""
+    too_many = dict.fromkeys(FRAME_RATES_HZ, 0)
+    with (
+        atomic_text(dump / paths.TEXT) as texts,
+        atomic_text(dump / paths.SPEECH_SHAPE) as speech,
+        atomic_text(dump / paths.TEXT_SHAPE) as lengths,
+    ):
+        for utt_id, text, duration_s in rows:
+            tokens = tokenizer.text_to_tokens(text)
+            texts.write(f"{utt_id} {text}".rstrip() + "\n")
+            speech.write(f"{utt_id} {round(duration_s * SAMPLE_RATE_HZ)}\n")
+            lengths.write(f"{utt_id} {len(tokens)},{num_tokens}\n")
+            # CTC needs a frame for each token, and one more between equal neighbours.
+            needed = len(tokens) + sum(one == other for one, other in pairwise(tokens))
+            for rate_hz in too_many:
+                too_many[rate_hz] += needed > int(duration_s * rate_hz) - 1
+    return too_many

@@ -1,33 +1,34 @@
-"""The utterances to train on: all or a fraction of a recipe's train set, and other recipes' train sets."""
+"""The utterances to train on: all or a fraction of a recipe's train set, and other recipes' train sets.
+
+Files are streamed side by side, in C order: memory does not grow with the corpus.
+"""
 
 import hashlib
 import math
-from collections.abc import Collection, Iterable, Sequence
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from heapq import merge
+from itertools import pairwise
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from spner.core import paths
 from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
-from spner.data.datadir import read_entities, read_labels, read_table
+from spner.data.datadir import read_labels, stream_entities, stream_table
+
+ALL = 2**64  # limit that no rank exceeds
+LAST = chr(0x10FFFF)  # behind every utterance id
+END = LAST, Transcript(())
 
 
-@dataclass(frozen=True)
-class TrainSet:
-    """Utterances of one or several data folders.
-
-    Attributes:
-        texts: transcript of each.
-        homes: the data folder that each comes from.
-        durations_s: of each clip.
-        counts: for each data folder the utterances and hours that are chosen, and those of its whole train set.
-    """
-
-    texts: dict[str, str]
-    homes: dict[str, Path]
-    durations_s: dict[str, float]
-    counts: list[dict[str, Any]]
+Value = TypeVar("Value")
+Utterance = tuple[str, Value, float]
+"""Utterance id, transcript in some form, and seconds of the clip."""
+Read = Callable[[Path], Iterator[tuple[str, Value]]]
+"""Yields a set's utterance ids with their transcripts, in C order."""
 
 
 def choose_labels(data: Path, others: Sequence[Path]) -> list[str]:
@@ -47,60 +48,150 @@ def choose_labels(data: Path, others: Sequence[Path]) -> list[str]:
     return list(names)
 
 
-def read_labelled(folder: Path, labels: Collection[str]) -> dict[str, Transcript]:
-    """Return the words of a set's utterances with their pseudo-labels, in the order of its transcripts.
+def stream_labelled(folder: Path, labels: Collection[str]) -> Iterator[tuple[str, Transcript]]:
+    """Yield the words of a set's utterances with their pseudo-labels, in the order of its transcripts, which is C's.
 
     Raises:
         SpnerError: stage 1 or 2 has not finished, the entities are those of other words, or one has none of the labels.
     """
-    text, transcripts = read_table(folder / paths.TEXT), read_entities(folder / paths.ENTITIES)
-    for utt_id in text:
-        if utt_id not in transcripts or " ".join(transcripts[utt_id].words) != text[utt_id]:
+    found = stream_entities(folder / paths.ENTITIES)
+    other_id, transcript = "", Transcript(())
+    for utt_id, text in stream_texts(folder):
+        while other_id < utt_id:
+            other_id, transcript = next(found, END)
+        if other_id != utt_id or " ".join(transcript.words) != text:
             raise SpnerError(
                 f'{folder / paths.ENTITIES}: words of utterance "{utt_id}" are not those of '
                 f"{folder / paths.TEXT}; rerun stage 2"
             )
-        for entity in transcripts[utt_id].entities:
+        for entity in transcript.entities:
             if entity.label not in labels:
                 raise SpnerError(
                     f'{folder / paths.ENTITIES}: utterance "{utt_id}" has an entity {entity.label} (expected '
                     f"{', '.join(labels)}); rerun stage 2 with other --labels, or add it to "
                     f"{folder.parent / paths.LABEL_LIST}"
                 )
-    return {utt_id: transcripts[utt_id] for utt_id in text}
+        yield utt_id, transcript
 
 
-def choose_trainset(whole: dict[Path, dict[str, str]], percent: float) -> TrainSet:
+def stream_texts(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield a set's transcripts.
+
+    Raises:
+        SpnerError: stage 1 has not finished, or they are not in C order.
+    """
+    last = ""
+    for utt_id, text in stream_table(folder / paths.TEXT):
+        if utt_id < last:
+            raise SpnerError(f'{folder / paths.TEXT}: "{utt_id}" stands behind "{last}" (expected C order); sort it')
+        last = utt_id
+        yield utt_id, text
+
+
+def stream_set(folder: Path, read: Read[Value]) -> Iterator[Utterance[Value]]:
+    """Yield a set's utterances with their durations.
+
+    Raises:
+        SpnerError: one has no duration, or what ``read`` raises.
+    """
+    durations = stream_table(folder / paths.UTT2DUR)
+    for utt_id, value in read(folder):
+        other_id, duration_s = next(durations, (LAST, ""))
+        while other_id < utt_id:
+            other_id, duration_s = next(durations, (LAST, ""))
+        if other_id != utt_id:
+            raise SpnerError(f'{folder / paths.UTT2DUR}: lacks utterance "{utt_id}"; rerun stage 1')
+        yield utt_id, value, float(duration_s)
+
+
+@dataclass(frozen=True)
+class TrainSet:
+    """The utterances of one or several data folders to train on: a part of the first one's train set, all of others'.
+
+    Attributes:
+        folders: the data folders.
+        limits: of each the largest rank of its utterances that is taken.
+        counts: of each the utterances and hours that are taken, and those of its whole train set.
+    """
+
+    folders: tuple[Path, ...]
+    limits: tuple[int, ...]
+    counts: list[dict[str, Any]]
+
+    def stream_parts(self, read: Read[Value]) -> Iterator[Utterance[Value]]:
+        """Yield the utterances, folder by folder."""
+        for data, limit in zip(self.folders, self.limits, strict=True):
+            yield from _take(stream_set(data / paths.TRAIN, read), limit)
+
+    def stream(self, read: Read[Value]) -> Iterator[Utterance[Value]]:
+        """Yield the utterances in C order."""
+        parts = (
+            _take(stream_set(data / paths.TRAIN, read), limit)
+            for data, limit in zip(self.folders, self.limits, strict=True)
+        )
+        return merge(*parts, key=itemgetter(0))
+
+
+def _take(utterances: Iterator[Utterance[Value]], limit: int) -> Iterator[Utterance[Value]]:
+    return (one for one in utterances if limit == ALL or rank(one[0]) <= limit)
+
+
+def choose_trainset(folders: Sequence[Path], percent: float) -> TrainSet:
     """Choose from the train sets of data folders: ``percent`` of the first, all of the others.
 
     Raises:
-        SpnerError: two folders share an utterance id.
+        SpnerError: stage 1 has not finished, or two folders share an utterance id.
     """
-    chosen = TrainSet({}, {}, {}, [])
-    for number, (data, texts) in enumerate(whole.items()):
-        taken = choose_fraction(texts, 100.0 if number else percent)
-        durations_s = read_durations(data / paths.TRAIN)
-        for utt_id in sorted(taken):
-            if utt_id in chosen.homes:
-                raise SpnerError(
-                    f'{data / paths.TRAIN / paths.TEXT}: utterance "{utt_id}" is in '
-                    f"{chosen.homes[utt_id]}, too (expected ids that no joined folder shares); rename the "
-                    "clips of one corpus"
-                )
-            chosen.texts[utt_id], chosen.homes[utt_id] = texts[utt_id], data
-            chosen.durations_s[utt_id] = durations_s[utt_id]
-        counts = {name: _count(durations_s[u] for u in utts) for name, utts in (("chosen", taken), ("whole", texts))}
-        chosen.counts.append({"data": str(data), **counts})
-    return chosen
+    _refuse_shared_ids(folders)
+    limits, counts = [], []
+    for number, data in enumerate(folders):
+        limit = find_limit((utt_id for utt_id, _ in stream_texts(data / paths.TRAIN)), 100.0 if number else percent)
+        parts = {"chosen": limit, "whole": ALL}
+        counts.append({"data": str(data), **{name: _count(data / paths.TRAIN, one) for name, one in parts.items()}})
+        limits.append(limit)
+    return TrainSet(tuple(folders), tuple(limits), counts)
 
 
-def choose_fraction(utt_ids: Iterable[str], percent: float) -> set[str]:
-    """Return ``percent`` of the utterances, 0 < percent <= 100; at least one, if there are any.
+def _refuse_shared_ids(folders: Sequence[Path]) -> None:
+    def list_ids(number: int, data: Path) -> Iterator[tuple[str, int]]:
+        return ((utt_id, number) for utt_id, _ in stream_texts(data / paths.TRAIN))
 
-    Those whose ids have the lowest hashes: a smaller fraction lies within a larger one, in whatever order the ids come.
+    for (utt_id, first), (other_id, second) in pairwise(merge(*map(list_ids, range(len(folders)), folders))):
+        if utt_id == other_id:
+            raise SpnerError(
+                f'{folders[second] / paths.TRAIN / paths.TEXT}: utterance "{utt_id}" is in {folders[first]}, too '
+                "(expected ids that no joined folder shares); rename the clips of one corpus"
+            )
+
+
+def _count(folder: Path, limit: int) -> dict[str, float]:
+    """Count the utterances of a train set up to a rank, and their hours."""
+    num_utts = 0
+
+    def seconds() -> Iterator[float]:
+        nonlocal num_utts
+        for _, _, duration_s in _take(stream_set(folder, stream_texts), limit):
+            num_utts += 1
+            yield duration_s
+
+    hours = math.fsum(seconds()) / 3600
+    return {"utterances": num_utts, "hours": hours}
+
+
+def rank(utt_id: str) -> int:
+    """Return an utterance's place among all possible ones, the same on every machine: 64 bits of a hash of its id."""
+    return int.from_bytes(hashlib.sha256(utt_id.encode()).digest()[:8], "big")
+
+
+def find_limit(utt_ids: Iterable[str], percent: float) -> int:
+    """Return the largest :func:`rank` of ``percent`` of the utterances, 0 < percent <= 100; of one at least.
+
+    They are those of the lowest ranks: a smaller fraction lies within a larger one, in whatever order the ids come.
     """
-    ranked = sorted(utt_ids, key=lambda utt_id: hashlib.sha256(utt_id.encode()).digest())
-    return set(ranked[: max(1, round(len(ranked) * percent / 100))])
+    if percent == 100:
+        return ALL
+    ranks = sorted(array("Q", map(rank, utt_ids)))
+    return ranks[max(1, round(len(ranks) * percent / 100)) - 1] if ranks else -1
 
 
 def find_data(path: Path, *, like: Path) -> Path:
@@ -122,30 +213,35 @@ def find_data(path: Path, *, like: Path) -> Path:
     return fitting[0]
 
 
-def locate_audio(trainset: TrainSet) -> dict[str, str]:
-    """Return each utterance's ``wav.scp`` value, valid where the data folders' paths are.
+def stream_audio(trainset: TrainSet) -> Iterator[tuple[str, str]]:
+    """Yield each utterance's ``wav.scp`` value, valid where the data folders' paths are, in C order.
 
     Raises:
-        SpnerError: a location is neither absolute nor in the data folder's own audio store.
+        SpnerError: a location is neither absolute nor in the data folder's own audio store, or is missing.
     """
-    tables = {data: read_table(data / paths.TRAIN / paths.WAV_SCP) for data in dict.fromkeys(trainset.homes.values())}
-    located: dict[str, str] = {}
-    for utt_id, data in trainset.homes.items():
-        location = tables[data][utt_id]
-        # A store lies in its data folder; the other recipe has another path to it than this one.
-        _, store, clip = location.rpartition(f"/{paths.AUDIO_STORE}/")
-        if not store and not location.startswith("/"):
-            raise SpnerError(
-                f'{data / paths.TRAIN / paths.WAV_SCP}: "{location}" does not lie in the folder\'s own '
-                f"{paths.AUDIO_STORE}, from where it could be found; rerun stage 1"
-            )
-        located[utt_id] = location if location.startswith("/") else str(data / paths.AUDIO_STORE / clip)
-    return located
+
+    def locate(data: Path, limit: int) -> Iterator[tuple[str, str]]:
+        file = data / paths.TRAIN / paths.WAV_SCP
+        located = stream_table(file)
+        for utt_id, _, _ in _take(stream_set(data / paths.TRAIN, stream_texts), limit):
+            found = next((location for other_id, location in located if other_id == utt_id), None)
+            if found is None:
+                raise SpnerError(f'{file}: lacks utterance "{utt_id}", or is not in C order; rerun stage 1')
+            yield utt_id, _seen_from_here(found, data)
+
+    parts = (locate(data, limit) for data, limit in zip(trainset.folders, trainset.limits, strict=True))
+    return merge(*parts, key=itemgetter(0))
 
 
-def read_durations(folder: Path) -> dict[str, float]:
-    """Return the duration of each utterance of a set, in seconds."""
-    return {u: float(duration_s) for u, duration_s in read_table(folder / paths.UTT2DUR).items()}
+def _seen_from_here(location: str, data: Path) -> str:
+    """Return a location in another recipe's table as it is from here: a store lies in its data folder."""
+    _, store, clip = location.rpartition(f"/{paths.AUDIO_STORE}/")
+    if not store and not location.startswith("/"):
+        raise SpnerError(
+            f'{data / paths.TRAIN / paths.WAV_SCP}: "{location}" does not lie in the folder\'s own '
+            f"{paths.AUDIO_STORE}, from where it could be found; rerun stage 1"
+        )
+    return location if location.startswith("/") else str(data / paths.AUDIO_STORE / clip)
 
 
 def format_counts(counts: list[dict[str, Any]]) -> str:
@@ -161,8 +257,3 @@ def _format_part(chosen: dict[str, float], whole: dict[str, float]) -> str:
         f"{chosen['utterances']} of {whole['utterances']} utterances, {chosen['hours']:.2f} of "
         f"{whole['hours']:.2f} h ({share:.0%})"
     )
-
-
-def _count(durations_s: Iterable[float]) -> dict[str, float]:
-    seconds = list(durations_s)
-    return {"utterances": len(seconds), "hours": math.fsum(seconds) / 3600}

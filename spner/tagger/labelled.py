@@ -7,6 +7,7 @@ chosen as stage 3 chooses them, so the tagger learns from the very utterances th
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from spner.core import paths
 from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import read_json
-from spner.data.trainset import choose_labels, choose_trainset, find_data, read_labelled
+from spner.data.trainset import choose_labels, choose_trainset, find_data, stream_labelled
 from spner.tagger.annotate import DEFAULT_TAGGERS, UNTAGGED
 from spner.text.languages import base_language
 
@@ -52,12 +53,11 @@ def read_utterances(data: Path, *, joined: Sequence[Path] = (), fraction: float 
     """
     folders = [data, *(find_data(path, like=data) for path in joined)]
     labels = choose_labels(data, folders[1:])
-    whole = {folder: read_labelled(folder / paths.TRAIN, labels) for folder in folders}
-    texts = {folder: {utt_id: " ".join(one.words) for utt_id, one in whole[folder].items()} for folder in folders}
-    chosen = choose_trainset(texts, fraction)
-    train = [whole[home][utt_id] for utt_id, home in chosen.homes.items()]
+    read = partial(stream_labelled, labels=labels)
+    chosen = choose_trainset(folders, fraction)
+    train = [transcript for _, transcript, _ in chosen.stream_parts(read)]
     dev_set = data / paths.DEV
-    dev = list(read_labelled(dev_set, labels).values()) if dev_set.is_dir() else []
+    dev = [transcript for _, transcript in read(dev_set)] if dev_set.is_dir() else []
     if not any(transcript.entities for transcript in dev):
         log.info("%s: nothing is labelled, so the last epoch is kept", dev_set)
         dev = []

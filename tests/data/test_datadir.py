@@ -94,6 +94,14 @@ def test_table_with_an_utterance_twice(tmp_path: Path) -> None:
     )
 
 
+def test_an_utterance_twice_is_found_in_any_order(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("b x\nc x\na x\nd x\nc x\n")
+    with pytest.raises(SpnerError, match='text:5: utterance "c" occurs twice'):
+        read_table(tmp_path / "text")
+    (tmp_path / "text").write_text("b x\nc x\na x\nd x\n")
+    assert list(read_table(tmp_path / "text")) == ["b", "c", "a", "d"]
+
+
 def test_missing_table_names_the_stage_that_makes_it(tmp_path: Path) -> None:
     with pytest.raises(SpnerError) as error:
         read_table(tmp_path / "text")

@@ -1,5 +1,7 @@
 """What is trained on: nested fractions by hash, and joined data folders of several languages."""
 
+import tracemalloc
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from spner.core.errors import SpnerError
 from spner.core.files import read_json, write_json
 from spner.data.datadir import read_table, write_entities, write_labels, write_table
 from spner.data.tokens import make_tokens, read_token_list
-from spner.data.trainset import choose_fraction, format_counts
+from spner.data.trainset import find_limit, format_counts, rank
 from spner.text.labels import LabelSet
 
 DUTCH = {f"nl-{n}": Transcript(("anna", "één"), (Entity(0, 1, "PER"),)) for n in range(10)}
@@ -40,6 +42,11 @@ def nl(tmp_path: Path) -> Path:
 @pytest.fixture
 def de(tmp_path: Path) -> Path:
     return write_data(tmp_path / "cv_de" / "data" / "mini", GERMAN, store="data/mini/audio")
+
+
+def choose_fraction(utt_ids: Iterable[str], percent: float) -> set[str]:
+    limit = find_limit(utt_ids, percent)
+    return {utt_id for utt_id in utt_ids if rank(utt_id) <= limit}
 
 
 def refusal(*arguments: Any, **options: Any) -> str:
@@ -126,6 +133,34 @@ def test_ids_that_collide_are_refused(nl: Path, tmp_path: Path) -> None:
         "clips of one corpus"
     )
     assert not (tmp_path / "dump" / paths.TOKENS_CONFIG).exists()
+
+
+def test_tables_in_another_order_and_gaps_in_them_are_told(nl: Path, tmp_path: Path) -> None:
+    text, durations = nl / "train" / paths.TEXT, nl / "train" / paths.UTT2DUR
+    lines = durations.read_text().splitlines()
+    durations.write_text("".join(f"{line}\n" for line in lines if not line.startswith("nl-4")))
+    assert refusal(nl, tmp_path / "dump") == f'{durations}: lacks utterance "nl-4"; rerun stage 1'
+    text.write_text("".join(f"{line}\n" for line in reversed(text.read_text().splitlines())))
+    assert refusal(nl, tmp_path / "dump") == f'{text}: "nl-8" stands behind "nl-9" (expected C order); sort it'
+
+
+def test_what_is_wrong_with_an_utterance_is_told_whatever_the_tokens(nl: Path, tmp_path: Path) -> None:
+    write_labels(nl, LabelSet(("ORG", "LOC")))
+    for options in ({}, {"token_type": "bpe", "vocab_size": 20}):
+        assert 'utterance "nl-0" has an entity PER (expected ORG, LOC)' in refusal(nl, tmp_path / "dump", **options)
+
+
+def test_memory_does_not_grow_with_the_corpus(tmp_path: Path) -> None:
+    peaks = []
+    for num_utts in (2000, 20_000):
+        utterances = {f"u{n:06d}": Transcript(("naar", f"plaats{n}"), (Entity(1, 2, "LOC"),)) for n in range(num_utts)}
+        data = write_data(tmp_path / str(num_utts), utterances)
+        utterances.clear()
+        tracemalloc.start()
+        make_tokens(data, tmp_path / f"dump{num_utts}", fraction=50)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 18_000 * 50, peaks  # bytes: of an utterance no text, but its rank
 
 
 def test_a_recipe_stands_for_its_data_folder(nl: Path, de: Path, tmp_path: Path) -> None:
