@@ -16,6 +16,8 @@ from spner.text.casing import Casing
 
 log = logging.getLogger(__name__)
 
+MISSING_S, MISSING = 1.0, 0.02  # headers of compressed formats are less exact than this
+
 TagText = Callable[[Tagged], Tagged]
 """Puts entities on a recording's words."""
 
@@ -62,7 +64,15 @@ class Tagger:
     ) -> Iterator[tuple[Recording, Tagged | RecordingError]]:
         """Yield each recording with what is found in it, or why it could not be read; in any order."""
         for recording, found in self.transcriber.transcribe(recordings, advance):
-            yield recording, found if isinstance(found, RecordingError) else self._finish(found)
+            if isinstance(found, RecordingError):
+                yield recording, found
+                continue
+            if recording.duration_s - found.duration_s > max(MISSING_S, MISSING * recording.duration_s):
+                log.warning(
+                    "%s: ends after %.1f s, but its header says %.1f s: it may be cut short",
+                    *(recording.name, found.duration_s, recording.duration_s),
+                )
+            yield recording, self._finish(found)
 
     def _finish(self, tagged: Tagged) -> Tagged:
         if self.tag_text:

@@ -71,6 +71,13 @@ def test_a_recording_that_breaks_off_gives_an_error_and_the_others_their_words()
     assert [one.text for one in found.values() if isinstance(one, Tagged)] == ["ada", "bob"]
 
 
+def test_a_recording_that_is_shorter_than_its_header_says_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    sound = np.resize(speak("ada "), 5 * RATE_HZ)
+    recordings = [Recording(f"{seconds}.mp3", seconds, lambda: iter([sound])) for seconds in (0.0, 5.5, 60.0)]
+    list(make_tagger().tag_all(recordings))
+    assert caplog.messages == ["60.0.mp3: ends after 5.0 s, but its header says 60.0 s: it may be cut short"]
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 0.05, 600.0])
 def test_silence_has_no_words(seconds: float) -> None:
     if not seconds:
