@@ -67,7 +67,7 @@ def speak(mini: Path, lang: str) -> dict[str, list[Spoken]]:
         usable = [u for u in one.utterances if _is_sound(mini / "clips" / u.clip)]
         sets[name] = [
             Spoken(
-                f"20{10 + place % 9}0530-0900-PLENARY-{len(sets)}-{lang}_20180530-20:01:{place:02d}_{place}",
+                f"20{10 + place * 4 % 9}0530-0900-PLENARY-{len(sets)}-{lang}_20180530-20:01:{place:02d}_{place}",
                 "None" if place % 3 == 0 else f"{119435 + place % 2}",
                 utterance.sentence,
                 corpus.gold[utterance.utt_id],
