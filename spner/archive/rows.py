@@ -70,13 +70,11 @@ def add_recording(connection: sqlite3.Connection, source: Source, tagged: Tagged
 
 
 def _dump_words(segment: TaggedSegment) -> str:
-    """Return the words as JSON; written by hand, for most of an archive's time and bytes would go there."""
-    return f"[{','.join(map(_dump_word, segment.words))}]"
-
-
-def _dump_word(word: Word) -> str:
-    place = "[%d,%d,%.3f,%.3f" % (word.start_char, word.end_char, word.start_s, word.end_s)  # noqa: UP031, faster
-    return f"{place}]" if word.confidence is None else f"{place},{word.confidence:.4f}]"
+    """Return the words as JSON; formatted at once, for a word at a time is a quarter of an index's time."""
+    if any(word.confidence is None for word in segment.words):
+        return json.dumps([(w.start_char, w.end_char, w.start_s, w.end_s, w.confidence) for w in segment.words])
+    values = [v for w in segment.words for v in (w.start_char, w.end_char, w.start_s, w.end_s, w.confidence)]
+    return f"[{','.join(['[%d,%d,%.3f,%.3f,%.4f]'] * len(segment.words))}]" % tuple(values)  # noqa: UP031
 
 
 def _add_names(connection: sqlite3.Connection, counts: Counter[tuple[str, str]]) -> None:
@@ -86,7 +84,7 @@ def _add_names(connection: sqlite3.Connection, counts: Counter[tuple[str, str]])
         "INSERT INTO name (label, text, folded, num_mentions, authority) "
         "VALUES (?1, ?2, ?3, ?4, (SELECT id FROM authority WHERE folded = ?3)) "
         "ON CONFLICT (label, text) DO UPDATE SET num_mentions = num_mentions + excluded.num_mentions",
-        [(label, text, fold(text), count) for (label, text), count in counts.items()],
+        [(label, text, fold(text), count) for (label, text), count in sorted(counts.items())],
     )
     for index, column in (("name_words", "text"), ("name_parts", "folded")):
         connection.execute(f"INSERT INTO {index} (rowid, {column}) SELECT id, {column} FROM name WHERE id > ?", (last,))
@@ -143,14 +141,6 @@ def read_recording(connection: sqlite3.Connection, recording: int) -> Tagged | N
 
 def _load_words(text: str, words: str, speaker: str | None) -> tuple[Word, ...]:
     return tuple(
-        Word(
-            text[start_char:end_char],
-            start_s,
-            end_s,
-            start_char,
-            end_char,
-            confidence[0] if confidence else None,
-            speaker,
-        )
-        for start_char, end_char, start_s, end_s, *confidence in json.loads(words)
+        Word(text[start_char:end_char], start_s, end_s, start_char, end_char, confidence, speaker)
+        for start_char, end_char, start_s, end_s, confidence in json.loads(words)
     )

@@ -47,9 +47,8 @@ CREATE TABLE name (
     authority TEXT,
     UNIQUE (label, text)
 );
-CREATE INDEX name_count ON name (num_mentions);
+CREATE INDEX name_gone ON name (id) WHERE num_mentions = 0;
 CREATE INDEX name_authority ON name (authority) WHERE authority IS NOT NULL;
-CREATE INDEX name_folded ON name (folded);
 CREATE TABLE mention (
     id INTEGER PRIMARY KEY,
     segment INTEGER NOT NULL REFERENCES segment,
@@ -105,6 +104,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, create: bool) -> Non
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA cache_size = -65536")  # KB: the indexes of many names are written all over
+    connection.execute("PRAGMA wal_autocheckpoint = 16384")  # pages, 64 MB: what is written twice is copied once
     application = _number(connection, "PRAGMA application_id")
     if application == 0 and create and not _number(connection, "SELECT count(*) FROM sqlite_master"):
         connection.execute("PRAGMA journal_mode = WAL")  # readers and one writer do not wait for each other

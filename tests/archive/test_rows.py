@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from spner.archive.names import list_labels, list_names
 from spner.archive.rows import add_recording, read_recording, remove_recording
 from spner.archive.store import open_archive, transaction
 from spner.core.errors import SpnerError
+from spner.tag.tagged import Tagged
 from tests.archive.talks import source, talk
 
 TABLES = ("recording", "segment", "mention", "name", "segment_words", "name_words", "name_parts")
@@ -33,6 +35,14 @@ def test_what_goes_in_comes_out(archive: sqlite3.Connection) -> None:
         number = add_recording(archive, source(), given)
     assert read_recording(archive, number) == given
     assert read_recording(archive, number + 1) is None
+
+
+def test_words_without_a_confidence_have_none_afterwards(archive: sqlite3.Connection) -> None:
+    (one,) = talk("<PER> Ada </NE> praat").segments
+    words = (replace(one.words[0], confidence=None), one.words[1])
+    given = Tagged("talk.wav", 10.0, (replace(one, words=words),), "nl")
+    with transaction(archive):
+        assert read_recording(archive, add_recording(archive, source(), given)) == given
 
 
 def test_names_are_counted_and_leave_with_their_last_mention(archive: sqlite3.Connection) -> None:
