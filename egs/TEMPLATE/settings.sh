@@ -36,3 +36,4 @@ published=            # benchmark whose published numbers RESULTS.md shows: slue
 preset=               # preset of the scorer: slue or slue_raw; empty: the recipe's labels, the language's normalisation
 sets="dev test"       # sets to decode and score
 nj=                   # number of processes that make or decode clips; empty: the machine's processors
+cluster=              # YAML file of a cluster for stages 1, 2 and 5, such as conf/slurm.yaml; see docs/cluster.md

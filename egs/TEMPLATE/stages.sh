@@ -67,7 +67,7 @@ step() {  # step N "title" command...: run the command if stage N is asked for; 
     step 1 "make the mini corpus" spner mini-corpus --lang "${lang}" --out "${corpus_path}" ${nj:+--nj "${nj}"} ${mini_opts}
 step 1 "prepare data" spner data --corpus "${corpus_path}" --lang "${lang}" --out "${data}" --labels "${labels}" \
     --max_broken "${max_broken}" ${nj:+--nj "${nj}"} ${clips:+--clips "${clips}"} \
-    ${split_validated:+--split_validated "${split_validated}"}
+    ${split_validated:+--split_validated "${split_validated}"} ${cluster_file:+--cluster "${cluster_file}"}
 
 # Stage 2, annotate: cased sentences -> data/<corpus>/labels, <set>/entities.jsonl; first a mini corpus's tagger
 [ -n "${mini}" ] &&
@@ -75,13 +75,12 @@ step 1 "prepare data" spner data --corpus "${corpus_path}" --lang "${lang}" --ou
 [ -n "${new_tagger}" ] &&
     step 2 "train a small tagger" spner train-tagger --train "${gold_text}" --out "${new_tagger}" --epochs 5
 step 2 "annotate entities" spner annotate ${text_tagger:+--tagger "${text_tagger}"} --lang "${lang}" --data "${data}" \
-    --labels "${labels}" $(each --map ${label_map})
+    --labels "${labels}" $(each --map ${label_map}) ${cluster_file:+--cluster "${cluster_file}"}
 
 # Stage 3, tokens: texts and entities -> dump/<tag>/token_list and dump/<tag>/<set>/text
 [ -z "${model}" ] &&
-    step 3 "make tokens" spner tokens --data "${data}" --out "${dump}" --system "${model_system}" \
-        --token_type "${token_type}" ${vocab_size:+--vocab_size "${vocab_size}"} --fraction "${fraction}" \
-        $(each --join ${join})
+    step 3 "make tokens" spner tokens --data "${data}" --out "${dump}" --fraction "${fraction}" $(each --join ${join}) \
+        --system "${model_system}" --token_type "${token_type}" ${vocab_size:+--vocab_size "${vocab_size}"}
 
 # Stage 4, train: audio and dump -> exp/<tag>, an ESPnet experiment folder; a pipeline's tagger on an E2E system's texts
 [ -n "${new_words_tagger}" ] &&
@@ -99,7 +98,8 @@ if [ -n "${lm}" ]; then
         $(each --decode_config ${search_configs}) --lm "${lm}" ${nj:+--nj "${nj}"}
 fi
 step 5 "decode" spner decode --data "${data}" --exp "${model_exp}" --sets "${sets}" ${model:+--model "${model}"} \
-    $(each --decode_config ${search_configs}) ${lm:+--lm "${lm}" ${nj:+--nj "${nj}"}} ${boost:+--boost "${boost}"}
+    $(each --decode_config ${search_configs}) ${lm:+--lm "${lm}" ${nj:+--nj "${nj}"}} ${boost:+--boost "${boost}"} \
+    ${cluster_file:+--cluster "${cluster_file}"}
 step 5 "calibrate confidences" spner calibrate --data "${data}" --exp "${model_exp}" --search "${search}"
 if [ "${system}" = pipeline ]; then
     step 5 "tag what was decoded" spner pipeline --asr "${model_exp}" --exp "${exp}" --sets "${sets}" \

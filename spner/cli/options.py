@@ -71,6 +71,14 @@ search_option = click.option(
 )
 
 
+cluster_option = click.option(
+    "--cluster",
+    type=FILE,
+    show_default="none",
+    help="YAML file of a cluster whose workers do the work, such as conf/slurm.yaml; see docs/cluster.md.",
+)
+
+
 def is_given(context: click.Context, name: str) -> bool:
     """Whether an option stands on the command line."""
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE

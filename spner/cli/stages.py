@@ -10,6 +10,7 @@ from spner.cli.options import (
     FILE,
     FOLDER,
     beam_options,
+    cluster_option,
     device_option,
     label_options,
     preset_option,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     text="Labels of the recipe; of a corpus annotated with both SLUE's 7 and OntoNotes' 18, they choose which is read.",
 )
 @processes_option("Number of processes that convert clips.")
+@cluster_option
 def data_command(
     corpus: Path,
     clips: Path | None,
@@ -64,21 +66,25 @@ def data_command(
     split_validated: int | None,
     labels: tuple[str, ...],
     nj: int,
+    cluster: Path | None,
 ) -> None:
     """Stage 1: clean a corpus; write Kaldi data folders and 16 kHz audio."""
+    from spner.core.cluster import open_cluster
     from spner.corpora.prepare import format_report, prepare_data
     from spner.text.label_sets import choose_labels
 
-    report = prepare_data(
-        corpus,
-        out,
-        lang=lang,
-        max_broken=max_broken,
-        num_workers=nj,
-        clips=clips,
-        split_validated=split_validated,
-        labels=choose_labels(" ".join(labels), {}, where="--labels").names,
-    )
+    with open_cluster(cluster) as workers:
+        report = prepare_data(
+            corpus,
+            out,
+            lang=lang,
+            max_broken=max_broken,
+            num_workers=nj,
+            cluster=workers,
+            clips=clips,
+            split_validated=split_validated,
+            labels=choose_labels(" ".join(labels), {}, where="--labels").names,
+        )
     click.echo(format_report(report))
 
 
@@ -90,16 +96,20 @@ def data_command(
 )
 @click.option("--lang", required=True, help="Language code, such as nl; selects the normalisation.")
 @click.option("--data", required=True, type=FOLDER, help="Data folder of stage 1.")
+@cluster_option
 @label_options
-def annotate_command(labels: "LabelSet", tagger: str | None, lang: str, data: Path) -> None:
+def annotate_command(labels: "LabelSet", tagger: str | None, lang: str, data: Path, cluster: Path | None) -> None:
     """Stage 2: label the cased sentences with a tagger; write the entities of the transcripts.
 
     The labels go into the data folder, and all later stages read them there.
     """
+    from spner.core.cluster import open_cluster
     from spner.tagger.annotate import annotate_data_dir
     from spner.tagger.score import format_scores
 
-    for set_name, scores in annotate_data_dir(data, tagger=tagger, lang=lang, labels=labels).items():
+    with open_cluster(cluster) as workers:
+        annotated = annotate_data_dir(data, tagger=tagger, lang=lang, labels=labels, cluster=workers)
+    for set_name, scores in annotated.items():
         click.echo(f"{set_name}: " + (f"against gold: {format_scores(scores)}" if scores else "annotated"))
 
 
@@ -259,6 +269,7 @@ def train_command(
     show_default="that of --exp",
     help="Experiment folder whose model decodes, of any language; the hypotheses go to --exp.",
 )
+@cluster_option
 def decode_command(
     data: Path,
     exp: Path,
@@ -271,13 +282,18 @@ def decode_command(
     batch_size: int,
     device: str,
     model: Path | None,
+    cluster: Path | None,
 ) -> None:
     """Stage 5: decode sets; write hypotheses in the references' formats."""
+    from spner.core.cluster import open_cluster
     from spner.decode.beam_options import make_beam
     from spner.decode.decode import decode_sets
 
     beam = make_beam(configs, lm, boost, nbest, nj)
-    search = decode_sets(data, exp, sets, device=device, batch_size=batch_size, beam=beam, model=model)
+    with open_cluster(cluster) as workers:
+        search = decode_sets(
+            data, exp, sets, device=device, batch_size=batch_size, beam=beam, model=model, cluster=workers
+        )
     click.echo(f"{search_dir(exp, search)}: {' '.join(sets)}")
 
 

@@ -15,6 +15,8 @@ from spner.core.errors import SpnerError
 from spner.core.paths import made_by
 
 LARGE_BYTES = 2**24
+TEMPORARY = ".tmp-"
+_writer = ""
 _digests: dict[tuple[Path, int, int, int], bytes] = {}
 
 
@@ -25,7 +27,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     When the block raises, what was written is removed and ``path`` is as it was. A killed process
     leaves a ``.tmp-`` name behind, which the next writer of ``path`` replaces.
     """
-    temporary = path.with_name(f".tmp-{path.name}")
+    temporary = path.with_name(f"{TEMPORARY}{_writer}{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove(temporary)
@@ -39,6 +41,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if isinstance(error, OSError) and _comes_from_writing(error, temporary):
             raise _cannot_be_written(path, error) from error
         raise
+
+
+def name_writer(name: str) -> None:
+    """Give this process temporary names of its own.
+
+    On a cluster two processes may write one file at a time: a worker that is given up for lost can be at work still.
+    """
+    global _writer  # noqa: PLW0603
+    _writer = f"{name}-"
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed writers have left in a folder in which nobody writes any more."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        remove(path)
 
 
 def _comes_from_writing(error: OSError, temporary: Path) -> bool:

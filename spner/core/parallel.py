@@ -5,8 +5,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from spner.core.progress import Progress
 
@@ -19,37 +20,52 @@ def count_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def map_processes(
-    function: Callable[[Item], Result], items: Sequence[Item], *, num_workers: int, what: str, unit: str
-) -> Iterator[Result]:
-    """Yield ``function(item)`` for each item, in order, computed by ``num_workers`` processes.
+class Workers(Protocol):
+    """What does the items of a work: this process, processes of this machine, or a cluster."""
 
-    Shows a progress bar on a terminal. The first exception stops the map and is raised here; work that
-    has not started by then is dropped.
+    def map(
+        self, function: Callable[[Item], Result], items: Sequence[Item], *, what: str, unit: str
+    ) -> Iterator[Result]:
+        """Yield ``function(item)`` for each item, in order.
 
-    Args:
-        function: a module-level function; it and the items travel to the workers by pickling.
-        items: the work, in the order of the results.
-        num_workers: processes; 1 computes in this process.
-        what: the bar's title.
-        unit: what one item is.
-    """
-    with Progress(len(items), what=what, unit=unit) as progress:
-        if num_workers == 1 or len(items) < 2:
-            for item in items:
-                yield function(item)
-                progress.update()
-            return
-        # Spawned workers inherit no locked file and no half-built library state, as forked ones would.
-        pool = ProcessPoolExecutor(
-            num_workers, mp_context=get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
-        )
-        try:
-            for result in pool.map(function, items):
-                yield result
-                progress.update()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        Shows a progress bar on a terminal. The first exception stops the map and is raised here; work that has not
+        started by then is dropped.
+
+        Args:
+            function: a module-level function; it and the items travel to the workers by pickling.
+            items: the work, in the order of the results.
+            what: the bar's title.
+            unit: what one item is.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Processes of this machine; where there is one, or one item, it is this process."""
+
+    num_workers: int = 1
+
+    def map(
+        self, function: Callable[[Item], Result], items: Sequence[Item], *, what: str, unit: str
+    ) -> Iterator[Result]:
+        """Do what :class:`Workers` says."""
+        with Progress(len(items), what=what, unit=unit) as progress:
+            if self.num_workers == 1 or len(items) < 2:
+                for item in items:
+                    yield function(item)
+                    progress.update()
+                return
+            # Spawned workers inherit no locked file and no half-built library state, as forked ones would.
+            pool = ProcessPoolExecutor(
+                self.num_workers, mp_context=get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
+            )
+            try:
+                for result in pool.map(function, items):
+                    yield result
+                    progress.update()
+            finally:
+                pool.shutdown(cancel_futures=True)
 
 
 def _end_with(parent: int) -> None:

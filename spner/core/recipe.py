@@ -44,6 +44,7 @@ class Settings:
     model: str
     decode_config: str
     boost: str
+    cluster: str
     tag: str
 
 
@@ -91,6 +92,7 @@ class Names:
     search: str
     search_configs: str
     lm: str
+    cluster_file: str
     other_system: str
     other_recipe: str
 
@@ -146,6 +148,7 @@ def derive_names(settings: Settings) -> Names:
         search=name_recipe_search(config, boost=settings.boost),
         search_configs=_find_configs("--decode_config", config) if config else "",
         lm=str(own_lm(model_exp, config)) if config else "",
+        cluster_file=_find_cluster(settings.cluster) if settings.cluster else "",
         other_system=E2E if pipeline else PIPELINE,
         other_recipe=_find_other_recipe(Path.cwd()),
     )
@@ -241,6 +244,18 @@ def name_recipe_search(config: str, *, boost: str = "") -> str:
     """Return what a recipe's search is called, whose language model is the experiment's own."""
     lm = own_lm(Path(), config) if config else None
     return name_search(config or None, lm=lm, boost=Path(boost) if boost else None, model=Path())
+
+
+def _find_cluster(name: str) -> str:
+    """Return a cluster's file: a path as all settings have them, or the checkout's.
+
+    Raises:
+        SpnerError: there is none.
+    """
+    found = next((path for path in (Path(name), ROOT / name) if path.is_file()), None)
+    if found is None:
+        raise SpnerError(f"--cluster {name}: no such file; docs/cluster.md says what it holds")
+    return str(found)
 
 
 def _find_configs(option: str, name: str) -> str:

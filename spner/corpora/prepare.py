@@ -16,7 +16,7 @@ from spner.core import paths
 from spner.core.datatypes import GOLD, LABELS, SILVER, Utterance
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, fingerprint, locked, read_json, remove
-from spner.core.parallel import map_processes
+from spner.core.parallel import Processes, Workers
 from spner.core.resume import once
 from spner.corpora.corpus import Corpus, CorpusSet, Wanted
 from spner.corpora.readers import choose_reader
@@ -94,6 +94,7 @@ def prepare_data(
     lang: str,
     max_broken: float,
     num_workers: int,
+    cluster: Workers | None = None,
     clips: Path | None = None,
     split_validated: int | None = None,
     labels: Sequence[str] = LABELS,
@@ -110,6 +111,7 @@ def prepare_data(
         lang: language code; selects the normalisation.
         max_broken: largest share of a set's clips, 0 to 1, that may be missing or broken.
         num_workers: processes that decode clips.
+        cluster: what decodes them instead.
         clips: the folder of the clips; without it the corpus's own.
         split_validated: seed with which train, dev and test are made of the release's validated clips.
         labels: those that are wanted; they choose between the annotations of a corpus that has two. Entities of all
@@ -139,7 +141,7 @@ def prepare_data(
         return once(
             out / paths.REPORT,
             {"settings": settings},
-            lambda: _write_data(reader.read(corpus, wanted), out, settings, num_workers),
+            lambda: _write_data(reader.read(corpus, wanted), out, settings, cluster or Processes(num_workers)),
             outputs=[out / paths.BROKEN_CLIPS],
             parts=_list_files(out),
         )
@@ -174,7 +176,7 @@ def _list_files(out: Path) -> Iterator[Path]:
         yield from {Path(location.rpartition(":")[0]) for location in locations}
 
 
-def _write_data(corpus: Corpus, out: Path, settings: Mapping[str, Any], num_workers: int) -> dict[str, Any]:
+def _write_data(corpus: Corpus, out: Path, settings: Mapping[str, Any], workers: Workers) -> dict[str, Any]:
     """Write every set of a corpus and the list of broken clips; return the report, without its settings."""
     transliterated = _count_transliterated(corpus, settings["lang"], where=settings["corpus"])
     broken: list[str] = []
@@ -185,7 +187,7 @@ def _write_data(corpus: Corpus, out: Path, settings: Mapping[str, Any], num_work
             _refuse_nothing(settings["corpus"], one.name, {rule: len(rows) for rule, rows in one.unusable.items()})
     for one in sets:
         store = out / paths.AUDIO_STORE / one.name
-        kept, removed = _store_clips(one, Path(settings["clips"]), store, broken, num_workers)
+        kept, removed = _store_clips(one, Path(settings["clips"]), store, broken, workers)
         report[one.name] = {
             "rows": one.num_rows,
             "entities": _kind(one.corpus),
@@ -258,19 +260,19 @@ def _clean(corpus: Corpus, lang: str) -> list[_Set]:
 Kept = list[tuple[Utterance, StoredClip]]
 
 
-def _store_clips(one: _Set, clips: Path, store: Path, broken: list[str], num_workers: int) -> tuple[Kept, _Removed]:
+def _store_clips(one: _Set, clips: Path, store: Path, broken: list[str], workers: Workers) -> tuple[Kept, _Removed]:
     """Store a set's clips and append to ``broken``; return the utterances with audio, and what each rule removed."""
     removed = _Removed()
     for _ in one.corpus.ragged_lines:
         removed.add("ragged_row", 0.0)
     for rule, utterances in (("empty_sentence", one.empty), ("duplicate_sentence", one.duplicates)):
         files = [clips / utterance.clip for utterance in utterances]
-        for duration_s in map_processes(clip_duration_s, files, num_workers=1, what=f"{one.name}: {rule}", unit="clip"):
+        for duration_s in Processes().map(clip_duration_s, files, what=f"{one.name}: {rule}", unit="clip"):
             removed.add(rule, duration_s)
     # Rows of a table are read in its order; all other clips in that of the ids.
     utterances = sorted(one.utterances, key=lambda utterance: (*find_row(utterance.clip), utterance.utt_id))
     stored = store_clips(
-        store, [(u.utt_id, clips / u.clip) for u in utterances], num_workers=num_workers, what=f"{one.name}: clips"
+        store, [(u.utt_id, clips / u.clip) for u in utterances], workers=workers, what=f"{one.name}: clips"
     )
     kept: Kept = []
     for utterance, clip in zip(utterances, stored, strict=True):

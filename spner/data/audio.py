@@ -6,7 +6,6 @@ a shard with its JSON is complete, and is used again as long as it holds the sam
 
 import hashlib
 import io
-import math
 import re
 import struct
 from collections.abc import Iterator, Sequence
@@ -19,10 +18,11 @@ import soundfile
 import soxr
 
 from spner.core.errors import SpnerError
-from spner.core.files import atomic_path, fingerprint
+from spner.core.files import atomic_path, fingerprint, remove_temporaries
 from spner.core.logs import c_library_muted
-from spner.core.parallel import map_processes
+from spner.core.parallel import Workers
 from spner.core.resume import once
+from spner.core.shards import shard_size
 from spner.data.parquet import find_row, open_clips
 
 SAMPLE_RATE_HZ = 16_000
@@ -91,23 +91,24 @@ def _decode(source: Path | str | io.BytesIO, start_s: float = 0.0, end_s: float 
     return np.clip(soxr.resample(waveform.mean(axis=1), rate_hz, SAMPLE_RATE_HZ), -1, 1)
 
 
-def store_clips(store: Path, clips: Sequence[tuple[str, Path]], *, num_workers: int, what: str) -> Iterator[StoredClip]:
-    """Decode clips into a store with several processes; yield the result for each, in order.
+def store_clips(store: Path, clips: Sequence[tuple[str, Path]], *, workers: Workers, what: str) -> Iterator[StoredClip]:
+    """Decode clips into a store; yield the result for each, in order.
 
     Args:
         store: folder of the shards; finished shards of an earlier run are used again.
         clips: (utterance id, file), or the row of a parquet table in the order of
             :func:`spner.data.parquet.find_row`.
-        num_workers: processes.
+        workers: what decodes them, a shard at a time.
         what: title of the progress bar.
     """
-    clips_per_shard = min(MAX_CLIPS_PER_SHARD, max(MIN_CLIPS_PER_SHARD, math.ceil(len(clips) / 64)))
+    clips_per_shard = shard_size(len(clips), least=MIN_CLIPS_PER_SHARD, most=MAX_CLIPS_PER_SHARD)
     shards = [
         _Shard(store / f"{index:05d}.ark", tuple(clips[first : first + clips_per_shard]))
         for index, first in enumerate(range(0, len(clips), clips_per_shard))
     ]
-    for stored in map_processes(_store_shard, shards, num_workers=num_workers, what=what, unit="shard"):
+    for stored in workers.map(_store_shard, shards, what=what, unit="shard"):
         yield from stored
+    remove_temporaries(store)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ Where a search keeps several hypotheses, ``nbest.jsonl`` has them.
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from spner.core.resume import once
 from spner.data.datadir import (
     json_line,
     read_records,
+    read_table,
     read_timed_entities,
     refuse_twice,
     require_keys,
@@ -141,6 +142,24 @@ def read_hypotheses(folder: Path) -> tuple[dict[str, Transcript], dict[str, Timi
     if raw.keys() != written.keys():
         raise _other_hypotheses(path, hyps)
     return transcripts, raw
+
+
+def read_all(folders: Sequence[Path], *, nbest: bool) -> Hypotheses:
+    """Return the hypotheses of several folders together; ``nbest``: with all that were kept of an utterance.
+
+    Raises:
+        SpnerError: as :func:`read_hypotheses`.
+    """
+    everything = Hypotheses({}, {}, {})
+    for folder in folders:
+        transcripts, timings = read_hypotheses(folder)
+        everything.texts.update(read_table(folder / paths.TEXT))
+        everything.transcripts.update(transcripts)
+        everything.timings.update(timings)
+        if nbest:
+            records = read_records(folder / paths.NBEST)
+            everything.nbest.update({record["utt_id"]: record["nbest"] for _, record in records})
+    return everything
 
 
 def _other_hypotheses(path: Path, hyps: Path) -> SpnerError:

@@ -13,7 +13,7 @@ import numpy as np
 
 from spner.core import paths
 from spner.core.files import fingerprint, read_json, remove
-from spner.core.parallel import map_processes
+from spner.core.parallel import Processes
 from spner.core.training import beside_recipe, read_config
 from spner.decode.beam_options import BeamOptions, apply_tuned, find_arpa, find_tuned, read_options
 from spner.decode.beam_search import Hypothesis
@@ -68,6 +68,7 @@ class BeamSearch:
         plan: what each process builds it from.
         num_best: hypotheses to keep of each utterance.
         num_workers: processes.
+        posteriors: file of the posteriors that are searched.
         record: what decides the hypotheses.
         decoded: what tables say of them, see :mod:`spner.core.searches`.
     """
@@ -75,6 +76,7 @@ class BeamSearch:
     plan: SearchPlan
     num_best: int
     num_workers: int
+    posteriors: Path
     record: dict[str, Any]
     decoded: dict[str, Any]
 
@@ -82,7 +84,7 @@ class BeamSearch:
         self, batches: Iterable[Posteriors], *, what: str
     ) -> Iterator[tuple[StoredPosteriors, np.ndarray, list[Hypothesis]]]:
         """Yield each utterance, its log posteriors (T, V) and its hypotheses, the best first."""
-        stored = store(batches, self.plan.work / "posteriors")
+        stored = store(batches, self.posteriors)
         (hyps,) = run_plans([self.plan], stored, num_best=self.num_best, num_workers=self.num_workers, what=what)
         for one in stored:
             yield one, one.read(len(self.plan.token_list)), hyps[one.utt_id]
@@ -120,7 +122,7 @@ def open_search(data: Path, exp: Path, options: BeamOptions, *, work: Path) -> I
         "names": names,
     }
     with prepare_search(exp, arpa, config) as plan:
-        yield BeamSearch(plan, options.num_best, options.num_workers, record, decoded)
+        yield BeamSearch(plan, options.num_best, options.num_workers, plan.work / "posteriors", record, decoded)
 
 
 @contextmanager
@@ -191,6 +193,6 @@ def run_plans(
     """Yield for each plan every utterance's hypotheses, the best first."""
     chunks = [tuple(stored[i : i + UTTERANCES_AT_ONCE]) for i in range(0, len(stored), UTTERANCES_AT_ONCE)]
     tasks = [SearchTask(plan, num_best, chunk) for plan in plans for chunk in chunks]
-    results = iter(list(map_processes(search_task, tasks, num_workers=num_workers, what=what, unit="batches")))
+    results = iter(list(Processes(num_workers).map(search_task, tasks, what=what, unit="batches")))
     for _plan in plans:
         yield {one.utt_id: hyps for chunk in chunks for one, hyps in zip(chunk, next(results), strict=True)}

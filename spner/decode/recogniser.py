@@ -4,6 +4,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,9 @@ def load_recogniser(exp: Path, *, device: str) -> Recogniser:
     return Recogniser(model.to(chosen).eval(), tuple(args.token_list), locate_frames(model), chosen, args.use_amp)
 
 
-def compute_posteriors(recogniser: Recogniser, folder: Path, *, batch_size: int, what: str) -> Iterator[Posteriors]:
+def compute_posteriors(
+    recogniser: Recogniser, folder: Path, *, batch_size: int, what: str, positions: range | None = None
+) -> Iterator[Posteriors]:
     """Yield a set's posteriors, batch by batch; the next batch is read while one is computed.
 
     Args:
@@ -91,6 +94,7 @@ def compute_posteriors(recogniser: Recogniser, folder: Path, *, batch_size: int,
         folder: ``data/<set>`` of stage 1.
         batch_size: utterances in a batch at most; they are of like length, and their audio is limited as well.
         what: the progress bar's title.
+        positions: only the batches whose first utterance, in the order of :func:`make_batches`, stands there.
 
     Raises:
         SpnerError: stage 1 has not finished.
@@ -98,7 +102,10 @@ def compute_posteriors(recogniser: Recogniser, folder: Path, *, batch_size: int,
     located, durations_s = read_locations(folder), find_durations(folder)
     max_batch_s = MAX_BATCH_CPU_S if recogniser.device.type == "cpu" else MAX_BATCH_S
     batches = list(make_batches(durations_s, batch_size=batch_size, max_batch_s=max_batch_s))
-    with ThreadPoolExecutor(1) as reader, Progress(len(located), what=what, unit="utterances") as progress:
+    if positions is not None:
+        firsts = accumulate(map(len, batches), initial=0)
+        batches = [batch for batch, first in zip(batches, firsts, strict=False) if first in positions]
+    with ThreadPoolExecutor(1) as reader, Progress(sum(map(len, batches)), what=what, unit="utterances") as progress:
 
         def read(batch: list[str]) -> list[np.ndarray]:
             return [read_stored(located[utt_id]) for utt_id in batch]

@@ -27,7 +27,7 @@ from spner.core import paths
 from spner.core.datatypes import LABELS, Transcript
 from spner.core.errors import MAX_QUOTED, SpnerError
 from spner.core.files import atomic_path, atomic_text, locked, read_json, remove, write_json
-from spner.core.parallel import map_processes
+from spner.core.parallel import Processes
 from spner.core.resume import once
 from spner.corpora.common_voice import make_spk_id, make_utt_id
 from spner.data.audio import clip_duration_s
@@ -289,7 +289,7 @@ def _plan(name: str, rows: list[Row], speakers: list[Speaker], lang: str, seed: 
 def _write_clips(folder: Path, utterances: list[_Utterance], num_workers: int) -> None:
     """Write the clips that are not there yet."""
     missing = [u for u in utterances if not (folder / u.path).exists()]
-    made = map_processes(make_clip, [u.clip for u in missing], num_workers=num_workers, what="speak", unit="clip")
+    made = Processes(num_workers).map(make_clip, [u.clip for u in missing], what="speak", unit="clip")
     for utterance, encoded in zip(missing, made, strict=True):
         with atomic_path(folder / utterance.path) as temporary:
             temporary.write_bytes(encoded)
@@ -299,7 +299,7 @@ def _time_words(utterances: list[_Utterance], lang: str, num_workers: int) -> di
     """Return the times of the words of each transcript."""
     function = functools.partial(time_clip, lang=lang)
     clips = [u.clip for u in utterances]
-    timed = map_processes(function, clips, num_workers=num_workers, what="time words", unit="clip")
+    timed = Processes(num_workers).map(function, clips, what="time words", unit="clip")
     spoken = {u.utt_id: one for u, one in zip(utterances, timed, strict=True)}
     for utterance in utterances:
         # The table may say less than the clip: a planted empty sentence.

@@ -11,18 +11,22 @@ import functools
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from spner.core import paths
 from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
-from spner.core.files import fingerprint, locked, read_json
-from spner.core.resume import once
+from spner.core.files import fingerprint, locked, read_json, read_lines, remove
+from spner.core.parallel import Processes, Workers
+from spner.core.resume import find_record, once
+from spner.core.shards import cut
 from spner.data import datadir
 from spner.data.kinds import kind_of_set
 from spner.tagger.encoder import BATCH_TOKENS, WordTagger, find_entities
-from spner.tagger.model import fingerprint_model, load_tagger
+from spner.tagger.model import Tagger, fingerprint_model, load_tagger
 from spner.tagger.score import score
 from spner.text.labels import LabelSet, rename_entities, require_labels
 from spner.text.languages import base_language, require_language
@@ -37,6 +41,9 @@ DEFAULT_TAGGERS = {
 UNTAGGED = "FacebookAI/xlm-roberta-large"
 """What these were fine-tuned from."""
 
+SHARDS = ".annotate"
+"""Folder in a set's of what is labelled so far, while it is."""
+LEAST_PER_SHARD, MOST_PER_SHARD = 512, 4096  # sentences; few would not fill batches of like length
 log = logging.getLogger(__name__)
 
 
@@ -80,7 +87,13 @@ def tag_sentences(
 
 
 def annotate_data_dir(
-    data: Path, *, tagger: str | None, lang: str, labels: LabelSet, device: str = "auto"
+    data: Path,
+    *,
+    tagger: str | None,
+    lang: str,
+    labels: LabelSet,
+    device: str = "auto",
+    cluster: Workers | None = None,
 ) -> dict[str, dict[str, Any] | None]:
     """Write ``entities.jsonl`` for every set of ``data`` (a folder with ``sentences.jsonl``), and ``labels`` for all.
 
@@ -93,6 +106,7 @@ def annotate_data_dir(
         lang: ISO 639-1 code; selects the normalisation.
         labels: those to annotate, and the other names that mean them.
         device: torch device; ``auto`` takes a GPU if there is one.
+        cluster: what labels shards of sentences instead of this process.
 
     Returns:
         set name -> pseudo-labels against ``gold_entities.jsonl`` (:func:`spner.tagger.score.score`), None without gold.
@@ -116,26 +130,92 @@ def annotate_data_dir(
             for folder in folders:
                 _take_corpus_entities(folder, labels)
         else:
-            _tag_sets(folders, tagger or default_tagger(lang), lang, labels, device)
+            mapping = tuple(labels.mapping.items())
+            job = _Job(tagger or default_tagger(lang), lang, labels.names, mapping, device)
+            _tag_sets(folders, job, cluster or Processes())
         datadir.write_labels(data, labels)
         # A corpus's own gold entities need not be compared with themselves.
         return {folder.name: None if own else _score_against_gold(folder, labels) for folder in folders}
 
 
-def _tag_sets(folders: Sequence[Path], tagger: str, lang: str, labels: LabelSet, device: str) -> None:
-    """Label the sentences of sets; the tagger is loaded only if one of them needs it."""
-    weights = fingerprint_model(tagger)
-    load = functools.cache(lambda: load_tagger(tagger, labels=labels, device=device, fast=True))
+@dataclass(frozen=True)
+class _Job:
+    """What labels sentences, and how; it can be pickled."""
 
-    def tag(folder: Path) -> dict[str, Transcript]:
-        return tag_sentences(load(), datadir.read_sentences(folder / paths.SENTENCES), lang=lang, labels=labels)
+    tagger: str
+    lang: str
+    names: tuple[str, ...]
+    mapping: tuple[tuple[str, str], ...]
+    device: str
 
-    for folder in folders:
-        sentences = fingerprint([folder / paths.SENTENCES])
-        identity = {"tagger": tagger, "weights": weights, "lang": lang, "sentences": sentences}
-        _label(
-            folder, identity, labels, tag, prepare=load
-        )  # a tagger that cannot be loaded must not cost a set its labels
+    @property
+    def labels(self) -> LabelSet:
+        """The labels of ``names`` and ``mapping``."""
+        return LabelSet(self.names, dict(self.mapping))
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """Sentences of a set, by their positions in its file; ``identity`` is the set's."""
+
+    job: _Job
+    identity: dict[str, Any]
+    folder: Path
+    positions: range
+
+    @property
+    def entities(self) -> Path:
+        """The file of their entities."""
+        return self.folder / SHARDS / f"{self.positions.start:09d}.jsonl"
+
+
+@functools.lru_cache(maxsize=1)
+def _load(job: _Job) -> Tagger:
+    return load_tagger(job.tagger, labels=job.labels, device=job.device, fast=True)
+
+
+def _tag_sets(folders: Sequence[Path], job: _Job, workers: Workers) -> None:
+    """Label the sentences of sets in shards; a tagger that cannot be loaded costs no set its labels."""
+    _load.cache_clear()  # its files may have changed
+    weights, shards = fingerprint_model(job.tagger), dict[Path, list[_Shard]]()
+    identities = {
+        folder: {
+            "tagger": job.tagger,
+            "weights": weights,
+            "lang": job.lang,
+            "sentences": fingerprint([folder / paths.SENTENCES]),
+        }
+        for folder in folders
+    }
+    for folder, identity in identities.items():
+        if not _find_labelled(folder, identity, job.labels):
+            num_sentences = sum(1 for _ in read_lines(folder / paths.SENTENCES))
+            cuts = cut(num_sentences, least=LEAST_PER_SHARD, most=MOST_PER_SHARD)
+            shards[folder] = [_Shard(job, identity, folder, positions) for positions in cuts]
+    everything = [shard for some in shards.values() for shard in some]
+    for _ in workers.map(_tag_shard, everything, what="annotate", unit="shard"):
+        pass
+    for folder, identity in identities.items():
+        _label(folder, identity, job.labels, lambda folder: _collect(shards[folder]))
+        remove(folder / SHARDS)
+
+
+def _tag_shard(shard: _Shard) -> None:
+    job, sentences_file = shard.job, shard.folder / paths.SENTENCES
+
+    def tag() -> None:
+        tagger = _load(job)
+        sentences = datadir.read_sentences(sentences_file)
+        some = dict(islice(sentences.items(), shard.positions.start, shard.positions.stop))
+        found = tag_sentences(tagger, some, lang=job.lang, labels=job.labels)
+        datadir.write_entities(shard.entities, found)
+
+    identity = {**shard.identity, "labels": job.labels.as_json(), "utterances": len(shard.positions)}
+    once(shard.entities.with_suffix(".json"), identity, tag, outputs=[shard.entities])
+
+
+def _collect(shards: Sequence[_Shard]) -> dict[str, Transcript]:
+    return {utt_id: one for shard in shards for utt_id, one in datadir.stream_entities(shard.entities)}
 
 
 def _take_corpus_entities(folder: Path, labels: LabelSet) -> None:
@@ -153,12 +233,7 @@ def _take_corpus_entities(folder: Path, labels: LabelSet) -> None:
 
 
 def _label(
-    folder: Path,
-    identity: dict[str, Any],
-    labels: LabelSet,
-    find: Callable[[Path], dict[str, Transcript]],
-    *,
-    prepare: Callable[[], object] | None = None,
+    folder: Path, identity: dict[str, Any], labels: LabelSet, find: Callable[[Path], dict[str, Transcript]]
 ) -> None:
     """Write what ``find`` returns as a set's entities, unless the set has entities of this identity."""
 
@@ -170,7 +245,13 @@ def _label(
         log.info("%s: %d utterances, %s", folder, len(transcripts), counts)
 
     identity = identity | {"labels": labels.as_json()}
-    once(folder / paths.ANNOTATE_RECORD, identity, write, outputs=[folder / paths.ENTITIES], prepare=prepare)
+    once(folder / paths.ANNOTATE_RECORD, identity, write, outputs=[folder / paths.ENTITIES])
+
+
+def _find_labelled(folder: Path, identity: dict[str, Any], labels: LabelSet) -> dict[str, Any] | None:
+    """Return the record of a set's entities of this identity, if it has them."""
+    identity = identity | {"labels": labels.as_json()}
+    return find_record(folder / paths.ANNOTATE_RECORD, identity, [folder / paths.ENTITIES])
 
 
 def _score_against_gold(folder: Path, labels: LabelSet) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spner.core.errors import SpnerError
-from spner.core.parallel import map_processes
+from spner.core.parallel import Processes
 
 
 def double(number: int) -> int:
@@ -31,7 +31,7 @@ def refuse_three(number: int) -> int:
 
 
 def results(function: object, items: list[int], num_workers: int) -> Iterator[object]:
-    return map_processes(function, items, num_workers=num_workers, what="numbers", unit="number")  # type: ignore[arg-type]
+    return Processes(num_workers).map(function, items, what="numbers", unit="number")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])
@@ -75,8 +75,8 @@ def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "from naps import nap\n"
-        "from spner.core.parallel import map_processes\n"
-        "list(map_processes(nap, [sys.argv[1]] * 4, num_workers=2, what='naps', unit='nap'))\n"
+        "from spner.core.parallel import Processes\n"
+        "list(Processes(2).map(nap, [sys.argv[1]] * 4, what='naps', unit='nap'))\n"
     )
     environment = {**os.environ, "PYTHONPATH": f"{os.environ['PYTHONPATH']}:{tmp_path}"}
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "pids")], env=environment)

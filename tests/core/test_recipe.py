@@ -47,6 +47,7 @@ def test_the_names_of_the_default_recipe() -> None:
         "search": "lm",
         "search_configs": "../../conf/decode_lm.yaml",
         "lm": "exp/mini_e2e/lm",
+        "cluster_file": "",
         "other_system": "pipeline",
         "other_recipe": "cv_de",
     }
@@ -228,3 +229,12 @@ def test_settings_are_read_from_pairs() -> None:
         read_settings(pairs)
     with pytest.raises(SpnerError, match=r"^--lm_opts: holds a line break \(expected one line\)$"):
         read_settings([*pairs, "init=", f"lm_opts=a{os.linesep}b"])
+
+
+def test_a_cluster_is_a_file_of_the_recipe_or_the_checkout(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.touch()
+    assert derive(cluster=str(own)).cluster_file == str(own)
+    assert derive(cluster="conf/slurm.yaml").cluster_file == "../../conf/slurm.yaml"
+    with pytest.raises(SpnerError, match="--cluster conf/slum.yaml: no such file; docs/cluster.md"):
+        derive(cluster="conf/slum.yaml")

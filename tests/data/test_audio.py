@@ -6,6 +6,7 @@ import pickle
 import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import kaldiio
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import soundfile
 
 from spner.core.errors import SpnerError
+from spner.core.parallel import Processes
 from spner.data import audio
 from spner.data.audio import (
     SAMPLE_RATE_HZ,
@@ -52,7 +54,7 @@ def make_clips(folder: Path, num_clips: int) -> list[tuple[str, Path]]:
 
 
 def store(folder: Path, clips: Sequence[tuple[str, Path]], *, num_workers: int = 1) -> list[StoredClip]:
-    return list(store_clips(folder, clips, num_workers=num_workers, what="clips"))
+    return list(store_clips(folder, clips, workers=Processes(num_workers), what="clips"))
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -275,9 +277,7 @@ def test_shards_grow_with_the_corpus() -> None:
             return []
 
         clips = [(str(number), Path("none.mp3")) for number in range(num_clips)]
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(audio, "map_processes", count)
-            store(Path("store"), clips)
+        assert list(store_clips(Path("store"), clips, workers=SimpleNamespace(map=count), what="clips")) == []
         return shards
 
     assert sizes(64) == [64]
@@ -314,9 +314,10 @@ def test_killed_store_is_finished_to_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "clips.json").write_text(json.dumps([(utt_id, str(path)) for utt_id, path in clips]))
     code = (
         "import json, sys; from pathlib import Path; from spner.data.audio import store_clips\n"
+        "from spner.core.parallel import Processes\n"
         "clips = [(u, Path(p)) for u, p in json.load(open(sys.argv[1]))]\n"
         "print('begin', flush=True)\n"
-        "list(store_clips(Path(sys.argv[2]), clips, num_workers=1, what='clips'))\n"
+        "list(store_clips(Path(sys.argv[2]), clips, workers=Processes(), what='clips'))\n"
     )
     folder = tmp_path / "store"
     start_and_kill(code, [tmp_path / "clips.json", folder], delays_s=(0.01, 0.05, 0.1, 0.2))
@@ -399,7 +400,7 @@ def test_a_copied_clip_holds_the_samples_of_the_store(tmp_path: Path) -> None:
     """The loudest too: libsndfile writes floats by another factor than it reads them by."""
     samples = np.array([-32768, -32767, -20001, -1, 0, 1, 16385, 20001, 32766, 32767] * 20, np.int16)
     soundfile.write(tmp_path / "a.wav", samples, SAMPLE_RATE_HZ)
-    (stored,) = store_clips(tmp_path / "store", [("a", tmp_path / "a.wav")], num_workers=1, what="test")
+    (stored,) = store_clips(tmp_path / "store", [("a", tmp_path / "a.wav")], workers=Processes(), what="test")
     location = f"{tmp_path}/store/{stored.location}"
     copy_stored(location, tmp_path / "out" / "a.flac")
     copied, rate_hz = soundfile.read(tmp_path / "out" / "a.flac", dtype="float32")

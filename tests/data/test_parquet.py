@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from spner.core.errors import SpnerError
+from spner.core.parallel import Processes
 from spner.data import parquet
 from spner.data.audio import clip_duration_s, read_stored, store_clips
 from spner.data.parquet import find_row, name_row, open_clips, read_class_names, read_rows
@@ -68,13 +69,13 @@ def test_clips_of_some_rows(table: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_clips_of_tables_are_stored_as_files_are(table: Path, tmp_path: Path) -> None:
     rows = [1, 2, 41, 98]
     clips = [(f"u{row}", Path(name_row(str(table), row))) for row in rows]
-    stored = list(store_clips(tmp_path / "store", clips, num_workers=1, what="clips"))
+    stored = list(store_clips(tmp_path / "store", clips, workers=Processes(), what="clips"))
     assert [one.duration_s for one in stored] == [0.25 + row / 1000 if row != 41 else 0 for row in rows]
     assert stored[2].error.startswith("broken: ")
     assert len(read_stored(f"{tmp_path}/store/{stored[3].location}")) == 4000 + 16 * 98
     assert clip_duration_s(clips[1][1]) == pytest.approx(0.252)
     written = (tmp_path / "store/00000.ark").stat().st_mtime_ns
-    assert list(store_clips(tmp_path / "store", clips, num_workers=1, what="clips")) == stored
+    assert list(store_clips(tmp_path / "store", clips, workers=Processes(), what="clips")) == stored
     assert (tmp_path / "store/00000.ark").stat().st_mtime_ns == written, "a finished shard is used again"
 
 

@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 from spner.core.errors import SpnerError
+from spner.core.parallel import Processes
 from spner.core.paths import TEXT, WAV_SCP
 from spner.data.audio import read_stored, store_clips
 from spner.data.datadir import write_table
@@ -36,7 +37,7 @@ def make_set(recipe: Path, utt_ids: list[str], *, loudness: float = 0.3) -> None
         clip = recipe / "clips" / f"{number}.wav"
         soundfile.write(clip, loudness * np.sin(np.arange(1600) * (number + 1) / 10), 16_000)
         clips.append((utt_id, clip))
-    stored = store_clips(recipe / "data/mini/audio/test", clips, num_workers=1, what="")
+    stored = store_clips(recipe / "data/mini/audio/test", clips, workers=Processes(), what="")
     write_table(
         recipe / "data/mini/test" / WAV_SCP, {one.utt_id: f"data/mini/audio/test/{one.location}" for one in stored}
     )
