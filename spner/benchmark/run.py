@@ -11,21 +11,22 @@ with another key is run again. A change of the code is not noticed; remove ``cel
 
 import contextlib
 import logging
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from spner.benchmark.launch import Ended, Recipe, Running, RunningHere, RunningThere
 from spner.benchmark.plan import DATA, Cell, scores_of
 from spner.benchmark.preset import Preset
 from spner.core.files import digest, fingerprint, read_json, remove, write_json
-from spner.core.provenance import describe_machine, git_commit
+from spner.core.provenance import git_commit
 from spner.scoring.schema import holds_scores
+
+if TYPE_CHECKING:
+    from spner.core.cluster import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -56,18 +57,19 @@ def find_finished(plan: Sequence[Cell], out: Path) -> set[str]:
     return finished
 
 
-def run_plan(plan: Sequence[Cell], out: Path, preset: Preset) -> dict[str, str]:
+def run_plan(plan: Sequence[Cell], out: Path, preset: Preset, cluster: "Cluster | None" = None) -> dict[str, str]:
     """Run the cells that are not finished, as many at a time as the preset says.
 
     Args:
         plan: the cells, each after those that it needs.
         out: folder of records and logs.
         preset: the settings.
+        cluster: runs the cells instead of this machine; its workers are the preset's ``jobs``.
 
     Returns:
         For each cell that did not finish the reason. The others are finished.
     """
-    jobs = _Jobs(out, preset, compute_keys(plan))
+    jobs = _Jobs(out, preset, compute_keys(plan), cluster)
     finished = find_finished(plan, out)
     waiting = [cell for cell in plan if cell.name not in finished]
     log.info("%d of %d cells are finished already", len(finished), len(plan))
@@ -101,17 +103,17 @@ def _ended_by_signals() -> Iterator[None]:
 @dataclass(frozen=True)
 class _Job:
     cell: Cell
-    process: subprocess.Popen
-    began: float
+    recipe: Running
 
 
 class _Jobs:
     """The recipes at work, and why some did not finish."""
 
-    def __init__(self, out: Path, preset: Preset, keys: Mapping[str, str]) -> None:
+    def __init__(self, out: Path, preset: Preset, keys: Mapping[str, str], cluster: "Cluster | None") -> None:
         self.running: list[_Job] = []
         self.failed: dict[str, str] = {}
         self._out, self._slots, self._threads, self._keys = out, preset.jobs, preset.threads, keys
+        self._cluster = cluster
 
     def start(self, waiting: Sequence[Cell], finished: Collection[str]) -> list[Cell]:
         """Start what can be, in the order of the cells, and return what still waits; what never can be has failed."""
@@ -127,52 +129,39 @@ class _Jobs:
         return still
 
     def _start(self, cell: Cell) -> _Job:
-        threads = {"OMP_NUM_THREADS": str(self._threads)} if self._threads else {}
-        environment = {**os.environ, "VIRTUAL_ENV": sys.prefix, **threads}
         remove(record_of(cell, self._out))
         log_file = self._log_of(cell)
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        with open(log_file, "wb") as file:
-            process = subprocess.Popen(
-                cell.command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        return _Job(cell, process, time.monotonic())
+        recipe = Recipe(tuple(cell.command), log_file, log_file.with_name(f".{cell.name}.lock"), self._threads)
+        return _Job(cell, RunningThere(recipe, self._cluster) if self._cluster else RunningHere(recipe))
 
     def _log_of(self, cell: Cell) -> Path:
         return self._out / "log" / f"{cell.name}.log"
 
     def collect(self) -> list[tuple[str, str]]:
         """Return the cells that have ended since the last call, each with the reason where it failed."""
-        ended = [job for job in self.running if job.process.poll() is not None]
-        self.running = [job for job in self.running if job not in ended]
-        return [(job.cell.name, self._end(job)) for job in ended]
+        ended = [(job, how) for job in self.running if (how := job.recipe.poll())]
+        self.running = [job for job in self.running if job not in [one for one, _ in ended]]
+        return [(job.cell.name, self._end(job.cell, how)) for job, how in ended]
 
-    def _end(self, job: _Job) -> str:
-        code, log_file = job.process.returncode, self._log_of(job.cell)
-        if code:
+    def _end(self, cell: Cell, how: Ended) -> str:
+        log_file = self._log_of(cell)
+        if how.code:
             lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines()
             errors = [line for line in lines if ": error: " in line]
-            return f"exit code {code}: {(errors or lines or ['no output'])[-1]} (see log/{log_file.name})"
+            return f"exit code {how.code}: {(errors or lines or ['no output'])[-1]} (see log/{log_file.name})"
         record = {
-            "key": self._keys[job.cell.name],
-            "seconds": round(time.monotonic() - job.began, 1),
+            "key": self._keys[cell.name],
+            "seconds": round(how.seconds, 1),
             "commit": git_commit(),
-            "machine": describe_machine(),
+            "machine": how.machine,
         }
-        write_json(record_of(job.cell, self._out), record)
+        write_json(record_of(cell, self._out), record)
         return ""
 
     def kill(self) -> None:
-        """End what is still at work, with all its processes."""
+        """End what is still at work."""
         for job in self.running:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(job.process.pid, signal.SIGKILL)
-            job.process.wait()
+            job.recipe.kill()
 
 
 def _report(name: str, reason: str, *, num_left: int, left_s: float | None) -> None:

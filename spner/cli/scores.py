@@ -1,5 +1,6 @@
 """Commands that score, compare and show."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from spner.cli.options import (
     EITHER,
     FILE,
     FOLDER,
+    cluster_option,
     columns_options,
     device_option,
     label_options,
@@ -187,8 +189,11 @@ def report_command(exps: tuple[Path, ...], out: Path, audio: bool, data: Path | 
 @click.option("--preset", default="quick", help="Name of conf/benchmark_PRESET.yaml, which says what runs.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override a key of the preset; repeatable.")
 @click.option("--egs", default="egs", type=FOLDER, help="Folder of the recipes; results go to its benchmark/exp.")
+@cluster_option
 @click.option("--dry_run", is_flag=True, help="Print the cells and about how long each takes; run nothing.")
-def benchmark_command(langs: tuple[str, ...], preset: str, settings: tuple[str, ...], egs: Path, dry_run: bool) -> None:
+def benchmark_command(
+    langs: tuple[str, ...], preset: str, settings: tuple[str, ...], egs: Path, cluster: Path | None, dry_run: bool
+) -> None:
     """Run the paper's comparison: pipeline, E2E, zero-shot, transfer, joint training.
 
     Finished cells are not run again. A cell that fails does not stop the others.
@@ -196,8 +201,11 @@ def benchmark_command(langs: tuple[str, ...], preset: str, settings: tuple[str, 
     from spner.benchmark import run
     from spner.benchmark.plan import make_plan
     from spner.benchmark.preset import PREFIX, read_preset
+    from spner.core.cluster import open_cluster, read_cluster
 
     chosen = read_preset(egs.parent / "conf" / f"{PREFIX}{preset}.yaml", settings)
+    if cluster:
+        chosen = replace(chosen, jobs=read_cluster(cluster).n_workers)
     plan, out = make_plan(chosen, langs, egs), egs / "benchmark" / "exp" / preset
     if dry_run:
         click.echo(run.format_plan(plan, out, chosen))
@@ -206,7 +214,8 @@ def benchmark_command(langs: tuple[str, ...], preset: str, settings: tuple[str, 
     from spner.core.files import locked
 
     with locked(out):
-        failed = run.run_plan(plan, out, chosen)
+        with open_cluster(cluster) as workers:
+            failed = run.run_plan(plan, out, chosen, workers)
         click.echo(collect_cells(plan, failed, out, langs=langs, preset=chosen))
     if failed:
         raise SpnerError(f"{len(failed)} of {len(plan)} cells did not finish: {', '.join(failed)}; {out} says why")

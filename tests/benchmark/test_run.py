@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 from spner.benchmark.plan import Cell, Group, scores_of
 from spner.benchmark.preset import Preset, read_preset
 from spner.benchmark.run import estimate_s, find_finished, format_plan, run_plan
+from spner.core.cluster import Cluster, open_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESET = replace(
@@ -181,3 +184,43 @@ def test_the_plan_is_shown_with_times(recipe: Path, tmp_path: Path) -> None:
     ]
     unknown = format_plan(plan, tmp_path / "out", replace(PRESET, seconds=None))
     assert unknown.splitlines()[-1] == "1 of 2 cells to run, 2 at a time: not known"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two workers."""
+    pytest.importorskip("distributed")
+    path = tmp_path_factory.mktemp("cluster") / "local.yaml"
+    path.write_text("env: local\nn_workers: 2\n")
+    with open_cluster(path) as made:
+        assert made is not None
+        yield made
+
+
+def test_a_cluster_runs_cells_as_this_machine_does(recipe: Path, tmp_path: Path, cluster: Cluster) -> None:
+    plan = [cell(recipe, "a"), cell(recipe, "b", "a"), cell(recipe, "bad"), cell(recipe, "c", "bad")]
+    failed = run_plan(plan, tmp_path / "out", PRESET, cluster)
+    assert failed == {"bad": "exit code 2: spner: error: no luck (see log/bad.log)", "c": "not run: needs bad"}
+    assert find_finished(plan, tmp_path / "out") == {"a", "b"}
+    assert json.loads(scores_of(plan[0], gold=False).read_text()) == {"schema": 1, "threads": 3}
+    assert "core" in json.loads((tmp_path / "out/cells/a.json").read_text())["machine"]
+
+
+def test_a_cell_whose_worker_is_killed_is_run_by_another_one_and_never_twice_at_a_time(
+    recipe: Path, tmp_path: Path, cluster: Cluster
+) -> None:
+    plan = [cell(recipe, name, sleep_s=3) for name in ("a", "b")]
+    pids = cluster._client.run(os.getpid)
+
+    def kill_one() -> None:
+        while not (recipe / "order").exists() or len(order(recipe)) < 2:
+            time.sleep(0.05)
+        os.kill(next(iter(pids.values())), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    assert run_plan(plan, tmp_path / "out", PRESET, cluster) == {}
+    killer.join()
+    lines = order(recipe)
+    assert len(lines) == 5, "one has begun and not ended, its process has gone with its worker"
+    assert sorted(line.split()[0] for line in lines) == ["begin"] * 3 + ["end"] * 2

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from spner.core.parallel import count_cpus
+from spner.core.parallel import Processes, count_cpus
 from spner.data.audio import SAMPLE_RATE_HZ, store_clips
 
 CLIP_RATE_HZ = 32000
@@ -74,7 +74,7 @@ def measure(name: str, num_clips: int, run: Callable[[], object]) -> float:
 def store(files: list[Path], folder: Path, num_workers: int) -> None:
     """Make stage 1's audio store of the clips."""
     clips = [(file.stem, file) for file in files]
-    for _ in store_clips(folder, clips, num_workers=num_workers, what="clips"):
+    for _ in store_clips(folder, clips, workers=Processes(num_workers), what="clips"):
         pass
 
 
