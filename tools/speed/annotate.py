@@ -10,8 +10,10 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoTokenizer, XLMRobertaConfig, XLMRobertaForTokenClassification, pipeline
@@ -40,17 +42,16 @@ def make_large(name: str) -> Tagger:
     """Return a tagger of XLM-R base's shape with the tokenizer of another."""
     tokenizer = AutoTokenizer.from_pretrained(name)
     torch.manual_seed(0)
-    config = XLMRobertaConfig(
-        vocab_size=250_002, max_position_embeddings=514, type_vocab_size=1, num_labels=9, layer_norm_eps=1e-5
-    )
+    config = XLMRobertaConfig(vocab_size=250_002, max_position_embeddings=514, type_vocab_size=1, layer_norm_eps=1e-5)
+    config.num_labels = 9
     model = XLMRobertaForTokenClassification(config).eval()
     return Tagger(model, make_encoder(tokenizer, config), tuple(f"I-{number}" for number in range(9)))
 
 
-def run_pipeline(model: torch.nn.Module, name: str, sentences: Sentences, batch_size: int) -> list[list[str]]:
+def run_pipeline(model: Any, name: str, sentences: Sentences, batch_size: int) -> list[list[str]]:
     """Return the tag of each word's first subword, by transformers' pipeline."""
     tag = pipeline("token-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(name), device="cpu")
-    found = tag([" ".join(words) for words in sentences], batch_size=batch_size)
+    found: Any = tag([" ".join(words) for words in sentences], batch_size=batch_size)
     tags = []
     for words, tokens in zip(sentences, found, strict=True):
         begins = {begin: token["entity"] for token in tokens for begin in (token["start"], token["start"] + 1)}
@@ -77,11 +78,13 @@ def main() -> None:
     print(f"{len(few)} sentences of {sum(map(len, few)) / len(few):.1f} words, {torch.get_num_threads()} threads")
     large = make_large(args.tagger)
     alone = measure("pipeline, one by one", len(few), lambda: run_pipeline(large.model, args.tagger, few, 1))
-    speeds = {"pipeline, batches of 16": lambda: run_pipeline(large.model, args.tagger, few, 16)}
+    speeds: dict[str, Callable[[], object]] = {
+        "pipeline, batches of 16": partial(run_pipeline, large.model, args.tagger, few, 16)
+    }
     for precision in (False, True)[: 1 + has_bfloat16("cpu")]:
         tagger = replace(large, bfloat16=precision)
         title = f"spner annotate, {'bfloat16' if precision else 'float32'}"
-        speeds[title] = lambda tagger=tagger: tagger.predict(few, batch_tokens=BATCH_TOKENS)
+        speeds[title] = partial(tagger.predict, few, batch_tokens=BATCH_TOKENS)
     for title, run in speeds.items():
         print(f"{'':40s} {measure(title, len(few), run) / alone:8.2f} times one by one")
     trained = load_tagger(args.tagger, labels=LabelSet(LABELS), device="cpu")
