@@ -17,7 +17,10 @@ ROOMS = (
     *("pack", "archive", "benchmark", "cli", "__main__"),
 )
 PUBLIC = {"tag"}  # rooms whose names the package itself gives to others
-HEAVY = {"torch", "torchaudio", "espnet", "espnet2", "transformers", "s3prl", "matplotlib", "jinja2"}
+HEAVY = {
+    *("torch", "torchaudio", "espnet", "espnet2", "transformers", "s3prl", "matplotlib", "jinja2"),
+    *("dask", "distributed", "dask_jobqueue"),
+}
 NO_ESPNET = {"espnet", "espnet2", "s3prl"}
 # What a room or a file may not import at module level, where not HEAVY.
 ONLY_IN = {"asr": set(), "tagger": NO_ESPNET, "decode/recogniser.py": NO_ESPNET}
