@@ -15,7 +15,7 @@ import soundfile
 
 from spner.core.errors import SpnerError
 from spner.core.logs import c_library_muted
-from spner.tag.audio import RecordingError
+from spner.tag.audio import RecordingError, open_container
 
 BLOCK = 2**18  # samples
 INTEGERS = {
@@ -84,7 +84,7 @@ def _open_av(path: Path) -> Iterator[tuple[Samples, Iterator[np.ndarray]]]:
 
     av.logging.set_level(av.logging.PANIC)
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with open_container(path) as container:
             stream = container.streams.audio[0]
             yield Samples(stream.rate, stream.channels, "lossy"), _decode(av, container, stream)
     except (av.FFmpegError, ValueError, IndexError) as error:

@@ -26,8 +26,8 @@ CHUNK = 4_000_000
 
 def sum_groups(rows: np.ndarray, groups: Sequence[str]) -> np.ndarray:
     """Return one row a speaker, the sum of the speaker's utterances: (speakers, width)."""
-    _, inverse = np.unique(np.asarray(groups), return_inverse=True)
-    summed = np.zeros((inverse.max() + 1, rows.shape[1]), dtype=np.int64)
+    speakers, inverse = np.unique(np.asarray(groups), return_inverse=True)
+    summed = np.zeros((len(speakers), rows.shape[1]), dtype=np.int64)
     np.add.at(summed, inverse, rows)
     return summed
 

@@ -148,12 +148,26 @@ def _probe_av(path: Path) -> float:
     """
     av = _require_av(path)
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with open_container(path) as container:
             if not container.streams.audio:
                 raise RecordingError(f"{path}: has no sound, only {_list_streams(container)}")
             return (container.duration or 0) / av.time_base
     except (av.FFmpegError, ValueError) as error:
         raise RecordingError(f"{path}: is no recording that libsndfile or FFmpeg can read") from error
+
+
+def open_container(path: Path) -> Any:
+    """Open a file with PyAV, whatever bytes its metadata hold.
+
+    Raises:
+        av.FFmpegError: FFmpeg cannot read it.
+    """
+    import av
+
+    # Before 19 PyAV decodes all metadata here, as UTF-8; from 19 on it has no such option and needs none.
+    old = int(av.__version__.split(".")[0]) < 19
+    options: dict[str, Any] = {"metadata_errors": "replace"} if old else {}
+    return av.open(str(path), **options)
 
 
 def _list_streams(container: Any) -> str:
@@ -162,7 +176,7 @@ def _list_streams(container: Any) -> str:
 
 def _read_av(path: Path) -> Iterator[np.ndarray]:
     av = _require_av(path)
-    with av.open(str(path), metadata_errors="replace") as container:
+    with open_container(path) as container:
         stream = container.streams.audio[0]
         rate_hz = stream.rate
         to_float = av.AudioResampler(format="fltp", layout=stream.layout, rate=rate_hz)

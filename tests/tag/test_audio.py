@@ -52,6 +52,15 @@ def test_ffmpeg_reads_what_libsndfile_does_not(tmp_path: Path, container: str, c
     assert loudest_hz(waveform) == pytest.approx(TONE_HZ, abs=1)
 
 
+def test_metadata_may_hold_any_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "tone.m4a"
+    write_av(path, "aac", tone(1.0, 48_000, channels=2), title="QQQQQQQQ")
+    whole = path.read_bytes()
+    assert whole.count(b"QQQQQQQQ") == 1
+    path.write_bytes(whole.replace(b"QQQQQQQQ", b"\xff\xfe\xfd\xfc" * 2))
+    assert open_recording(path).duration_s == pytest.approx(1.0, abs=0.1)
+
+
 def test_blocks_of_ffmpegs_are_as_long_as_libsndfiles(tmp_path: Path) -> None:
     write_av(tmp_path / "tone.m4a", "aac", tone(25.0, 48_000, channels=2))
     blocks = list(open_recording(tmp_path / "tone.m4a").blocks())
@@ -69,10 +78,11 @@ def test_an_mp3_that_is_cut_short_gives_what_is_there_and_no_librarys_remark(
     assert capfd.readouterr().err == ""
 
 
-def write_av(path: Path, codec: str, wave: np.ndarray) -> None:
+def write_av(path: Path, codec: str, wave: np.ndarray, **metadata: str) -> None:
     """Write samples (num_samples, 2) at 48 kHz; a skip where PyAV is not installed."""
     av = pytest.importorskip("av")
     with av.open(str(path), "w", format="ipod" if path.suffix == ".m4a" else None) as container:
+        container.metadata.update(metadata)
         stream = container.add_stream(codec, rate=48_000)
         stream.layout = "stereo"
         kind = stream.format.name
