@@ -26,6 +26,7 @@ in_two() { run python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-
 
 bin="$(tools/setup.sh --dev)"
 export PATH="${bin}:${PATH}" PYTHONPATH="${PWD}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+unset PYTHON TORCH_INDEX_URL  # tests run tools/setup.sh, too, which shall take the environment at hand
 case "${*:-all}" in
 all)
     lint
