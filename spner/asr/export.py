@@ -89,7 +89,10 @@ def _make_frontend(frontend: nn.Module) -> nn.Module:
 
 def _compute_positions(encoder: nn.Module) -> None:
     """Replace the encoder's table of relative positions."""
-    from espnet.nets.pytorch_backend.transformer.embedding import RelPositionalEncoding
+    try:
+        from espnet2.legacy.nets.pytorch_backend.transformer.embedding import RelPositionalEncoding
+    except ModuleNotFoundError:  # ESPnet 202511
+        from espnet.nets.pytorch_backend.transformer.embedding import RelPositionalEncoding
 
     for parent in list(encoder.modules()):
         for name, child in list(parent.named_children()):

@@ -18,7 +18,7 @@ CODE = "import torch; from spner.core.devices import use_threads; use_threads({}
     ],
 )
 def test_use_threads(asked: int | None, variable: str | None, expected: str) -> None:
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     environment |= {"OMP_NUM_THREADS": variable} if variable else {}
     answer = subprocess.run(
         [sys.executable, "-c", CODE.format(asked)], env=environment, capture_output=True, text=True, check=True

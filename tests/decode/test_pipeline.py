@@ -75,7 +75,9 @@ def data(tmp_path: Path) -> Path:
         write_table(folder / paths.TEXT, {u: " ".join(a.words) for u, a in refs.items()})
         write_entities(folder / paths.ENTITIES, refs)
         write_json(folder / paths.ANNOTATE_RECORD, {})
-    write_json(tmp_path / "data" / paths.REPORT, {"settings": {"lang": "nl", "corpus": "c"}, "synthetic": False})
+    write_json(
+        tmp_path / "data" / paths.REPORT, {"settings": {"lang": "nl", "corpus": "c"}, "synthetic": False, "sets": {}}
+    )
     return tmp_path / "data"
 
 
