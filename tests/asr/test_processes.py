@@ -75,7 +75,12 @@ def test_two_processes_with_half_a_batch_each_train_as_one_with_the_whole(
         assert process.returncode == 0, errors
     one, two = (json.loads((tmp_path / name / paths.TRAINING).read_text())["history"] for name in ("one", "two"))
     assert [epoch["epoch"] for epoch in two] == [1, 2, 3, 4, 5]  # of a step each
-    for key, bounds in (("train_loss", {"abs": 1e-4}), ("dev_loss", {"abs": 1e-3}), ("grad_norm", {"rel": 1e-3})):
+    # Losses are of some hundreds, of which single precision holds 3e-5.
+    for key, bounds in (
+        ("train_loss", {"abs": 1e-4, "rel": 1e-6}),
+        ("dev_loss", {"abs": 1e-3}),
+        ("grad_norm", {"rel": 1e-3}),
+    ):
         assert [epoch[key] for epoch in two] == pytest.approx([epoch[key] for epoch in one], **bounds), key
     assert len({round(epoch["train_loss"], 3) for epoch in two}) == 5
     assert not list((tmp_path / "two").glob(".tmp-*"))
