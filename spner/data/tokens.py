@@ -168,7 +168,7 @@ def make_tokens(
         token_type: ``char`` or ``bpe``.
         vocab_size: tokens in the list, for ``bpe`` only.
         joined: other data folders, or recipes with one, whose train sets are added; dev and test are ``data``'s.
-        fraction: percent of ``data``'s train set, see :func:`spner.data.trainset.choose_fraction`; joined ones are
+        fraction: percent of ``data``'s train set, see :func:`spner.data.trainset.find_limit`; joined ones are
             used whole.
 
     Raises:

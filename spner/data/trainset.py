@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import merge
-from itertools import pairwise
+from itertools import chain, pairwise
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,10 +21,11 @@ from spner.data.datadir import read_labels, stream_entities, stream_table
 
 ALL = 2**64  # limit that no rank exceeds
 LAST = chr(0x10FFFF)  # behind every utterance id
-END = LAST, Transcript(())
 
 
 Value = TypeVar("Value")
+Other = TypeVar("Other")
+Row = TypeVar("Row", bound=tuple[Any, ...])
 Utterance = tuple[str, Value, float]
 """Utterance id, transcript in some form, and seconds of the clip."""
 Read = Callable[[Path], Iterator[tuple[str, Value]]]
@@ -54,12 +55,8 @@ def stream_labelled(folder: Path, labels: Collection[str]) -> Iterator[tuple[str
     Raises:
         SpnerError: stage 1 or 2 has not finished, the entities are those of other words, or one has none of the labels.
     """
-    found = stream_entities(folder / paths.ENTITIES)
-    other_id, transcript = "", Transcript(())
-    for utt_id, text in stream_texts(folder):
-        while other_id < utt_id:
-            other_id, transcript = next(found, END)
-        if other_id != utt_id or " ".join(transcript.words) != text:
+    for utt_id, text, transcript in _pair(stream_texts(folder), stream_entities(folder / paths.ENTITIES)):
+        if transcript is None or " ".join(transcript.words) != text:
             raise SpnerError(
                 f'{folder / paths.ENTITIES}: words of utterance "{utt_id}" are not those of '
                 f"{folder / paths.TEXT}; rerun stage 2"
@@ -94,14 +91,22 @@ def stream_set(folder: Path, read: Read[Value]) -> Iterator[Utterance[Value]]:
     Raises:
         SpnerError: one has no duration, or what ``read`` raises.
     """
-    durations = stream_table(folder / paths.UTT2DUR)
-    for utt_id, value in read(folder):
-        other_id, duration_s = next(durations, (LAST, ""))
-        while other_id < utt_id:
-            other_id, duration_s = next(durations, (LAST, ""))
-        if other_id != utt_id:
-            raise SpnerError(f'{folder / paths.UTT2DUR}: lacks utterance "{utt_id}"; rerun stage 1')
+    file = folder / paths.UTT2DUR
+    for utt_id, value, duration_s in _pair(read(folder), stream_table(file)):
+        if duration_s is None:
+            raise SpnerError(f'{file}: lacks utterance "{utt_id}"; rerun stage 1')
         yield utt_id, value, float(duration_s)
+
+
+def _pair(
+    rows: Iterable[tuple[str, Value]], others: Iterator[tuple[str, Other]]
+) -> Iterator[tuple[str, Value, Other | None]]:
+    """Yield each row with the other one of its id, None where there is none; both come in C order."""
+    other_id, other = "", None
+    for utt_id, value in rows:
+        while other_id < utt_id:
+            other_id, other = next(others, (LAST, None))
+        yield utt_id, value, other if other_id == utt_id else None
 
 
 @dataclass(frozen=True)
@@ -120,20 +125,22 @@ class TrainSet:
 
     def stream_parts(self, read: Read[Value]) -> Iterator[Utterance[Value]]:
         """Yield the utterances, folder by folder."""
-        for data, limit in zip(self.folders, self.limits, strict=True):
-            yield from _take(stream_set(data / paths.TRAIN, read), limit)
+        return chain.from_iterable(self._list_parts(read))
 
     def stream(self, read: Read[Value]) -> Iterator[Utterance[Value]]:
         """Yield the utterances in C order."""
-        parts = (
+        return merge(*self._list_parts(read), key=itemgetter(0))
+
+    def _list_parts(self, read: Read[Value]) -> list[Iterator[Utterance[Value]]]:
+        return [
             _take(stream_set(data / paths.TRAIN, read), limit)
             for data, limit in zip(self.folders, self.limits, strict=True)
-        )
-        return merge(*parts, key=itemgetter(0))
+        ]
 
 
-def _take(utterances: Iterator[Utterance[Value]], limit: int) -> Iterator[Utterance[Value]]:
-    return (one for one in utterances if limit == ALL or rank(one[0]) <= limit)
+def _take(rows: Iterator[Row], limit: int) -> Iterator[Row]:
+    """Yield the rows whose utterances, of which their first value is the id, have a rank within the limit."""
+    return (row for row in rows if limit == ALL or rank(row[0]) <= limit)
 
 
 def choose_trainset(folders: Sequence[Path], percent: float) -> TrainSet:
@@ -146,8 +153,9 @@ def choose_trainset(folders: Sequence[Path], percent: float) -> TrainSet:
     limits, counts = [], []
     for number, data in enumerate(folders):
         limit = find_limit((utt_id for utt_id, _ in stream_texts(data / paths.TRAIN)), 100.0 if number else percent)
-        parts = {"chosen": limit, "whole": ALL}
-        counts.append({"data": str(data), **{name: _count(data / paths.TRAIN, one) for name, one in parts.items()}})
+        whole = _count(data / paths.TRAIN, ALL)
+        chosen = whole if limit == ALL else _count(data / paths.TRAIN, limit)
+        counts.append({"data": str(data), "chosen": chosen, "whole": whole})
         limits.append(limit)
     return TrainSet(tuple(folders), tuple(limits), counts)
 
@@ -222,9 +230,8 @@ def stream_audio(trainset: TrainSet) -> Iterator[tuple[str, str]]:
 
     def locate(data: Path, limit: int) -> Iterator[tuple[str, str]]:
         file = data / paths.TRAIN / paths.WAV_SCP
-        located = stream_table(file)
-        for utt_id, _, _ in _take(stream_set(data / paths.TRAIN, stream_texts), limit):
-            found = next((location for other_id, location in located if other_id == utt_id), None)
+        taken = _take(stream_texts(data / paths.TRAIN), limit)
+        for utt_id, _, found in _pair(taken, stream_table(file)):
             if found is None:
                 raise SpnerError(f'{file}: lacks utterance "{utt_id}", or is not in C order; rerun stage 1')
             yield utt_id, _seen_from_here(found, data)
