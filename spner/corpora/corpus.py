@@ -120,6 +120,16 @@ def refuse_split(corpus: Path, wanted: Wanted) -> None:
         raise SpnerError(f"--split_validated: {corpus} has sets of its own; leave the option out")
 
 
+def require_english(corpus: Path, wanted: Wanted) -> None:
+    """Refuse another language for a corpus of English.
+
+    Raises:
+        SpnerError: another one is asked for.
+    """
+    if wanted.lang.split("-")[0] != "en":
+        raise SpnerError(f"--lang {wanted.lang}: {corpus} is English (expected en)")
+
+
 def require_clip_name(name: str, where: str) -> None:
     """Refuse a clip's name that leads out of the folder of clips, or that no file can have.
 

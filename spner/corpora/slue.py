@@ -28,7 +28,7 @@ from spner.core.errors import SpnerError, nearest, quote
 from spner.core.files import read_lines
 from spner.core.paths import DEV, TEST, TRAIN
 from spner.corpora.annotated import Annotated, make_set
-from spner.corpora.corpus import Corpus, Wanted, refuse_split, require_clip_name
+from spner.corpora.corpus import Corpus, Wanted, refuse_split, require_clip_name, require_english
 from spner.data.parquet import name_row, read_rows
 
 FORM = "SLUE-VoxPopuli's folder"
@@ -57,8 +57,7 @@ def list_inputs(corpus: Path, wanted: Wanted) -> list[Path]:
         SpnerError: the corpus is to be split, or the language is not English.
     """
     refuse_split(corpus, wanted)
-    if wanted.lang.split("-")[0] != "en":
-        raise SpnerError(f"--lang {wanted.lang}: {corpus} is English (expected en)")
+    require_english(corpus, wanted)
     return [file for files in _list_files(corpus).values() for file in files]
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from spner.core.datatypes import Entity, Transcript, Utterance, WordTimes
 from spner.core.errors import SpnerError
 from spner.core.paths import DEV, TEST
-from spner.corpora.corpus import Corpus, CorpusSet, Wanted, refuse_split
+from spner.corpora.corpus import Corpus, CorpusSet, Wanted, refuse_split, require_english
 from spner.data.parquet import name_row, read_rows
 from spner.text.textnorm import normalise_word
 
@@ -43,8 +43,7 @@ def list_inputs(corpus: Path, wanted: Wanted) -> list[Path]:
         SpnerError: the corpus is to be split, or the language is not English.
     """
     refuse_split(corpus, wanted)
-    if wanted.lang.split("-")[0] != "en":
-        raise SpnerError(f"--lang {wanted.lang}: {corpus} is English (expected en)")
+    require_english(corpus, wanted)
     return [file for files in _list_files(corpus).values() for file in files]
 
 
