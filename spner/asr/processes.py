@@ -24,9 +24,9 @@ POLL_S = 1.0
 PATIENCE_S = 10.0  # for the machine whose process died first to say so
 
 
-def count_processes(ngpu: int, node: Node) -> int:
+def count_processes(ngpu: int, *, num_nodes: int = 1) -> int:
     """Return how many processes train together: one for each GPU; without GPUs, one for each machine."""
-    return max(ngpu, 1) * node.count
+    return max(ngpu, 1) * num_nodes
 
 
 def run_task(args: Namespace, talk: Talk) -> None:
@@ -36,7 +36,7 @@ def run_task(args: Namespace, talk: Talk) -> None:
         SpnerError: the memory does not hold a batch, or a process has ended.
         TrainingFailed: it went wrong, see :mod:`spner.asr.failure`.
     """
-    if count_processes(args.ngpu, talk.node) == 1:
+    if count_processes(args.ngpu, num_nodes=talk.node.count) == 1:
         _train(args)
         return
     port = _free_port()
@@ -71,7 +71,7 @@ def _free_port() -> int:
 
 
 def _run_processes(options: dict[str, Any], talk: Talk, port: int) -> None:
-    node, local = talk.node, max(options["ngpu"], 1)
+    node, local = talk.node, count_processes(options["ngpu"])
     errors = multiprocessing.get_context("spawn").SimpleQueue()
     context = multiprocessing.start_processes(
         _work, (options, node, port, errors), nprocs=local, join=False, start_method="spawn"
@@ -97,8 +97,8 @@ def _run_processes(options: dict[str, Any], talk: Talk, port: int) -> None:
 
 def _work(local_rank: int, options: dict[str, Any], node: Node, port: int, errors: Any) -> None:
     """Be one of the processes: the GPU of that number trains a share of each batch."""
-    rank = node.rank * max(options["ngpu"], 1) + local_rank
-    world = count_processes(options["ngpu"], node)
+    rank = node.rank * count_processes(options["ngpu"]) + local_rank
+    world = count_processes(options["ngpu"], num_nodes=node.count)
     place = {
         "RANK": rank,
         "LOCAL_RANK": local_rank,

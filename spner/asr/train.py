@@ -260,7 +260,7 @@ def _share_out(args: Namespace, node: Node) -> None:
     Raises:
         SpnerError: there are too few utterances for them.
     """
-    processes = count_processes(args.ngpu, node)
+    processes = count_processes(args.ngpu, num_nodes=node.count)
     args.min_batch_size = processes
     if args.frontend_conf.get("layerdrop"):
         args.unused_parameters = True  # a layer that is left out has no gradients to average
