@@ -94,6 +94,16 @@ def main(arguments: list[str] | None = None) -> None:
         _fail("interrupted; the same command continues", code=130)
 
 
+def run_program(group: click.Group, name: str) -> None:
+    """Run a program of a recipe's own; a user's mistake ends in one line and exit code 2."""
+    set_up_logging()
+    try:
+        group(standalone_mode=False)
+    except (SpnerError, click.ClickException) as error:
+        click.echo(f"{name}: error: {error}", err=True)
+        sys.exit(2)
+
+
 def spread(arguments: Sequence[str]) -> list[str]:
     """Repeat an option that may be repeated before each word that follows it: ``--sets dev test``, ``--config a b``."""
     command = cli.commands.get(arguments[0]) if arguments else None

@@ -5,7 +5,6 @@ is in) and ``recordings`` (paths of the audio). ``hypotheses`` writes JSON lines
 wrote as ``json``.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +12,11 @@ from typing import Any
 
 import click
 
+from spner.cli import run_program
 from spner.cli.options import FILE, FOLDER
 from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, read_json
-from spner.core.logs import set_up_logging
 from spner.core.paths import ENTITIES, TEXT
 from spner.corpora.earnings21 import find_audio, list_calls, read_call
 from spner.data.datadir import read_table, write_entities, write_labels, write_table
@@ -108,9 +107,4 @@ def hypotheses_command(data: Path, tagged: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    set_up_logging()
-    try:
-        cli(standalone_mode=False)
-    except (SpnerError, click.ClickException) as error:
-        click.echo(f"calls.py: error: {error}", err=True)
-        sys.exit(2)
+    run_program(cli, "calls.py")

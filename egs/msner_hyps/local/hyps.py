@@ -17,7 +17,6 @@ tagger, ``conll`` (columns). ``tag`` writes ``<exp>/<tagger>/{all,certain}/<sour
 import json
 import random
 import re
-import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -27,11 +26,11 @@ from typing import Any
 
 import click
 
+from spner.cli import run_program
 from spner.cli.options import FILE, FOLDER
 from spner.core.datatypes import LABELS, Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text, read_json, read_lines, write_json
-from spner.core.logs import set_up_logging
 from spner.core.paths import ENTITIES, RESULTS, TEXT
 from spner.data.datadir import read_sentences, read_table, write_entities, write_sentences, write_table
 from spner.scoring.options import Options
@@ -419,9 +418,4 @@ def score_command(data: Path, exp: Path, taggers: tuple[str, ...]) -> None:
 
 
 if __name__ == "__main__":
-    set_up_logging()
-    try:
-        cli(standalone_mode=False)
-    except (SpnerError, click.ClickException) as error:
-        click.echo(f"hyps.py: error: {error}", err=True)
-        sys.exit(2)
+    run_program(cli, "hyps.py")
