@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from spner.core import paths
-from spner.core.cluster import Cluster, open_cluster
+from spner.core.cluster import Cluster
 from spner.core.datatypes import LABELS
 from spner.corpora.prepare import prepare_data
 from spner.mini.make import make_mini_corpus
 from spner.tagger import annotate
 from spner.tagger.annotate import annotate_data_dir
 from spner.text.labels import LabelSet
+from tests.clusters import two_workers
 from tests.prepared import Prepared
 
 pytest.importorskip("distributed")
@@ -39,10 +40,7 @@ class OneIsKilled:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two workers."""
-    path = tmp_path_factory.mktemp("cluster") / "local.yaml"
-    path.write_text("env: local\nn_workers: 2\n")
-    with open_cluster(path) as made:
-        assert made is not None
+    with two_workers(tmp_path_factory.mktemp("cluster")) as made:
         yield made
 
 

@@ -14,6 +14,7 @@ import pytest
 from spner.core.cluster import Cluster, ClusterConfig, open_cluster, read_cluster
 from spner.core.errors import SpnerError
 from spner.core.files import atomic_text
+from tests.clusters import two_workers
 
 distributed = pytest.importorskip("distributed")
 
@@ -21,10 +22,7 @@ distributed = pytest.importorskip("distributed")
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two workers."""
-    path = tmp_path_factory.mktemp("cluster") / "local.yaml"
-    path.write_text("env: local\nn_workers: 2\noptions:\n  host: 127.0.0.1\n")
-    with open_cluster(path) as made:
-        assert made is not None
+    with two_workers(tmp_path_factory.mktemp("cluster")) as made:
         yield made
 
 
