@@ -118,13 +118,22 @@ def write_sentences(path: Path, sentences: dict[str, str]) -> None:
 
 def read_sentences(path: Path) -> dict[str, str]:
     """Read what :func:`write_sentences` wrote."""
-    sentences: dict[str, str] = {}
-    for line_number, record in read_records(path):
+    return dict(stream_sentences(path))
+
+
+def stream_sentences(path: Path, positions: range | None = None) -> Iterator[tuple[str, str]]:
+    """Yield what :func:`read_sentences` reads, line by line: of a file in C order nothing is held.
+
+    Args:
+        path: the file.
+        positions: of the lines that are wanted, counted from 0; those before them are not looked at.
+    """
+    ids = _Ids(path, lambda: (record["utt_id"] for _, record in read_records(path, positions)))
+    for line_number, record in read_records(path, positions):
         where = f"{path}:{line_number}"
         require_keys(record, {"utt_id": str, "sentence": str}, where)
-        refuse_twice(record["utt_id"], sentences, where)
-        sentences[record["utt_id"]] = record["sentence"]
-    return sentences
+        ids.add(record["utt_id"], line_number)
+        yield record["utt_id"], record["sentence"]
 
 
 def write_entities(path: Path, transcripts: dict[str, Transcript], timings: Mapping[str, Timing] | None = None) -> None:
@@ -135,19 +144,21 @@ def write_entities(path: Path, transcripts: dict[str, Transcript], timings: Mapp
     """
     with atomic_text(path) as file:
         for utt_id in sorted(transcripts):
-            utterance, timing = transcripts[utt_id], (timings or {}).get(utt_id)
-            entities: list[dict[str, Any]] = [
-                {"label": e.label, "start": e.start, "end": e.end} for e in utterance.entities
-            ]
-            record: dict[str, Any] = {"utt_id": utt_id, "words": list(utterance.words), "entities": entities}
-            if timing:
-                times = [[round(start_s, 3), round(end_s, 3)] for start_s, end_s in timing.word_times]
-                for entity, confidence in zip(entities, timing.entity_confidences, strict=True):
-                    entity["start_s"], entity["end_s"] = times[entity["start"]][0], times[entity["end"] - 1][1]
-                    entity["confidence"] = round(confidence, 4)
-                record["word_times"] = times
-                record["word_confidences"] = [round(confidence, 4) for confidence in timing.word_confidences]
-            file.write(json_line(record))
+            file.write(entities_line(utt_id, transcripts[utt_id], (timings or {}).get(utt_id)))
+
+
+def entities_line(utt_id: str, utterance: Transcript, timing: Timing | None = None) -> str:
+    """Return an utterance's line of :func:`write_entities`."""
+    entities: list[dict[str, Any]] = [{"label": e.label, "start": e.start, "end": e.end} for e in utterance.entities]
+    record: dict[str, Any] = {"utt_id": utt_id, "words": list(utterance.words), "entities": entities}
+    if timing:
+        times = [[round(start_s, 3), round(end_s, 3)] for start_s, end_s in timing.word_times]
+        for entity, confidence in zip(entities, timing.entity_confidences, strict=True):
+            entity["start_s"], entity["end_s"] = times[entity["start"]][0], times[entity["end"] - 1][1]
+            entity["confidence"] = round(confidence, 4)
+        record["word_times"] = times
+        record["word_confidences"] = [round(confidence, 4) for confidence in timing.word_confidences]
+    return json_line(record)
 
 
 def read_entities(path: Path) -> dict[str, Transcript]:
@@ -285,13 +296,14 @@ def json_line(record: Any) -> str:
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-def read_records(path: Path) -> Iterator[tuple[int, Any]]:
-    """Yield line number, counted from 1, and value of each line of a JSON lines file.
+def read_records(path: Path, positions: range | None = None) -> Iterator[tuple[int, Any]]:
+    """Yield line number, counted from 1, and value of each line of a JSON lines file, or of those at some positions.
 
     Raises:
         SpnerError: missing file, invalid UTF-8 or bad JSON; the message gives the line.
     """
-    for line_number, line in enumerate(read_lines(path), start=1):
+    lines = enumerate(read_lines(path), start=1)
+    for line_number, line in lines if positions is None else islice(lines, positions.start, positions.stop):
         try:
             record = json.loads(line)
             if "\\ud" in line.lower():
@@ -319,18 +331,19 @@ class _Ids:
         """
         Args:
             path: of the file.
-            read_again: its ids from the first line on, for a file in another order.
+            read_again: its ids from the first one on, for a file in another order.
         """
         self._path, self._read_again = path, read_again
-        self._last = ""
+        self._num_added, self._last = 0, ""
         self._seen: set[str] | None = None
 
     def add(self, utt_id: str, line_number: int) -> None:
         if self._seen is None and utt_id <= self._last:
-            self._seen = set(islice(self._read_again(), line_number - 1))
+            self._seen = set(islice(self._read_again(), self._num_added))
         if self._seen is not None:
             refuse_twice(utt_id, self._seen, f"{self._path}:{line_number}")
             self._seen.add(utt_id)
+        self._num_added += 1
         self._last = utt_id
 
 

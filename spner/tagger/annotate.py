@@ -10,16 +10,17 @@ are not the recipe's (MISC) are left out and counted; the labels themselves are 
 import functools
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from heapq import merge
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from spner.core import paths
 from spner.core.datatypes import Transcript
 from spner.core.errors import SpnerError
-from spner.core.files import fingerprint, locked, read_json, read_lines, remove
+from spner.core.files import atomic_text, fingerprint, locked, read_json, remove
 from spner.core.parallel import Processes, Workers
 from spner.core.resume import find_record, once
 from spner.core.shards import cut
@@ -189,7 +190,7 @@ def _tag_sets(folders: Sequence[Path], job: _Job, workers: Workers) -> None:
     }
     for folder, identity in identities.items():
         if not _find_labelled(folder, identity, job.labels):
-            num_sentences = sum(1 for _ in read_lines(folder / paths.SENTENCES))
+            num_sentences = sum(1 for _ in datadir.stream_sentences(folder / paths.SENTENCES))
             cuts = cut(num_sentences, least=LEAST_PER_SHARD, most=MOST_PER_SHARD)
             shards[folder] = [_Shard(job, identity, folder, positions) for positions in cuts]
     everything = [shard for some in shards.values() for shard in some]
@@ -205,17 +206,16 @@ def _tag_shard(shard: _Shard) -> None:
 
     def tag() -> None:
         tagger = _load(job)
-        sentences = datadir.read_sentences(sentences_file)
-        some = dict(islice(sentences.items(), shard.positions.start, shard.positions.stop))
-        found = tag_sentences(tagger, some, lang=job.lang, labels=job.labels)
+        sentences = dict(datadir.stream_sentences(sentences_file, shard.positions))
+        found = tag_sentences(tagger, sentences, lang=job.lang, labels=job.labels)
         datadir.write_entities(shard.entities, found)
 
     identity = {**shard.identity, "labels": job.labels.as_json(), "utterances": len(shard.positions)}
     once(shard.entities.with_suffix(".json"), identity, tag, outputs=[shard.entities])
 
 
-def _collect(shards: Sequence[_Shard]) -> dict[str, Transcript]:
-    return {utt_id: one for shard in shards for utt_id, one in datadir.stream_entities(shard.entities)}
+def _collect(shards: Sequence[_Shard]) -> Iterator[tuple[str, Transcript]]:
+    return merge(*(datadir.stream_entities(shard.entities) for shard in shards), key=itemgetter(0))
 
 
 def _take_corpus_entities(folder: Path, labels: LabelSet) -> None:
@@ -224,25 +224,29 @@ def _take_corpus_entities(folder: Path, labels: LabelSet) -> None:
     report = read_json(folder.parent / paths.REPORT)
     corpus, kind = report["settings"]["corpus"], kind_of_set(report, folder.name)
 
-    def take(folder: Path) -> dict[str, Transcript]:
+    def take(folder: Path) -> Iterable[tuple[str, Transcript]]:
         log.info("%s: takes the %s labels that came with %s; --tagger would make others", folder, kind, corpus)
         found = datadir.read_entities(source)
-        return dict(zip(found, rename_entities(found.values(), labels, where=str(source)), strict=True))
+        renamed = rename_entities(found.values(), labels, where=str(source))
+        return sorted(zip(found, renamed, strict=True), key=itemgetter(0))
 
     _label(folder, {"tagger": None, "corpus": corpus, "entities": fingerprint([source])}, labels, take)
 
 
 def _label(
-    folder: Path, identity: dict[str, Any], labels: LabelSet, find: Callable[[Path], dict[str, Transcript]]
+    folder: Path, identity: dict[str, Any], labels: LabelSet, find: Callable[[Path], Iterable[tuple[str, Transcript]]]
 ) -> None:
-    """Write what ``find`` returns as a set's entities, unless the set has entities of this identity."""
+    """Write what ``find`` returns, in C order, as a set's entities, unless the set has entities of this identity."""
 
     def write() -> None:
-        transcripts = find(folder)
-        datadir.write_entities(folder / paths.ENTITIES, transcripts)
-        found = Counter(entity.label for utterance in transcripts.values() for entity in utterance.entities)
+        num_utts, found = 0, Counter[str]()
+        with atomic_text(folder / paths.ENTITIES) as file:
+            for utt_id, transcript in find(folder):
+                file.write(datadir.entities_line(utt_id, transcript))
+                num_utts += 1
+                found.update(entity.label for entity in transcript.entities)
         counts = ", ".join(f"{found[label]} {label}" for label in labels.names)
-        log.info("%s: %d utterances, %s", folder, len(transcripts), counts)
+        log.info("%s: %d utterances, %s", folder, num_utts, counts)
 
     identity = identity | {"labels": labels.as_json()}
     once(folder / paths.ANNOTATE_RECORD, identity, write, outputs=[folder / paths.ENTITIES])

@@ -1,6 +1,7 @@
 """Sentences -> words for the tagger -> labels on normalised words, with a tagger that needs no model."""
 
 import json
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -173,6 +174,35 @@ def test_an_interrupted_run_gives_the_files_of_an_undisturbed_one(
         annotate_data_dir(data, tagger="two", lang="nl", labels=LabelSet())
     annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
     assert contents(data) == undisturbed
+
+
+def test_memory_does_not_grow_with_the_sentences(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "LEAST_PER_SHARD", 100)
+    monkeypatch.setattr(room, "MOST_PER_SHARD", 100)
+    peaks = []
+    for num_utts in (500, 3000):
+        write_sentences(data / "dev" / paths.SENTENCES, {f"{n:06d}": f"Jan belt {n} maal." for n in range(num_utts)})
+        tracemalloc.start()
+        annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert len(read_entities(data / "dev" / paths.ENTITIES)) == num_utts
+    assert peaks[1] - peaks[0] < 2500 * 100, peaks  # bytes: neither sentence nor transcript of an utterance
+
+
+@pytest.mark.parametrize("order", [["c", "a", "b", "e", "d"], ["a", "b", "c", "d", "e"]])
+def test_shards_of_sentences_in_any_order_are_put_together_in_c_order(
+    data: Path, monkeypatch: pytest.MonkeyPatch, order: list[str]
+) -> None:
+    monkeypatch.setattr(room, "LEAST_PER_SHARD", 2)
+    lines = [json.dumps({"utt_id": utt_id, "sentence": f"Jan {utt_id}."}) + "\n" for utt_id in order]
+    (data / "dev" / paths.SENTENCES).write_text("".join(lines), encoding="utf-8")
+    annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
+    found = read_entities(data / "dev" / paths.ENTITIES)
+    assert list(found) == sorted(order) and found["d"].words == ("jan", "d")
+    (data / "dev" / paths.SENTENCES).write_text("".join([*lines, lines[0]]), encoding="utf-8")
+    with pytest.raises(SpnerError, match=rf'sentences.jsonl:6: utterance "{order[0]}" occurs twice'):
+        annotate_data_dir(data, tagger="one", lang="nl", labels=LabelSet())
 
 
 def test_gold_is_compared(data: Path) -> None:
