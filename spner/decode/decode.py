@@ -1,8 +1,8 @@
 """``spner decode``: a trained model and a set's audio -> hypotheses in the references' formats."""
 
-import functools
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from spner.core import paths
@@ -12,11 +12,9 @@ from spner.core.searches import GREEDY
 from spner.core.training import chosen_checkpoint
 from spner.data.wav_scp import identify_audio
 from spner.decode.beam_options import BeamOptions
-from spner.decode.hypotheses import Hypotheses, refuse_other_system, write_once
+from spner.decode.hypotheses import refuse_other_system
 from spner.decode.parallel_search import open_search
-from spner.decode.recogniser import compute_posteriors, load_recogniser
-from spner.decode.sharded import SetToDecode, decode_on_cluster, remove_shards
-from spner.decode.transcribe import decode
+from spner.decode.sharded import SetToDecode, decode_set
 
 DECODED_GREEDILY = {"search": GREEDY, "kind": GREEDY}
 
@@ -60,26 +58,18 @@ def decode_sets(
     weights = fingerprint([trained / paths.CONFIG, chosen_checkpoint(trained)])
     name = beam.name_search(trained) if beam else GREEDY
     audio = {set_name: identify_audio(data / set_name) for set_name in set_names}
-    load = functools.cache(lambda: load_recogniser(trained, device=device))
     # A beam search works in the folder of its model.
     alone = locked(trained / paths.DECODE) if beam and model else nullcontext()
     opened = open_search(data, trained, beam, work=paths.search_dir(exp, name)) if beam else nullcontext()
     with locked(exp / paths.DECODE), alone, opened as search:
         if system:
             write_json(exp / paths.SYSTEM, system)
-
-        def decode_set(one: SetToDecode) -> Hypotheses:
-            if cluster:
-                return decode_on_cluster(one, cluster)
-            recogniser, set_name = load(), one.data.name
-            batches = compute_posteriors(recogniser, one.data, batch_size=batch_size, what=f"decode {set_name}")
-            return decode(recogniser, batches, search, what=set_name)
-
+        if search and cluster:  # a worker is one process
+            search = replace(search, num_workers=1)
         for set_name in set_names:
             identity = {"model": weights, "search": search.record if search else None, "audio": audio[set_name]}
             decoded = {**(search.decoded if search else DECODED_GREEDILY), "audio": str(data / set_name)}
             out = paths.decode_dir(exp, name, set_name)
             one = SetToDecode(data / set_name, out, trained, identity, decoded, search, device, batch_size)
-            write_once(out, identity, functools.partial(decode_set, one), decoded=decoded, nbest=one.keeps_several)
-            remove_shards(out)
+            decode_set(one, cluster)
     return name

@@ -11,23 +11,25 @@ Where a search keeps several hypotheses, ``nbest.jsonl`` has them.
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import merge
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from spner.core import paths
 from spner.core.datatypes import Timing, Transcript
 from spner.core.errors import SpnerError
-from spner.core.files import atomic_text, read_json
+from spner.core.files import atomic_text, read_json, read_lines
 from spner.core.resume import once
 from spner.data.datadir import (
     json_line,
     read_records,
-    read_table,
     read_timed_entities,
     refuse_twice,
     require_keys,
+    split_row,
     write_entities,
     write_table,
 )
@@ -72,18 +74,43 @@ def write_once(
     Raises:
         SpnerError: hypotheses of other audio are there.
     """
+    _once(folder, identity, lambda: _write(folder, decode(), nbest=nbest), decoded, nbest=nbest)
+
+
+def join_once(
+    folder: Path,
+    identity: Mapping[str, Any],
+    decode: Callable[[], Sequence[Path]],
+    *,
+    decoded: Mapping[str, Any],
+    nbest: bool = False,
+) -> None:
+    """Do :func:`write_once` with hypotheses that lie in several folders; they are joined line by line.
+
+    Args:
+        folder, identity, decoded, nbest: as there.
+        decode: makes the folders, each with the hypotheses of some of the utterances, and returns them.
+    """
+    _once(folder, identity, lambda: _join(folder, decode(), nbest=nbest), decoded, nbest=nbest)
+
+
+def _once(
+    folder: Path, identity: Mapping[str, Any], write: Callable[[], int], decoded: Mapping[str, Any], *, nbest: bool
+) -> None:
+    """Call ``write``, which returns the number of utterances, unless hypotheses of this identity are there."""
     record = folder / paths.DECODE_RECORD
-    names = (paths.TEXT, paths.RAW_CONFIDENCES, paths.ENTITIES, *([paths.NBEST] if nbest else []))
-    files = [folder / name for name in names]
     if record.exists():
         _look_at_found(folder, read_json(record), identity, decoded)
 
-    def write() -> dict[str, Any]:
-        hyps = decode()
-        _write(folder, hyps, nbest=nbest)
-        return {"decoded": {**decoded, "num_utts": len(hyps.texts)}}
+    def make() -> dict[str, Any]:
+        (folder / paths.NBEST).unlink(missing_ok=True)
+        return {"decoded": {**decoded, "num_utts": write()}}
 
-    once(record, identity, write, outputs=files)
+    once(record, identity, make, outputs=[folder / name for name in _list_files(nbest=nbest)])
+
+
+def _list_files(*, nbest: bool) -> list[str]:
+    return [paths.TEXT, paths.RAW_CONFIDENCES, paths.ENTITIES, *([paths.NBEST] if nbest else [])]
 
 
 def _look_at_found(
@@ -101,7 +128,7 @@ def _look_at_found(
         log.warning("%s: decodes anew, in place of hypotheses of another %s", folder, " and ".join(changed))
 
 
-def _write(folder: Path, hyps: Hypotheses, *, nbest: bool) -> None:
+def _write(folder: Path, hyps: Hypotheses, *, nbest: bool) -> int:
     write_table(folder / paths.TEXT, hyps.texts)
     confidences = {
         utt_id: {"words": list(timing.word_confidences), "entities": list(timing.entity_confidences)}
@@ -109,9 +136,27 @@ def _write(folder: Path, hyps: Hypotheses, *, nbest: bool) -> None:
     }
     _write_lines(folder / paths.RAW_CONFIDENCES, confidences)
     write_entities(folder / paths.ENTITIES, hyps.transcripts, hyps.timings)
-    (folder / paths.NBEST).unlink(missing_ok=True)
     if nbest:
         _write_lines(folder / paths.NBEST, {utt_id: {"nbest": several} for utt_id, several in hyps.nbest.items()})
+    return len(hyps.texts)
+
+
+def _join(folder: Path, parts: Sequence[Path], *, nbest: bool) -> int:
+    """Write the lines of the parts' files, each in C order, in C order; a line is held of each part, not more."""
+    num_texts = 0
+    for name in _list_files(nbest=nbest):
+        rows = merge(*(_stream_lines(part / name) for part in parts), key=itemgetter(0))
+        with atomic_text(folder / name) as file:
+            for _, line in rows:
+                file.write(f"{line}\n")
+                num_texts += name == paths.TEXT
+    return num_texts
+
+
+def _stream_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the utterance id and the line of each utterance of a table or of a JSON lines file."""
+    for line in read_lines(path):
+        yield split_row(line)[0] if path.name == paths.TEXT else json.loads(line)["utt_id"], line
 
 
 def _write_lines(path: Path, records: Mapping[str, Mapping[str, Any]]) -> None:
@@ -142,24 +187,6 @@ def read_hypotheses(folder: Path) -> tuple[dict[str, Transcript], dict[str, Timi
     if raw.keys() != written.keys():
         raise _other_hypotheses(path, hyps)
     return transcripts, raw
-
-
-def read_all(folders: Sequence[Path], *, nbest: bool) -> Hypotheses:
-    """Return the hypotheses of several folders together; ``nbest``: with all that were kept of an utterance.
-
-    Raises:
-        SpnerError: as :func:`read_hypotheses`.
-    """
-    everything = Hypotheses({}, {}, {})
-    for folder in folders:
-        transcripts, timings = read_hypotheses(folder)
-        everything.texts.update(read_table(folder / paths.TEXT))
-        everything.transcripts.update(transcripts)
-        everything.timings.update(timings)
-        if nbest:
-            records = read_records(folder / paths.NBEST)
-            everything.nbest.update({record["utt_id"]: record["nbest"] for _, record in records})
-    return everything
 
 
 def _other_hypotheses(path: Path, hyps: Path) -> SpnerError:

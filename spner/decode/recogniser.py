@@ -4,7 +4,6 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +27,8 @@ from spner.text.tags import CLOSE
 if TYPE_CHECKING:
     from espnet2.asr.espnet_model import ESPnetASRModel
 
+Batch = list[tuple[str, str]]
+"""Utterances, and where the audio of each lies."""
 MAX_BATCH_S = 320.0
 MAX_BATCH_CPU_S = 50.0  # with batches of 120 s a small model's activations leave the caches: a quarter slower
 
@@ -84,31 +85,46 @@ def load_recogniser(exp: Path, *, device: str) -> Recogniser:
     return Recogniser(model.to(chosen).eval(), tuple(args.token_list), locate_frames(model), chosen, args.use_amp)
 
 
-def compute_posteriors(
-    recogniser: Recogniser, folder: Path, *, batch_size: int, what: str, positions: range | None = None
-) -> Iterator[Posteriors]:
-    """Yield a set's posteriors, batch by batch; the next batch is read while one is computed.
+def compute_posteriors(recogniser: Recogniser, folder: Path, *, batch_size: int, what: str) -> Iterator[Posteriors]:
+    """Yield a set's posteriors, batch by batch.
 
     Args:
         recogniser: the model.
         folder: ``data/<set>`` of stage 1.
         batch_size: utterances in a batch at most; they are of like length, and their audio is limited as well.
         what: the progress bar's title.
-        positions: only the batches whose first utterance, in the order of :func:`make_batches`, stands there.
+
+    Raises:
+        SpnerError: stage 1 has not finished.
+    """
+    batches = list_batches(folder, recogniser.device.type, batch_size=batch_size)
+    return compute_batches(recogniser, batches, what=what)
+
+
+def list_batches(folder: Path, device_type: str, *, batch_size: int) -> list[Batch]:
+    """Return the batches of a set, see :func:`make_batches`; a GPU takes more audio at a time than a CPU.
 
     Raises:
         SpnerError: stage 1 has not finished.
     """
     located, durations_s = read_locations(folder), find_durations(folder)
-    max_batch_s = MAX_BATCH_CPU_S if recogniser.device.type == "cpu" else MAX_BATCH_S
-    batches = list(make_batches(durations_s, batch_size=batch_size, max_batch_s=max_batch_s))
-    if positions is not None:
-        firsts = accumulate(map(len, batches), initial=0)
-        batches = [batch for batch, first in zip(batches, firsts, strict=False) if first in positions]
+    max_batch_s = MAX_BATCH_CPU_S if device_type == "cpu" else MAX_BATCH_S
+    batches = make_batches(durations_s, batch_size=batch_size, max_batch_s=max_batch_s)
+    return [[(utt_id, located[utt_id]) for utt_id in batch] for batch in batches]
+
+
+def compute_batches(recogniser: Recogniser, batches: Sequence[Batch], *, what: str) -> Iterator[Posteriors]:
+    """Yield the posteriors of batches; the next batch is read while one is computed.
+
+    Args:
+        recogniser: the model.
+        batches: as :func:`list_batches` gives them.
+        what: the progress bar's title.
+    """
     with ThreadPoolExecutor(1) as reader, Progress(sum(map(len, batches)), what=what, unit="utterances") as progress:
 
-        def read(batch: list[str]) -> list[np.ndarray]:
-            return [read_stored(located[utt_id]) for utt_id in batch]
+        def read(batch: Batch) -> list[np.ndarray]:
+            return [read_stored(location) for _, location in batch]
 
         ahead = [reader.submit(read, batch) for batch in batches[:1]]
         for number, batch in enumerate(batches):
@@ -116,7 +132,7 @@ def compute_posteriors(
             if number + 1 < len(batches):
                 ahead.append(reader.submit(read, batches[number + 1]))
             durations = [len(waveform) / SAMPLE_RATE_HZ for waveform in waveforms]
-            yield Posteriors(batch, durations, recogniser.log_probs(waveforms))
+            yield Posteriors([utt_id for utt_id, _ in batch], durations, recogniser.log_probs(waveforms))
             progress.update(len(batch))
 
 

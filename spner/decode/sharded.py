@@ -1,27 +1,29 @@
-"""A set decoded by the workers of a cluster, in shards of utterances.
+"""A set decoded in shards of utterances, by this process or by the workers of a cluster.
 
 A shard's hypotheses lie in a folder of their own until the set's are complete, in the formats of the set's. Batches are
-those of a single process, so the hypotheses are, too: a shard has the batches whose first utterance it has.
+those of the whole set, so the hypotheses are, too: a shard has the batches whose first utterance it has.
 """
 
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from spner.core.errors import SpnerError
 from spner.core.files import digest, remove
-from spner.core.parallel import Workers
+from spner.core.parallel import Processes, Workers
 from spner.core.shards import cut
-from spner.data.wav_scp import find_durations
-from spner.decode.hypotheses import Hypotheses, read_all, write_once
+from spner.data.wav_scp import read_locations
+from spner.decode.hypotheses import Hypotheses, join_once, write_once
 from spner.decode.parallel_search import BeamSearch
-from spner.decode.recogniser import compute_posteriors, load_recogniser
+from spner.decode.recogniser import Batch, compute_batches, list_batches, load_recogniser
 from spner.decode.transcribe import decode
 
 SHARDS = ".shards"
-LEAST_PER_SHARD, MOST_PER_SHARD = 64, 2048  # utterances
+LEAST_PER_SHARD, MOST_PER_SHARD = 64, 2048
+"""Utterances. Without a cluster shards are the largest: a beam search starts its processes anew for each."""
 
 
 @dataclass(frozen=True)
@@ -66,34 +68,37 @@ class _Shard:
 
     @property
     def folder(self) -> Path:
-        return self.whole.shards / f"{self.positions.start:09d}"
+        return self.whole.shards / f"{self.positions.start:09d}-{self.positions.stop:09d}"
 
 
-def decode_on_cluster(whole: SetToDecode, cluster: Workers) -> Hypotheses:
-    """Return a set's hypotheses, decoded by the cluster's workers; shards of a stopped run are used again.
+def decode_set(whole: SetToDecode, cluster: Workers | None) -> None:
+    """Write a set's hypotheses, unless they are there; shards of a stopped run are used again.
 
     Raises:
-        SpnerError: as decoding does, or workers decode on different devices.
+        SpnerError: as decoding does, hypotheses of other audio are there, or workers decode on different devices.
     """
+    decode = functools.partial(_decode_shards, whole, cluster)
+    join_once(whole.out, whole.identity, decode, decoded=whole.decoded, nbest=whole.keeps_several)
+    remove(whole.out / SHARDS)
+
+
+def _decode_shards(whole: SetToDecode, cluster: Workers | None) -> list[Path]:
+    """Decode a set and return the folders of its shards."""
     for other in (whole.out / SHARDS).glob("*"):
         if other != whole.shards:
             remove(other)
-    num_utts = len(find_durations(whole.data))
-    least = max(LEAST_PER_SHARD, whole.batch_size)
+    num_utts = len(read_locations(whole.data))
+    least = max(LEAST_PER_SHARD, whole.batch_size) if cluster else MOST_PER_SHARD
     shards = [_Shard(whole, positions) for positions in cut(num_utts, least=least, most=MOST_PER_SHARD)]
-    devices = list(cluster.map(_decode_shard, shards, what=f"decode {whole.data.name}", unit="shard"))
+    workers = cluster or Processes()
+    devices = list(workers.map(_decode_shard, shards, what=f"decode {whole.data.name}", unit="shard"))
     if len(set(devices)) > 1:  # their batches differ, and so do the last digits
         remove(whole.shards)
         raise SpnerError(
             f"{whole.data}: was decoded by workers with different devices ({', '.join(sorted(set(devices)))}; expected "
             "one kind); give --device, or a cluster whose workers are alike"
         )
-    return read_all([shard.folder for shard in shards], nbest=whole.keeps_several)
-
-
-def remove_shards(out: Path) -> None:
-    """Remove the shards of a set whose hypotheses are complete."""
-    remove(out / SHARDS)
+    return [shard.folder for shard in shards]
 
 
 @functools.lru_cache(maxsize=1)
@@ -102,20 +107,30 @@ def _load(trained: Path, device: str, model: str) -> Any:
     return load_recogniser(trained, device=device)
 
 
+@functools.lru_cache(maxsize=1)
+def _list_batches(data: Path, audio: str, device_type: str, batch_size: int) -> list[Batch]:
+    """Return the batches of a set whose fingerprint is ``audio``; its tables are read once for all shards."""
+    return list_batches(data, device_type, batch_size=batch_size)
+
+
 def _decode_shard(shard: _Shard) -> str:
     """Decode a shard and return the kind of device it was done on."""
     whole = shard.whole
     recogniser = _load(whole.trained, whole.device, whole.identity["model"])
-    search = whole.search and replace(whole.search, num_workers=1, posteriors=shard.folder / ".posteriors")
+    device_type = recogniser.device.type
+    search = whole.search and replace(whole.search, posteriors=shard.folder / ".posteriors")
 
     def make() -> Hypotheses:
         shard.folder.mkdir(parents=True, exist_ok=True)
-        what = f"{whole.data.name} from {shard.positions.start}"
-        batches = compute_posteriors(
-            recogniser, whole.data, batch_size=whole.batch_size, what=what, positions=shard.positions
-        )
-        return decode(recogniser, batches, search, what=what)
+        what = whole.data.name + (f" from {shard.positions.start}" if shard.positions.start else "")
+        everything = _list_batches(whole.data, whole.identity["audio"], device_type, whole.batch_size)
+        firsts = accumulate(map(len, everything), initial=0)
+        batches = [batch for batch, first in zip(everything, firsts, strict=False) if first in shard.positions]
+        hyps = decode(recogniser, compute_batches(recogniser, batches, what=f"decode {what}"), search, what=what)
+        if search:
+            remove(search.posteriors)
+        return hyps
 
-    identity = {**whole.identity, "device": recogniser.device.type}
+    identity = {**whole.identity, "device": device_type}
     write_once(shard.folder, identity, make, decoded=whole.decoded, nbest=whole.keeps_several)
-    return recogniser.device.type
+    return device_type

@@ -7,9 +7,9 @@ import pytest
 pytest.importorskip("torch")
 
 from spner.core.datatypes import Entity, FrameGrid, Transcript  # noqa: E402
-from spner.decode.decode import decode  # noqa: E402
 from spner.decode.hypotheses import Hypotheses  # noqa: E402
 from spner.decode.posteriors import Posteriors  # noqa: E402
+from spner.decode.transcribe import decode  # noqa: E402
 from tests.decode.models import TOKENS, hear, to_tokens  # noqa: E402
 
 RECOGNISER = SimpleNamespace(token_list=TOKENS, grid=FrameGrid(hop_s=0.1, first_s=0.05))

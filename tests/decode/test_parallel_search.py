@@ -99,9 +99,10 @@ def test_a_finished_search_is_not_run_again_and_another_one_is(
     prepared: Prepared, exp: Path, lms: dict[str, Path], repo_root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from spner.decode import decode as decoding
+    from spner.decode import sharded
 
     decode(prepared, exp, options(repo_root, lms["decode_lm"]))
-    monkeypatch.setattr(decoding, "load_recogniser", lambda *_arguments, **_options: pytest.fail("decoded again"))
+    monkeypatch.setattr(sharded, "_load", lambda *_arguments, **_options: pytest.fail("decoded again"))
     decoding.decode_sets(
         prepared.data,
         exp,
@@ -179,7 +180,7 @@ def test_a_search_that_cannot_be_made_is_one_line_before_anything_is_encoded(
     message: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from spner.decode import decode as decoding
+    from spner.decode import sharded
     from spner.decode.beam_options import BeamOptions
 
     text = (lms["decode_lm"] / paths.LM_ARPA).read_text(encoding="utf-8")
@@ -199,7 +200,7 @@ def test_a_search_that_cannot_be_made_is_one_line_before_anything_is_encoded(
         "no words": options(repo_root, None, "decode_lexicon"),
         "boost without model": options(repo_root, None, boost=tmp_path / "names.txt"),
     }[case]
-    monkeypatch.setattr(decoding, "load_recogniser", lambda *_arguments, **_options: pytest.fail("encodes"))
+    monkeypatch.setattr(sharded, "_load", lambda *_arguments, **_options: pytest.fail("encodes"))
     with pytest.raises(SpnerError, match=message) as raised:
         decode(prepared, exp, beam)
     assert "\n" not in str(raised.value)

@@ -24,9 +24,9 @@ from spner.core.training import chosen_checkpoint
 from spner.data.audio import read_stored
 from spner.data.datadir import read_table, write_table
 from spner.decode.beam_options import BeamOptions
-from spner.decode.decode import decode
 from spner.decode.parallel_search import BeamSearch, open_search
 from spner.decode.recogniser import MAX_BATCH_CPU_S, Recogniser, compute_posteriors, load_recogniser, make_batches
+from spner.decode.transcribe import decode
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH_SIZE = 32
