@@ -20,6 +20,7 @@ from spner.archive import search as searching
 from spner.archive.guard import Guard, error_record
 from spner.archive.names import list_labels, list_names
 from spner.archive.rows import read_recording
+from spner.archive.similar import read_forms
 from spner.archive.store import open_archive
 from spner.archive.text import hit_record
 from spner.archive.transcriptions import JSON, RESPONSE_FORMATS, respond
@@ -79,6 +80,8 @@ def make_app(server: Server, *, hosts: frozenset[str] | None, max_bytes: int) ->
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        with open_archive(server.db) as archive:
+            read_forms(archive)  # else the first search would
         if server.uploads:
             server.uploads.start()
         yield

@@ -1,15 +1,17 @@
 """``spner index``: recordings -> the archive. What is new or changed is tagged, what is gone leaves.
 
-Each recording is one transaction: a stopped run is finished by the same command.
+What is tagged is written recording by recording, what is read from files in large transactions: a stopped run is
+finished by the same command.
 """
 
+import contextlib
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from spner.archive.rows import Source, add_recording, remove_recording
+from spner.archive.rows import Source, add_recording, add_recordings, remove_recording
 from spner.archive.store import transaction
 from spner.core.errors import SpnerError
 from spner.core.files import read_lines
@@ -18,7 +20,10 @@ from spner.tag.audio import Recording, RecordingError, open_recording
 from spner.tag.files import Seconds, list_recordings
 from spner.tag.formats import output_path
 from spner.tag.reader import read_jsonl
+from spner.tag.tagged import Tagged
 from spner.tag.tagger import Tagger
+
+AT_ONCE = 10_000  # segments in a transaction; twice as many are hardly faster
 
 
 @dataclass(frozen=True)
@@ -89,30 +94,55 @@ def index_recordings(
     report = Report()
     waiting: list[tuple[Source, Recording]] = []
     found = find_recordings(inputs)
-    for one in found:
-        try:
-            source = _look_at(one) if overwrite else _changed(connection, one, report)
-            if source is None:
+    with _adding(connection) as add:
+        for one in found:
+            try:
+                source = _look_at(one) if overwrite else _changed(connection, one, report)
+                if source is None:
+                    continue
+                recording = replace(open_recording(one.path), name=one.title)
+            except UnicodeEncodeError:
+                report.broken[ascii(one.title)] = f"{ascii(one.title)}: its name is not UTF-8; rename it"
                 continue
-            recording = replace(open_recording(one.path), name=one.title)
-        except UnicodeEncodeError:
-            report.broken[ascii(one.title)] = f"{ascii(one.title)}: its name is not UTF-8; rename it"
-            continue
-        except (RecordingError, OSError) as error:
-            report.broken[one.title] = str(error)
-            continue
-        lines = output_path(tagged / Path(one.title).with_suffix(""), "jsonl") if tagged else None
-        if lines and lines.is_file() and lines.stat().st_mtime_ns >= source.mtime_ns:
-            read = read_jsonl(read_lines(lines), name=str(lines), duration_s=recording.duration_s)
-            with transaction(connection):
-                add_recording(connection, source, read)
-            report.num_read += 1
-        else:
-            waiting.append((source, recording))
+            except (RecordingError, OSError) as error:
+                report.broken[one.title] = str(error)
+                continue
+            lines = output_path(tagged / Path(one.title).with_suffix(""), "jsonl") if tagged else None
+            if lines and lines.is_file() and lines.stat().st_mtime_ns >= source.mtime_ns:
+                add(source, read_jsonl(read_lines(lines), name=str(lines), duration_s=recording.duration_s))
+                report.num_read += 1
+            else:
+                waiting.append((source, recording))
     _remove_gone(connection, inputs, {one.path for one in found}, report)
     if waiting:
         _tag(connection, waiting, load(), report)
     return report
+
+
+@contextlib.contextmanager
+def _adding(connection: sqlite3.Connection) -> Iterator[Callable[[Source, Tagged], None]]:
+    """Give a function that adds recordings, many in a transaction; all are written when the block ends or fails."""
+    ready: list[tuple[Source, Tagged]] = []
+    num_segments = 0
+
+    def write() -> None:
+        nonlocal num_segments
+        now, ready[:], num_segments = ready[:], [], 0  # what cannot be written is not tried again
+        with transaction(connection):
+            add_recordings(connection, now)
+
+    def add(source: Source, tagged: Tagged) -> None:
+        nonlocal num_segments
+        ready.append((source, tagged))
+        num_segments += len(tagged.segments)
+        if num_segments >= AT_ONCE:
+            write()
+
+    try:
+        yield add
+    finally:
+        if ready:
+            write()
 
 
 def _look_at(one: Found) -> Source:

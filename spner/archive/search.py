@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spner.archive.fold import fold
-from spner.archive.names import find_similar, quote_phrase
+from spner.archive.names import quote_phrase
+from spner.archive.similar import find_similar
 from spner.core.errors import SpnerError
 
 WORDS, PART, SIMILAR = "words", "part", "similar"

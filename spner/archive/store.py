@@ -11,7 +11,7 @@ from pathlib import Path
 
 from spner.core.errors import SpnerError
 
-SCHEMA = 1
+SCHEMA = 2
 APPLICATION = 0x73706E72  # "spnr", in the header of the file
 WAIT_S = 60.0  # for another process that writes
 
@@ -39,7 +39,7 @@ CREATE TABLE segment (
 );
 CREATE INDEX segment_recording ON segment (recording);
 CREATE TABLE name (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: searches keep them
     label TEXT NOT NULL,
     text TEXT NOT NULL,
     folded TEXT NOT NULL,
@@ -117,6 +117,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, create: bool) -> Non
     elif application != APPLICATION:
         raise SpnerError(f"{path}: is no archive of spner index; give another --db")
     schema = _number(connection, "PRAGMA user_version")
+    if schema > SCHEMA:
+        raise SpnerError(f"{path}: has schema {schema}, this spner reads {SCHEMA}; update spner")
     if schema != SCHEMA:
         raise SpnerError(f"{path}: has schema {schema} (expected {SCHEMA}); index the recordings into a new file")
 

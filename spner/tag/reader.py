@@ -39,7 +39,10 @@ def read_jsonl(lines: Iterable[str], *, name: str, duration_s: float, lang: str 
 def _read_segment(record: dict[str, Any]) -> TaggedSegment:
     words = record["words"]
     plain = build_words([str(w["word"]) for w in words], [_times(w) for w in words], [_score(w) for w in words])
-    built = tuple(replace(one, speaker=word.get("speaker")) for one, word in zip(plain, words, strict=True))
+    built = tuple(
+        replace(one, speaker=word["speaker"]) if word.get("speaker") else one
+        for one, word in zip(plain, words, strict=True)
+    )
     entities = tuple(
         Entity(
             str(one["label"]),

@@ -90,6 +90,20 @@ def test_json_lines_of_spner_tag_are_read(archive: sqlite3.Connection, folder: P
     assert again == Report(num_tagged=1, num_read=1)
 
 
+def test_what_was_read_before_a_file_that_cannot_be_is_kept(
+    archive: sqlite3.Connection, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(5):
+        write(folder / f"{i}.wav", f"<PER> ada </NE> {'een ' * i}")
+    tag_files([folder], make_tagger, Output(("jsonl",), tmp_path / "tagged"))
+    (tmp_path / "tagged/4.jsonl").write_text("{}")
+    monkeypatch.setattr("spner.archive.index.AT_ONCE", 3)  # one whole block and one that is begun
+    with pytest.raises(SpnerError, match=r"4\.jsonl:1: is no segment"):
+        index_recordings(archive, [folder], refuse, tagged=tmp_path / "tagged")
+    assert index_recordings(archive, [folder], make_tagger) == Report(num_tagged=3, num_there=4)
+    assert {name.text: name.num_mentions for name in list_names(archive)} == {"ada": 6, "bob": 1}
+
+
 def test_lines_that_are_no_segments_are_refused_without_their_text(
     archive: sqlite3.Connection, folder: Path, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spner.archive.names import list_labels, list_names
-from spner.archive.rows import add_recording, read_recording, remove_recording
+from spner.archive.rows import add_recording, add_recordings, read_recording, remove_recording
 from spner.archive.store import open_archive, transaction
 from spner.core.errors import SpnerError
 from spner.tag.tagged import Tagged
@@ -60,6 +60,32 @@ def test_names_are_counted_and_leave_with_their_last_mention(archive: sqlite3.Co
         remove_recording(archive, second)
     assert counts(archive) == [0] * 7
     check_indexes(archive)
+
+
+def test_many_at_once_are_as_one_after_another(archive: sqlite3.Connection, tmp_path: Path) -> None:
+    talks = [
+        (source("a.wav"), talk("<PER> Bob </NE> kent <LOC> Gent </NE>", "en <PER> Ada </NE> slaapt")),
+        (source("b.wav"), talk("niemand")),
+        (source("c.wav"), talk("<PER> Ada </NE> en <ORG> Ada </NE>")),
+    ]
+
+    def rows(of: sqlite3.Connection) -> list[list[tuple[object, ...]]]:
+        named = "SELECT label, text, folded, num_mentions FROM name ORDER BY 1, 2"
+        said = (
+            "SELECT segment, mention.label, text, start_s FROM mention JOIN name ON name.id = name ORDER BY mention.id"
+        )
+        return [of.execute(query).fetchall() for query in (named, said, "SELECT * FROM segment")]
+
+    with open_archive(tmp_path / "other.sqlite", create=True) as other:
+        for one in talks:
+            with transaction(other):
+                add_recording(other, *one)
+        with transaction(archive):
+            add_recording(archive, talks[2][0], talk("<PER> Eva </NE>"))  # of the same path: leaves
+            assert add_recordings(archive, talks) == [2, 3, 4]
+        archive.execute("UPDATE segment SET recording = recording - 1")
+        assert rows(archive) == rows(other)
+        check_indexes(archive)
 
 
 def test_a_recording_takes_the_place_of_itself(archive: sqlite3.Connection) -> None:
@@ -131,6 +157,14 @@ def test_files_that_are_no_archive_are_refused(tmp_path: Path, content: bytes) -
     with pytest.raises(SpnerError, match="archive"), open_archive(path):
         raise AssertionError
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(("schema", "message"), [(1, "index the recordings into a new file"), (99, "update spner")])
+def test_archives_of_other_schemas_are_refused(db: Path, schema: int, message: str) -> None:
+    with open_archive(db, create=True) as archive:
+        archive.execute(f"PRAGMA user_version = {schema}")
+    with pytest.raises(SpnerError, match=f"has schema {schema}.*{message}"), open_archive(db):
+        raise AssertionError
 
 
 def test_other_databases_are_refused_and_stay(tmp_path: Path) -> None:
