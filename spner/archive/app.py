@@ -199,9 +199,9 @@ def _add_uploads(app: FastAPI) -> None:
         stream: Annotated[str, Form()] = "false",
     ) -> Response:
         if response_format not in RESPONSE_FORMATS:
-            raise HTTPException(400, f"response_format: expected one of {', '.join(RESPONSE_FORMATS)}")
+            raise _wrong("response_format", f"expected one of {', '.join(RESPONSE_FORMATS)}")
         if stream.lower() != "false":
-            raise HTTPException(400, "stream: transcripts come whole here")
+            raise _wrong("stream", "is not supported, transcripts come whole; leave it out")
         accepted = await asyncio.to_thread(_accept, server, file, keep=False)
         found = await asyncio.wrap_future(accepted.result)
         body, kind = respond(found, response_format)
@@ -214,7 +214,7 @@ def _accept(server: Server, file: UploadFile, *, keep: bool) -> Upload:
     if server.uploads.failure:
         raise HTTPException(503, "the model cannot be loaded")
     if not file.size:
-        raise HTTPException(400, "the file is empty")
+        raise _wrong("file", "is empty")
     try:
         return server.uploads.accept(file.file, file.filename or "", keep=keep)
     except BusyError as error:
@@ -237,10 +237,16 @@ async def _answer_http(_request: Request, error: Exception) -> Response:
     return JSONResponse(error_record(error.status_code, str(error.detail)), error.status_code, headers=error.headers)
 
 
+def _wrong(param: str, reason: str) -> RequestValidationError:
+    """Return the error of a field that FastAPI cannot know to be wrong."""
+    return RequestValidationError([{"loc": ("body", param), "msg": reason}])
+
+
 async def _answer_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    reasons = {f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors()}
-    return JSONResponse(error_record(400, "; ".join(sorted(reasons))), 400)
+    reasons = {".".join(map(str, one["loc"][1:])): one["msg"] for one in error.errors()}
+    message = "; ".join(f"{param}: {reason}" for param, reason in sorted(reasons.items()))
+    return JSONResponse(error_record(400, message, min(reasons) or None), 400)
 
 
 async def _answer_mistake(_request: Request, error: Exception) -> Response:

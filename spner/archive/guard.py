@@ -152,7 +152,7 @@ async def _answer(send: Send, status: int, reason: str) -> None:
     await with_headers({"type": "http.response.body", "body": body})
 
 
-def error_record(status: int, reason: str) -> dict[str, object]:
-    """Return an error in the shape that OpenAI's clients read."""
+def error_record(status: int, reason: str, param: str | None = None) -> dict[str, object]:
+    """Return an error in the shape that OpenAI's clients read; ``param`` is the field that is wrong."""
     kind = "server_error" if status >= 500 else "invalid_request_error"
-    return {"error": {"message": reason, "type": kind, "param": None, "code": status}}
+    return {"error": {"message": reason, "type": kind, "param": param, "code": None}}

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,13 +140,34 @@ def test_transcriptions_in_openais_shape(served: Served, folder: Path) -> None:
     assert verbose["text"][entity["start_char"] : entity["end_char"]] == "ada"
     assert ask(response_format="text") == "ada praat\n"
     assert ask(response_format="srt").startswith("1\n00:00:00,") and ask(response_format="vtt").startswith("WEBVTT")
-    refused = served.post("/v1/audio/transcriptions", content, response_format="xml")
-    assert refused.status == 400 and "verbose_json" in refused.json()["error"]["message"]  # type: ignore[index]
-    assert served.post("/v1/audio/transcriptions", content, stream="true").status == 400
     assert (
         served.get("/v1/search?q=praat").json()["hits"] and len(served.get("/v1/recordings").json()["recordings"]) == 2
     )  # type: ignore[arg-type]
     assert not list(uploads_folder(folder / "archive.sqlite").iterdir()), "nothing of them is kept"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "message"),
+    [
+        ({"response_format": "xml"}, "response_format", "expected one of json, verbose_json, text, srt, vtt"),
+        ({"stream": "true"}, "stream", "is not supported, transcripts come whole; leave it out"),
+        ({"content": b""}, "file", "is empty"),
+    ],
+)
+def test_errors_in_openais_shape(served: Served, fields: dict[str, Any], param: str, message: str) -> None:
+    answer = served.post("/v1/audio/transcriptions", **{"content": sound("ada"), **fields})
+    error = {"message": f"{param}: {message}", "type": "invalid_request_error", "param": param, "code": None}
+    assert (answer.status, answer.json()) == (400, {"error": error})
+
+
+def test_every_error_has_openais_shape(served: Served) -> None:
+    broken = served.post("/v1/audio/transcriptions", b"x" * 999, "a.mp3")
+    answers = [broken, served.get("/v1/models"), served.get("/v1/search?limit=0"), served.get("/", Host="evil.example")]
+    answers += [served.ask("POST", "/v1/uploads", b"", {"Content-Length": str(2**40)}), served.ask("DELETE", "/health")]
+    assert [answer.status for answer in answers] == [400, 404, 400, 421, 413, 405]
+    for answer in answers:
+        (error,) = answer.json().values()
+        assert list(error) == ["message", "type", "param", "code"]  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(
