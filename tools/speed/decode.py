@@ -3,8 +3,9 @@
     python tools/speed/decode.py --data egs/cv_nl/data/mini --exp egs/cv_nl/exp/mini_e2e --lm egs/cv_nl/exp/mini_e2e/lm
 
 Ours read the audio from its store and give times and confidences, too; ESPnet and the encoder alone find the audio in
-memory. Loading models counts for nobody. ESPnet 202511 takes one utterance at a time; from 202611 on its search takes
-batches, of which the best size is shown. Run it on a quiet machine, OMP_NUM_THREADS set to the processors it can spare.
+memory. Loading models counts for nobody. With ``--device cuda`` posteriors come from a GPU, as in ``spner decode``.
+ESPnet 202511 takes one utterance at a time; from 202611 on its search takes batches, of which the best size is shown.
+Run it on a quiet machine, OMP_NUM_THREADS set to the processors it can spare.
 """
 
 import argparse
@@ -19,13 +20,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from spner.asr.precision import training_precision
 from spner.core import paths
 from spner.core.training import chosen_checkpoint
 from spner.data.audio import read_stored
 from spner.data.datadir import read_table, write_table
 from spner.decode.beam_options import BeamOptions
 from spner.decode.parallel_search import BeamSearch, open_search
-from spner.decode.recogniser import MAX_BATCH_CPU_S, Recogniser, compute_posteriors, load_recogniser, make_batches
+from spner.decode.posteriors import pad_batch
+from spner.decode.recogniser import (
+    MAX_BATCH_CPU_S,
+    MAX_BATCH_S,
+    Recogniser,
+    compute_posteriors,
+    load_recogniser,
+    make_batches,
+)
 from spner.decode.transcribe import decode
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +53,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--set", default=paths.TEST, help="set to decode (default: %(default)s)")
     parser.add_argument("--num_utts", type=int, default=60, help="utterances, evenly picked (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="runs of each (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda, for posteriors (default: %(default)s)")
     parser.add_argument("--no_espnet", action="store_true", help="leave ESPnet out")
     return parser.parse_args()
 
@@ -66,11 +77,12 @@ def measure(decode: Callable[[], object], repeats: int) -> float:
     return statistics.median(times_s[1:])
 
 
-def read_batches(folder: Path) -> list[list[np.ndarray]]:
+def read_batches(folder: Path, recogniser: Recogniser) -> list[list[np.ndarray]]:
     """Return the waveforms of the batches that decoding makes."""
     wav_scp = read_table(folder / paths.WAV_SCP)
     durations_s = {u: float(d) for u, d in read_table(folder / paths.UTT2DUR).items()}
-    batches = make_batches(durations_s, batch_size=BATCH_SIZE, max_batch_s=MAX_BATCH_CPU_S)
+    max_batch_s = MAX_BATCH_CPU_S if recogniser.device.type == "cpu" else MAX_BATCH_S
+    batches = make_batches(durations_s, batch_size=BATCH_SIZE, max_batch_s=max_batch_s)
     return [[read_stored(wav_scp[utt_id]) for utt_id in batch] for batch in batches]
 
 
@@ -78,8 +90,10 @@ def read_batches(folder: Path) -> list[list[np.ndarray]]:
 def encode(recogniser: Recogniser, batches: Sequence[Sequence[np.ndarray]]) -> None:
     """Run the encoder alone, features included."""
     for waveforms in batches:
-        speech = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(w) for w in waveforms], batch_first=True)
-        recogniser.model.encode(speech, torch.tensor([len(w) for w in waveforms]))
+        speech, lengths = (torch.from_numpy(one).to(recogniser.device) for one in pad_batch(waveforms))
+        with training_precision(recogniser.device, use_amp=recogniser.use_amp):
+            encoded, _ = recogniser.model.encode(speech, lengths)
+    float(encoded.sum())  # waits for the device
 
 
 def decode_all(recogniser: Recogniser, folder: Path, search: BeamSearch | None) -> None:
@@ -124,14 +138,14 @@ def main() -> None:
     """Measure everything and print the table."""
     warnings.simplefilter("ignore")
     args = parse()
-    recogniser = load_recogniser(args.exp, device="cpu")
+    recogniser = load_recogniser(args.exp, device=args.device)
     with tempfile.TemporaryDirectory() as folder:
         data = pick(args.data / args.set, Path(folder), args.num_utts)
-        batches = read_batches(data)
+        batches = read_batches(data, recogniser)
         audio_s = sum(len(w) for batch in batches for w in batch) / 16000
         num_utts = sum(map(len, batches))
         print(
-            f"{num_utts} utterances, {audio_s:.0f} s of audio, {torch.get_num_threads()} threads, "
+            f"{num_utts} utterances, {audio_s:.0f} s of audio, {args.device}, {torch.get_num_threads()} threads, "
             f"{os.cpu_count()} processors, medians of {args.repeats} runs"
         )
         rows = [("encoder alone", measure(lambda: encode(recogniser, batches), args.repeats))]
@@ -144,7 +158,10 @@ def main() -> None:
     for name, time_s in [*rows, *espnet]:
         print(f"{name:50} {time_s:8.2f} s {audio_s / time_s:8.0f} times real time")
     times_s = dict(rows)
-    print(f"greedy takes {times_s['ours, greedy'] / times_s['encoder alone']:.2f} times the encoder's time")
+    greedy_s = times_s["ours, greedy"]
+    print(f"greedy takes {greedy_s / times_s['encoder alone']:.2f} times the encoder's time")
+    for name in (name for name in times_s if name.startswith("ours, beam")):
+        print(f"{name}: takes {times_s[name] / greedy_s:.2f} times greedy's time")
     for their_name, their_s in espnet:
         for name in (name for name in times_s if name.startswith("ours")):
             print(f"{name}: {their_s / times_s[name]:.1f} times as fast as {their_name}")

@@ -5,6 +5,8 @@
 
 All three start from one set of random weights with the convolutions frozen, no masks and no dropout, and see the same
 noise; their losses are printed, so that one sees that they do the same work. Stock ESPnet freezes by ``freeze_param``.
+The share of the peak is that of a large matrix product on the same device, measured first: what our step's products and
+convolutions would take at that speed, over what the step takes.
 """
 
 import argparse
@@ -20,6 +22,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from spner.asr.upstream import build_network, read_architecture, read_weights
 from spner.core.logs import prints_logged
@@ -51,6 +55,7 @@ VOCABULARY = 40  # tokens
 RATE_HZ = 16000
 TOKENS_S = 12  # tokens a second, as in Dutch read speech
 WARM_UP = 3  # steps
+PEAK_SIZES = {"cpu": 2048, "cuda": 8192}  # rows of the square matrices that the peak is measured with
 
 Batch = dict[str, Tensor]
 Step = Callable[[Batch], float]
@@ -193,6 +198,32 @@ def make_step(model: nn.Module, loss_of: Callable, args: argparse.Namespace, *, 
     return step
 
 
+def measure_peak(args: argparse.Namespace) -> float:
+    """Return the floating-point operations a second of the fastest of five large matrix products."""
+    size = PEAK_SIZES[args.device]
+    dtype = torch.bfloat16 if args.precision == "bf16" else torch.float32
+    left = torch.randn(size, size, device=args.device, dtype=dtype)
+    times = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        product = left @ left
+        float(product[0, 0])  # waits for the device
+        times.append(time.perf_counter() - begin)
+    return 2 * size**3 / min(times)
+
+
+def count_operations(file: Path, batches: list[Batch], args: argparse.Namespace) -> float:
+    """Return the floating-point operations of a timed step of ours for a second of audio.
+
+    The plain form of attention is counted: fused kernels do the same sums, but the counter does not know all of them.
+    """
+    step, timed = make_ours(file, args), batches[WARM_UP:]
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        for batch in timed:
+            step(batch)
+    return counter.get_total_flops() * RATE_HZ / sum(float(batch["speech_lengths"].sum()) for batch in timed)
+
+
 def run(step: Step, batches: list[Batch], args: argparse.Namespace) -> dict[str, float]:
     """Return the median seconds of a step, and audio seconds per second; the first steps warm up."""
     times, audio_s, losses = [], [], []
@@ -224,6 +255,8 @@ def main() -> None:
     print(f"{args.shape}, {args.device}, {args.precision}{threads}; ratios to {args.systems[-1]}")
     with tempfile.TemporaryDirectory() as folder:
         file = write_checkpoint(Path(folder), SHAPES[args.shape])
+        peak, flop_s = measure_peak(args), count_operations(file, make_batches(args.batch_s[0], args), args)
+        print(f"peak {peak / 1e12:.3g} TFLOP/s; a step for a second of audio: {flop_s / 1e9:.1f} GFLOP")
         rows = []
         for name in args.systems:
             step = SYSTEMS[name](file, args)
@@ -236,7 +269,10 @@ def main() -> None:
             del step
     for name, batch_s, row in rows:
         ratio = row["audio_s_per_s"] / rows[-1][2]["audio_s_per_s"]
-        print(f"{name:14s} batches of {batch_s:4g} s: {row['audio_s_per_s']:7.1f} audio s/s, ratio {ratio:.2f}")
+        speed, share = row["audio_s_per_s"], row["audio_s_per_s"] * flop_s / peak
+        print(
+            f"{name:14s} batches of {batch_s:4g} s: {speed:7.1f} audio s/s, ratio {ratio:.2f}, {share:.1%} of the peak"
+        )
 
 
 def profile(step: Step, batches: list[Batch], args: argparse.Namespace) -> None:
