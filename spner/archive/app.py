@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -20,8 +21,7 @@ from spner.archive import search as searching
 from spner.archive.guard import Guard, error_record
 from spner.archive.names import list_labels, list_names
 from spner.archive.rows import read_recording
-from spner.archive.similar import read_forms
-from spner.archive.store import open_archive
+from spner.archive.store import ArchiveError, open_archive
 from spner.archive.text import hit_record
 from spner.archive.transcriptions import JSON, RESPONSE_FORMATS, respond
 from spner.archive.uploads import BusyError, Upload, Uploads
@@ -49,6 +49,8 @@ SOUNDS = {
 }
 """What a browser may take a recording for; never a page, whatever the file holds."""
 MAX_ID = 2**63 - 1
+
+log = logging.getLogger(__name__)
 
 Id = Annotated[int, InPath(ge=1, le=MAX_ID)]
 Text = Annotated[str, Query(max_length=searching.MAX_QUERY)]
@@ -80,8 +82,6 @@ def make_app(server: Server, *, hosts: frozenset[str] | None, max_bytes: int) ->
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        with open_archive(server.db) as archive:
-            read_forms(archive)  # else the first search would
         if server.uploads:
             server.uploads.start()
         yield
@@ -92,6 +92,7 @@ def make_app(server: Server, *, hosts: frozenset[str] | None, max_bytes: int) ->
     app.state.server = server
     app.exception_handler(AnyHTTPException)(_answer_http)
     app.exception_handler(RequestValidationError)(_answer_invalid)
+    app.exception_handler(ArchiveError)(_answer_archive)
     app.exception_handler(SpnerError)(_answer_mistake)
     for address, (name, kind) in PAGE.items():
         app.get(address, include_in_schema=False)(_page_file(name, kind))
@@ -251,3 +252,8 @@ async def _answer_invalid(_request: Request, error: Exception) -> Response:
 
 async def _answer_mistake(_request: Request, error: Exception) -> Response:
     return JSONResponse(error_record(400, str(error)), 400)
+
+
+async def _answer_archive(_request: Request, error: Exception) -> Response:
+    log.error("%s", error)
+    return JSONResponse(error_record(500, "the archive cannot be read or written; see the server's log"), 500)

@@ -102,27 +102,20 @@ WITH_PART = "(SELECT rowid FROM name_parts WHERE name_parts MATCH ?)"
 
 
 def search(connection: sqlite3.Connection, query: Query) -> list[Hit]:
-    """Return the hits of a query, at most its limit.
-
-    Raises:
-        SpnerError: the archive cannot be read.
-    """
+    """Return the hits of a query, at most its limit."""
     seen: set[tuple[int, float]] = set()
     hits: list[tuple[int, Hit]] = []
-    try:
-        for found in _kinds(connection, query):
-            for segment, hit in found:
-                place = (segment, hit.start_s)
-                if place not in seen:
-                    seen.add(place)
-                    hits.append((segment, hit))
-                if len(hits) == query.limit:
-                    break
+    for found in _kinds(connection, query):
+        for segment, hit in found:
+            place = (segment, hit.start_s)
+            if place not in seen:
+                seen.add(place)
+                hits.append((segment, hit))
             if len(hits) == query.limit:
                 break
-        _add_entities(connection, hits)
-    except sqlite3.DatabaseError as error:
-        raise SpnerError(f"the archive cannot be read ({error})") from error
+        if len(hits) == query.limit:
+            break
+    _add_entities(connection, hits)
     return [hit for _, hit in hits]
 
 

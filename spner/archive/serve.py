@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from spner.archive.similar import read_forms
 from spner.archive.store import open_archive
 from spner.core.errors import SpnerError
 from spner.tag.tagger import Tagger
@@ -39,8 +40,8 @@ def serve(
     from spner.archive.uploads import Uploads
     from spner.archive.worker import Worker
 
-    with open_archive(db, create=load is not None):
-        pass
+    with open_archive(db, create=load is not None) as archive:
+        read_forms(archive)  # else the first search would
     uploads = Uploads(db, Worker(load, max_duration_s=60 * max_minutes)) if load else None
     hosts = None if host in ANY else frozenset({*LOCAL, host})
     app = make_app(Server(db, uploads), hosts=hosts, max_bytes=max_mb * 2**20)

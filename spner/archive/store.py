@@ -73,6 +73,10 @@ CREATE VIRTUAL TABLE name_parts USING fts5 (folded, content = 'name', content_ro
 """
 
 
+class ArchiveError(SpnerError):
+    """The archive itself cannot be read or written, whatever was asked of it."""
+
+
 @contextlib.contextmanager
 def open_archive(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connection]:
     """Open an archive for one thread.
@@ -82,22 +86,28 @@ def open_archive(path: Path, *, create: bool = False) -> Iterator[sqlite3.Connec
         create: make it where there is none.
 
     Raises:
-        SpnerError: there is none, it is no archive, or this SQLite is too old.
+        ArchiveError: there is none, it is no archive or that of another version, it or its folder cannot be written,
+            or what the block reads of it is damaged.
     """
     if not create and not path.is_file():
-        raise SpnerError(f"{path}: no such archive; spner index makes it")
+        raise ArchiveError(f"{path}: no such archive; spner index makes it")
     try:
         if create:
             path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
-    except (OSError, sqlite3.Error) as error:
-        raise SpnerError(f"{path}: cannot be opened ({error}); check the path") from error
-    with contextlib.closing(connection):
-        try:
+    except OSError as error:
+        raise ArchiveError(f"{path}: its folder cannot be made ({error.strerror}); check the path") from error
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)) as connection:
             _prepare(connection, path, create=create)
-        except sqlite3.DatabaseError as error:
-            raise SpnerError(f"{path}: cannot be read as an archive ({error}); give another --db") from error
-        yield connection
+            yield connection
+    except sqlite3.OperationalError as error:
+        raise ArchiveError(
+            f"{path}: cannot be used ({error}); SQLite keeps files beside it: it and its folder must be writable"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise ArchiveError(
+            f"{path}: is no archive, or damaged ({error}); give another --db, or index into a new file"
+        ) from error
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, *, create: bool) -> None:
@@ -115,12 +125,12 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, create: bool) -> Non
                 connection.execute(f"PRAGMA application_id = {APPLICATION}")
                 connection.execute(f"PRAGMA user_version = {SCHEMA}")
     elif application != APPLICATION:
-        raise SpnerError(f"{path}: is no archive of spner index; give another --db")
+        raise ArchiveError(f"{path}: is no archive of spner index; give another --db")
     schema = _number(connection, "PRAGMA user_version")
     if schema > SCHEMA:
-        raise SpnerError(f"{path}: has schema {schema}, this spner reads {SCHEMA}; update spner")
+        raise ArchiveError(f"{path}: has schema {schema}, this spner reads {SCHEMA}; update spner")
     if schema != SCHEMA:
-        raise SpnerError(f"{path}: has schema {schema} (expected {SCHEMA}); index the recordings into a new file")
+        raise ArchiveError(f"{path}: has schema {schema} (expected {SCHEMA}); index the recordings into a new file")
 
 
 def _number(connection: sqlite3.Connection, query: str) -> int:
@@ -133,7 +143,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """Everything that the block writes appears when it ends, or nothing does.
 
     Raises:
-        SpnerError: the database cannot be written.
+        ArchiveError: the database cannot be written.
     """
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -144,8 +154,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         if isinstance(error, sqlite3.OperationalError):
-            raise SpnerError(
-                f"the archive cannot be written ({error}); make room, then run the command again"
+            raise ArchiveError(
+                f"the archive cannot be written ({error}); make room or let it be written, then run the command again"
             ) from error
         raise
 

@@ -4,14 +4,17 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from spner.archive.forget import forget
 from spner.archive.names import list_labels, list_names
 from spner.archive.rows import add_recording, add_recordings, read_recording, remove_recording
-from spner.archive.store import open_archive, transaction
+from spner.archive.search import Query, search
+from spner.archive.store import ArchiveError, open_archive, transaction
 from spner.core.errors import SpnerError
 from spner.tag.tagged import Tagged
 from tests.archive.talks import source, talk
@@ -120,7 +123,8 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from spner.archive.rows import add_recording
-from spner.archive.store import open_archive, transaction
+from spner.archive.search import Query, search
+from spner.archive.store import ArchiveError, open_archive, transaction
 from tests.archive.talks import source, talk
 with open_archive(Path(sys.argv[1]), create=True) as archive:
     for number in range(3):
@@ -164,6 +168,45 @@ def test_archives_of_other_schemas_are_refused(db: Path, schema: int, message: s
     with open_archive(db, create=True) as archive:
         archive.execute(f"PRAGMA user_version = {schema}")
     with pytest.raises(SpnerError, match=f"has schema {schema}.*{message}"), open_archive(db):
+        raise AssertionError
+
+
+def damage(path: Path) -> None:
+    """Overwrite the beginning of every page behind the first, which lists the tables."""
+    content = bytearray(path.read_bytes())
+    for place in range(4096, len(content), 4096):
+        content[place : place + 300] = bytes(300)
+    path.write_bytes(content)
+
+
+def test_a_damaged_archive_is_told_whoever_reads_it(db: Path) -> None:
+    with open_archive(db, create=True) as archive, transaction(archive):
+        add_recording(archive, source(), talk("<PER> Ada </NE> praat"))
+    damage(db)
+    calls: list[Callable[[sqlite3.Connection], object]] = [
+        list_names,
+        list_labels,
+        lambda archive: search(archive, Query("ada")),
+        lambda archive: read_recording(archive, 1),
+        lambda archive: forget(archive, db, "talk.wav"),
+        lambda archive: add_recording(archive, source(), talk("een")),
+    ]
+    for call in calls:
+        with pytest.raises(ArchiveError, match="archive.sqlite: is no archive, or damaged.*new file"):
+            with open_archive(db) as archive:
+                call(archive)
+
+
+def test_an_archive_that_cannot_be_written_is_told(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_archive(db, create=True):
+        pass
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda _path, **given: connect(f"file:{db}?mode=ro", uri=True, **given))
+    with pytest.raises(ArchiveError, match="cannot be written.*let it be written"), open_archive(db) as archive:
+        with transaction(archive):
+            add_recording(archive, source(), talk("een"))
+    monkeypatch.setattr(sqlite3, "connect", lambda _path, **given: connect("file:/none?mode=ro", uri=True, **given))
+    with pytest.raises(ArchiveError, match="its folder must be writable"), open_archive(db):  # as on a read-only disk
         raise AssertionError
 
 

@@ -242,3 +242,17 @@ def test_without_a_model_nothing_can_be_uploaded(tmp_path: Path) -> None:
     assert one.get("/health").json()["model"] == "none"
     assert one.post("/v1/uploads", sound("ada")).status == 404
     one.stop()
+
+
+def test_an_archive_that_is_damaged_is_the_servers_fault(tmp_path: Path) -> None:
+    db = tmp_path / "archive.sqlite"
+    with open_archive(db, create=True):
+        pass
+    one = start(db, tags=False)
+    db.write_bytes(b"x" * 9999)
+    for path in ("/v1/search?q=ada", "/v1/names", "/v1/recordings", "/health"):
+        answer = one.get(path)
+        assert answer.status == 500 and answer.json()["error"]["type"] == "server_error"  # type: ignore[index]
+        assert str(tmp_path) not in answer.body.decode()
+    log = one.stop()
+    assert "is no archive, or damaged" in log and "Traceback" not in log
