@@ -19,7 +19,7 @@ from spner.core.errors import SpnerError
 WORDS, PART, SIMILAR = "words", "part", "similar"
 MAX_HITS = 1000
 MAX_QUERY = 200  # characters
-OPEN, CLOSE = "\x02", "\x03"  # around what the full-text index has found; no text of ours has them
+OPEN, CLOSE = "\x02", "\x03"  # around what the full-text index has found; no text of an archive has them
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Query:
         limit: how many hits.
 
     Raises:
-        SpnerError: nothing is asked for, too much, or words without a letter.
+        SpnerError: nothing is asked for, too much, a confidence that cannot be, or words without a letter.
     """
 
     text: str = ""
@@ -44,6 +44,8 @@ class Query:
     def __post_init__(self) -> None:
         if not self.text.strip() and not self.label and not self.min_confidence:
             raise SpnerError("search: nothing is asked for (expected words, a label or a confidence)")
+        if not 0 <= self.min_confidence <= 1:
+            raise SpnerError("search: confidences lie between 0 and 1")
         if len(self.text) > MAX_QUERY or not 1 <= self.limit <= MAX_HITS:
             raise SpnerError(f"search: at most {MAX_QUERY} characters and {MAX_HITS} hits")
         if self.text.strip() and not self.match:

@@ -2,12 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from spner.archive.names import Name
 from spner.archive.search import PART, SIMILAR, WORDS, Hit
+from spner.tag.reader import CONTROL
 from spner.tag.subtitles import clock
 
 AROUND = 40  # characters on each side
@@ -21,7 +22,7 @@ def show_hits(hits: Iterable[Hit], text: str) -> Iterator[str]:
         if hit.kind != kind:
             kind = hit.kind
             yield f'{TOLD[kind]} "{text}":'
-        yield f"{_shorten(hit.path)}  {clock(hit.start_s)[:-2]}  {snippet(hit)}"
+        yield f"{CONTROL.sub('?', _shorten(hit.path))}  {clock(hit.start_s)[:-2]}  {snippet(hit)}"
 
 
 def _shorten(path: str) -> str:
@@ -107,3 +108,10 @@ def show_names(names: Iterable[Name]) -> Iterator[str]:
 def names_to_json(names: Iterable[Name]) -> Iterator[str]:
     """Yield a line of JSON for each name."""
     return (json.dumps(asdict(name), ensure_ascii=False) for name in names)
+
+
+def nothing_found(label: str | None, labels: Collection[str]) -> str:
+    """Return what to say where there is no hit; a label that no name has is told."""
+    if label and labels and label not in labels:
+        return f'nothing was found: no name has the label "{label}" (expected one of {", ".join(labels)})'
+    return "nothing was found"

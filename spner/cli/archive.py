@@ -143,7 +143,7 @@ def search_command(
     WORD: words that must all be there; case and diacritics do not matter, and names may be misspelt.
     """
     from spner.archive import text
-    from spner.archive.names import list_names
+    from spner.archive.names import list_labels, list_names
     from spner.archive.search import Query, search
     from spner.archive.store import open_archive
 
@@ -155,10 +155,11 @@ def search_command(
         else:
             hits = search(connection, Query(asked, label, min_confidence, limit))
             lines = list(text.hits_to_json(hits) if as_json else text.show_hits(hits, asked))
+        labels = list_labels(connection) if not lines else {}
     for line in lines:
         click.echo(line)
     if not lines:
-        click.echo("nothing was found", err=True)
+        click.echo(text.nothing_found(label, labels), err=True)
 
 
 @click.command("serve")

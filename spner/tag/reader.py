@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from spner.core.errors import SpnerError
 from spner.tag.build import build_words
 from spner.tag.tagged import Entity, Tagged, TaggedSegment
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # lines of text, terminals and databases are confused by them
 
 
 def read_jsonl(lines: Iterable[str], *, name: str, duration_s: float, lang: str | None = None) -> Tagged:
@@ -55,7 +58,10 @@ def _read_segment(record: dict[str, Any]) -> TaggedSegment:
         )
         for one in record["entities"]
     )
-    return TaggedSegment(str(record["text"]), built, entities)
+    text = str(record["text"])
+    if any(CONTROL.search(part) for part in (text, *(entity.label for entity in entities))):
+        raise ValueError("control characters")
+    return TaggedSegment(text, built, entities)
 
 
 def _times(part: dict[str, Any]) -> tuple[float, float]:

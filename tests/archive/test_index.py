@@ -104,10 +104,19 @@ def test_what_was_read_before_a_file_that_cannot_be_is_kept(
     assert {name.text: name.num_mentions for name in list_names(archive)} == {"ada": 6, "bob": 1}
 
 
+CONTROL = """{"text": "secret\\u0002", "words": [{"word": "secret\\u0002", "start": 1, "end": 2}], "entities": []}"""
+
+
 def test_lines_that_are_no_segments_are_refused_without_their_text(
     archive: sqlite3.Connection, folder: Path, tmp_path: Path
 ) -> None:
-    for line in ("{}", "secret", '{"text": "secret", "words": [{"word": "secret", "start": 2, "end": 1}]}', "[" * 9999):
+    for line in (
+        "{}",
+        "secret",
+        '{"text": "secret", "words": [{"word": "secret", "start": 2, "end": 1}]}',
+        "[" * 9999,
+        CONTROL,
+    ):
         (tmp_path / "tagged").mkdir(exist_ok=True)
         (tmp_path / "tagged/a.jsonl").write_text(line)
         with pytest.raises(SpnerError, match=r"a\.jsonl:1: is no segment") as caught:

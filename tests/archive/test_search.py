@@ -1,6 +1,7 @@
 """Searching: words, labels, confidences, parts and misspelt names, and where the hit is."""
 
 import json
+import math
 import sqlite3
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from spner.archive.rows import add_recording
 from spner.archive.search import PART, SIMILAR, WORDS, Hit, Query, search
 from spner.archive.store import transaction
-from spner.archive.text import hits_to_json, show_hits, snippet
+from spner.archive.text import hits_to_json, nothing_found, show_hits, snippet
 from spner.core.errors import SpnerError
 from tests.archive.talks import source, talk
 
@@ -68,7 +69,17 @@ def test_the_query_language_of_sqlite_has_no_meaning(archive: sqlite3.Connection
         assert "no letter and no digit" in str(error)
 
 
-@pytest.mark.parametrize("asked", [{}, {"text": "  "}, {"text": "x" * 201}, {"text": "x", "limit": 0}, {"text": "?"}])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"text": "  "},
+        {"text": "x" * 201},
+        {"text": "x", "limit": 0},
+        {"text": "?"},
+        {"text": "x", "min_confidence": math.nan},
+    ],
+)
 def test_queries_that_cannot_be_are_refused(asked: dict[str, object]) -> None:
     with pytest.raises(SpnerError, match="^search: "):
         Query(**asked)  # type: ignore[arg-type]
@@ -84,6 +95,29 @@ def test_lines_show_recording_second_and_words_around(archive: sqlite3.Connectio
     record = json.loads(line)
     assert (record["path"], record["found"], record["start_s"]) == ("/recordings/a.wav", "München", 2.5)
     assert [entity["label"] for entity in record["entities"]] == ["PER", "LOC"]
+
+
+def test_a_file_name_breaks_no_line() -> None:
+    hit = Hit(WORDS, 1, "t", "/a\nb\x1b[31m.wav", 0.0, 1.0, "Ada", 0, 3)
+    assert list(show_hits([hit], "ada")) == ["/a?b?[31m.wav  00:00:00.0  Ada"]
+
+
+def test_labels_that_no_name_has_are_told() -> None:
+    assert nothing_found("PER", {"PER": 1}) == nothing_found(None, {}) == "nothing was found"
+    told = 'nothing was found: no name has the label "per" (expected one of PER, LOC)'
+    assert nothing_found("per", {"PER": 2, "LOC": 1}) == told
+
+
+ODD = ("😀", '"', "NEAR(", "-", "*", "NEAR(a b)", "l'Oréal", "<b>X</b>", "İstanbul", "日本", "x" * 5000)
+
+
+def test_odd_names_are_found_as_they_are_written(archive: sqlite3.Connection) -> None:
+    with transaction(archive):
+        add_recording(archive, source("odd.wav"), talk(*(f"<PER> {name} </NE> praat" for name in ODD), name="odd.wav"))
+    for name in ODD[5:10]:
+        assert name in [hit[2] for hit in found(archive, name, label="PER")]
+    assert found(archive, "istambul", label="PER")[0][2] == "İstanbul"
+    assert [hit[2] for hit in found(archive, "praat")] == ["praat"] * len(ODD)
 
 
 def test_long_segments_are_cut_at_words() -> None:
