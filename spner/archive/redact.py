@@ -68,17 +68,21 @@ def redact(
         load_verifier: loads the recogniser that verifies, if one does.
 
     Raises:
-        SpnerError: the recording cannot be read, times are missing, a file cannot be written, or a name is still heard.
+        SpnerError: the recording cannot be read, the output's format cannot hold it, times are missing, a file cannot
+            be written, or a name is still heard.
     """
     require_labels(tagger, how.labels)
     if output.resolve() == audio.resolve():
         raise SpnerError(f"{output}: is the recording itself; give another -o")
+    with open_samples(audio) as (form, _):
+        choose_subtype(form, output)  # before anything is tagged
+    verifier = load_verifier() if how.verifier else None
     tagged = tagger.tag(audio)
     cuts = find_cuts(tagged, how.labels, min_confidence=how.min_confidence)
     with atomic_path(output) as temporary:
         cover(audio, temporary, join_spans(cuts, pad_s=how.pad_s), sound=how.sound)
-        if how.verifier:
-            require_unheard(temporary, cuts, load_verifier(), name=how.verifier)
+        if verifier:
+            require_unheard(temporary, cuts, verifier, name=str(how.verifier))
         transcript = redact_transcript(tagged, cuts, audio=str(output))
         for name in how.formats:
             save(transcript, output_path(output.with_suffix(""), name), name)

@@ -1,6 +1,7 @@
 """``spner serve``: the archive as a page and over HTTP, by default to this machine alone."""
 
 import logging
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def serve(
         max_minutes: duration of an upload.
 
     Raises:
-        SpnerError: the extra ``serve`` is not installed, or the archive cannot be opened.
+        SpnerError: the extra ``serve`` is not installed, the archive cannot be opened, or the port is taken.
     """
     try:
         import uvicorn
@@ -42,13 +43,12 @@ def serve(
 
     with open_archive(db, create=load is not None) as archive:
         read_forms(archive)  # else the first search would
+    listening = _listen(host, port)
     uploads = Uploads(db, Worker(load, max_duration_s=60 * max_minutes)) if load else None
     hosts = None if host in ANY else frozenset({*LOCAL, host})
     app = make_app(Server(db, uploads), hosts=hosts, max_bytes=max_mb * 2**20)
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         access_log=False,  # it would hold what people search for
         log_config=None,
         log_level="warning",
@@ -56,5 +56,16 @@ def serve(
         ws="none",
         timeout_graceful_shutdown=5,
     )
-    log.info("http://%s:%d/ (Ctrl-C ends it)", "localhost" if host in LOCAL else host, port)
-    uvicorn.Server(config).run()
+    name = "localhost" if host in LOCAL else f"[{host}]" if ":" in host else host
+    log.info("http://%s:%d/ (Ctrl-C ends it)", name, listening.getsockname()[1])
+    uvicorn.Server(config).run([listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        raise SpnerError(
+            f"spner serve: cannot listen at {host}:{port} ({error.strerror}); give another --port or --host"
+        ) from error

@@ -152,7 +152,7 @@ class Uploads:
             self.ready = True
         except SpnerError as error:
             self.failure = str(error)
-            log.error("%s", error)
+            log.error("uploads cannot be tagged: %s", error)
         while upload := self._queue.get():
             self._tag(upload)
 

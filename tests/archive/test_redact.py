@@ -213,6 +213,8 @@ def test_what_cannot_be_is_refused(recording: Path, tmp_path: Path) -> None:
         redact(recording, tmp_path / "b.wav", make_tagger(), Redaction(("PERS",)), nobody)
     with pytest.raises(SpnerError, match="is the recording itself"):
         redact(recording, recording, make_tagger(), Redaction(("PER",)), nobody)
+    with pytest.raises(SpnerError, match=f"^{tmp_path}/b.mp3: ends with neither"):
+        redact(recording, tmp_path / "b.mp3", make_tagger(), Redaction(("PER",)), nobody)
     (tmp_path / "one").write_bytes(b"x")
     (tmp_path / "two").write_bytes(b"x")
     for verifier, recogniser in (("small", "small"), (str(tmp_path / "one"), str(tmp_path / "two"))):

@@ -3,9 +3,12 @@
 import contextlib
 import io
 import json
+import re
 import signal
 import socket
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +21,9 @@ import soundfile
 from spner.archive.forget import forget
 from spner.archive.index import index_recordings
 from spner.archive.names import list_names
+from spner.archive.serve import serve
 from spner.archive.store import open_archive, uploads_folder
+from spner.core.errors import SpnerError
 from tests.archive.served import Served, start
 from tests.tag.models import RATE_HZ, make_tagger, pause, speak
 
@@ -242,6 +247,23 @@ def test_without_a_model_nothing_can_be_uploaded(tmp_path: Path) -> None:
     assert one.get("/health").json()["model"] == "none"
     assert one.post("/v1/uploads", sound("ada")).status == 404
     one.stop()
+
+
+def test_a_port_that_is_taken_is_told(served: Served, tmp_path: Path) -> None:
+    for host, port in (("127.0.0.1", served.port), ("nowhere.invalid", 0)):
+        with pytest.raises(SpnerError, match=rf"cannot listen at {host}:{port} \(.*give another --port or --host"):
+            serve(tmp_path / "a.sqlite", make_tagger, host=host, port=port, max_mb=1, max_minutes=1)
+
+
+def test_a_free_port_is_told(tmp_path: Path) -> None:
+    script = "import sys; from spner.cli import main; main(['serve', '--db', sys.argv[1], '--port', '0'])"
+    with open_archive(tmp_path / "a.sqlite", create=True):
+        pass
+    with subprocess.Popen([sys.executable, "-c", script, tmp_path / "a.sqlite"], stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        (port,) = re.findall(rb"http://localhost:(\d+)/", process.stderr.readline())
+        assert Served(process, int(port)).get("/health").json()["recordings"] == 0
+        process.terminate()
 
 
 def test_an_archive_that_is_damaged_is_the_servers_fault(tmp_path: Path) -> None:
