@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -143,10 +144,15 @@ def _add_searches(app: FastAPI) -> None:
     @app.get("/health")
     def health(server: Serving) -> Response:
         with open_archive(server.db) as archive:
-            (count,) = archive.execute("SELECT count(*) FROM recording").fetchone()
+            count = _count(archive)
         uploads = server.uploads
         state = "none" if uploads is None else "failed" if uploads.failure else "ready" if uploads.ready else "loading"
         return _json({"status": "ok", "version": __version__, "recordings": count, "model": state})
+
+
+def _count(archive: sqlite3.Connection) -> int:
+    (count,) = archive.execute("SELECT count(*) FROM recording").fetchone()
+    return int(count)
 
 
 def _add_recordings(app: FastAPI) -> None:
@@ -154,7 +160,8 @@ def _add_recordings(app: FastAPI) -> None:
     def recordings(server: Serving, limit: Limit = 100) -> Response:
         with open_archive(server.db) as archive:
             rows = archive.execute("SELECT id, title, duration_s FROM recording ORDER BY id DESC LIMIT ?", (limit,))
-            return _json({"recordings": [dict(zip(("id", "title", "duration"), row, strict=True)) for row in rows]})
+            listed = [dict(zip(("id", "title", "duration"), row, strict=True)) for row in rows]
+            return _json({"recordings": listed, "total": _count(archive)})
 
     @app.get("/v1/recordings/{recording:int}")
     def recording(server: Serving, recording: Id) -> Response:

@@ -11,8 +11,10 @@ import pytest
 import soundfile
 
 from spner.archive.index import index_recordings
-from spner.archive.store import open_archive
+from spner.archive.rows import add_recordings
+from spner.archive.store import open_archive, transaction
 from tests.archive.served import Served, start
+from tests.archive.talks import source, talk
 from tests.tag.models import RATE_HZ, make_tagger, pause, speak
 
 pytest.importorskip("fastapi", reason="needs the extra serve")
@@ -158,6 +160,22 @@ def test_a_phones_width_is_enough(page: Any, view: str) -> None:
     page.wait_for_timeout(200)
     assert page.evaluate("document.documentElement.scrollWidth") == 375
     page.wait_for_selector("#words:visible")
+
+
+def test_what_is_left_out_is_told(browser: Any, tmp_path: Path) -> None:
+    with open_archive(tmp_path / "archive.sqlite", create=True) as archive, transaction(archive):
+        add_recordings(archive, [(source(f"{i}.wav"), talk(f"<PER> Ada{i} </NE>")) for i in range(101)])
+    served = start(tmp_path / "archive.sqlite", tags=False)
+    page = browser.new_page()
+    page.goto(f"http://127.0.0.1:{served.port}/")
+    page.wait_for_selector("h2:has-text('PER 101 mentions, the 100 most frequent names')")
+    page.wait_for_selector("h2:has-text('Recordings the newest 100 of 101')")
+    assert page.query_selector("a:text-is('0.wav')") is None
+    page.click("a:has-text('More')")
+    page.wait_for_selector("a:text-is('0.wav')")
+    assert page.query_selector("a:has-text('More')") is None
+    page.close()
+    served.stop()
 
 
 def test_light_and_dark(page: Any) -> None:

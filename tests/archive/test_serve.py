@@ -262,7 +262,7 @@ def test_a_free_port_is_told(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", script, tmp_path / "a.sqlite"], stderr=subprocess.PIPE) as process:
         assert process.stderr
         (port,) = re.findall(rb"http://localhost:(\d+)/", process.stderr.readline())
-        assert Served(process, int(port)).get("/health").json()["recordings"] == 0
+        assert Served(process, int(port)).get("/v1/recordings").json() == {"recordings": [], "total": 0}
         process.terminate()
 
 

@@ -23,7 +23,7 @@ async function show() {
       choose(parameters.get("label") ?? "");
       nodes = await showHits(parameters);
     } else if (/^recording\/\d+$/.test(path)) nodes = await showRecording(path.split("/")[1], parameters);
-    else nodes = await showHome();
+    else nodes = await showHome(parameters);
   } catch (error) {
     nodes = [el("p", {}, error.message)];
   }

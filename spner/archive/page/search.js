@@ -3,17 +3,21 @@
 import { address, ask, clock, el, labelClass } from "./dom.js";
 
 const NAMES = 100;
+const MOST = 1000; // of hits and recordings in an answer
 const TOLD = { part: "As a part of names", similar: "Names that are nearly this" };
 
-export async function showHome() {
-  const [{ labels }, { recordings }] = await Promise.all([
-    ask("/v1/names", { limit: 1 }), ask("/v1/recordings"),
+export async function showHome(parameters) {
+  const limit = Number(parameters.get("limit") ?? 100);
+  const [{ labels }, { recordings, total }] = await Promise.all([
+    ask("/v1/names", { limit: 1 }), ask("/v1/recordings", { limit }),
   ]);
   if (!recordings.length) return [el("p", {}, "The archive is empty; spner index adds recordings.")];
   const columns = await Promise.all(Object.entries(labels).map(([label, count]) => nameColumn(label, count)));
   return [
     el("h1", {}, "Names"), el("div", { className: "columns" }, ...columns),
-    el("h2", {}, "Recordings"), el("ul", { className: "columns" }, ...recordings.map(recordingItem)),
+    el("h2", {}, "Recordings ", dim(recordings.length < total ? `the newest ${recordings.length} of ${total}` : "")),
+    el("ul", { className: "columns" }, ...recordings.map(recordingItem)),
+    recordings.length < total && limit < MOST ? el("a", { href: address("", { limit: MOST }) }, "More") : "",
   ];
 }
 
@@ -21,13 +25,17 @@ async function nameColumn(label, count) {
   const { names } = await ask("/v1/names", { label, limit: NAMES });
   const items = names.map((name) => el("li", {},
     el("a", { href: address("search", { q: `"${name.text}"`, label }), className: labelClass(label) }, name.text),
-    el("span", { className: "dim" }, String(name.num_mentions))));
-  return el("section", {}, el("h2", {}, `${label} `, el("span", { className: "dim" }, `${count} mentions`)),
-    el("ul", { className: "names" }, ...items));
+    dim(String(name.num_mentions))));
+  const told = `${count} mentions${names.length === NAMES ? `, the ${NAMES} most frequent names` : ""}`;
+  return el("section", {}, el("h2", {}, `${label} `, dim(told)), el("ul", { className: "names" }, ...items));
+}
+
+function dim(text) {
+  return el("span", { className: "dim" }, text);
 }
 
 function recordingItem({ id, title, duration }) {
-  return el("li", {}, el("a", { href: address(`recording/${id}`, {}) }, title), el("span", { className: "dim" }, clock(duration)));
+  return el("li", {}, el("a", { href: address(`recording/${id}`, {}) }, title), dim(clock(duration)));
 }
 
 export async function showHits(parameters) {
@@ -46,7 +54,7 @@ export async function showHits(parameters) {
     if (!list) nodes.push(list = el("ul", { className: "hits" }));
     list.append(hitItem(hit));
   }
-  if (more && limit < 1000) nodes.push(el("a", { href: address("search", { q, label, limit: Math.min(1000, 4 * limit) }) }, "More"));
+  if (more && limit < MOST) nodes.push(el("a", { href: address("search", { q, label, limit: Math.min(MOST, 4 * limit) }) }, "More"));
   return nodes;
 }
 
