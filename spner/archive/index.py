@@ -89,8 +89,10 @@ def index_recordings(
         overwrite: whether recordings that are in the archive are tagged again.
 
     Raises:
-        SpnerError: an input is missing, the tagger cannot be loaded, or the archive cannot be written.
+        SpnerError: an input or ``tagged`` is missing, the tagger cannot be loaded, or the archive cannot be written.
     """
+    if tagged and not tagged.is_dir():
+        raise SpnerError(f"--tagged {tagged}: no such folder (expected one of spner tag's JSON lines)")
     report = Report()
     waiting: list[tuple[Source, Recording]] = []
     found = find_recordings(inputs)

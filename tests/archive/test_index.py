@@ -88,6 +88,8 @@ def test_json_lines_of_spner_tag_are_read(archive: sqlite3.Connection, folder: P
     os.utime(tmp_path / "tagged/a.jsonl", (1, 1))  # of an older recording
     again = index_recordings(archive, [folder], make_tagger, tagged=tmp_path / "tagged", overwrite=True)
     assert again == Report(num_tagged=1, num_read=1)
+    with pytest.raises(SpnerError, match="--tagged .*nowhere: no such folder"):
+        index_recordings(archive, [folder], make_tagger, tagged=tmp_path / "nowhere")
 
 
 def test_what_was_read_before_a_file_that_cannot_be_is_kept(
