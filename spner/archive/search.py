@@ -99,8 +99,8 @@ MENTIONS = (
     f"SELECT {PLACE}, mention.start_s, mention.end_s, segment.text, mention.start_char, mention.end_char, segment.id "
     "FROM mention JOIN segment ON segment.id = mention.segment JOIN recording ON recording.id = segment.recording "
 )
-WITH_WORDS = "(SELECT rowid FROM name_words WHERE name_words MATCH ?)"
-WITH_PART = "(SELECT rowid FROM name_parts WHERE name_parts MATCH ?)"
+WITH_WORDS = "id IN (SELECT rowid FROM name_words WHERE name_words MATCH ?)"
+WITH_PART = "id IN (SELECT rowid FROM name_parts WHERE name_parts MATCH ?)"
 
 
 def search(connection: sqlite3.Connection, query: Query) -> list[Hit]:
@@ -123,36 +123,46 @@ def search(connection: sqlite3.Connection, query: Query) -> list[Hit]:
 
 def _kinds(connection: sqlite3.Connection, query: Query) -> Iterator[Iterator[tuple[int, Hit]]]:
     if not query.text.strip():
-        yield _find_mentions(connection, query, WORDS, "1", ())
+        yield _find_mentions(connection, query)
         return
     if query.names_only:
-        yield _find_mentions(connection, query, WORDS, f"mention.name IN {WITH_WORDS}", (query.match,))
+        yield _find_names(connection, query, WORDS, WITH_WORDS, query.match)
     else:
         yield _find_words(connection, query)
-    yield _find_mentions(
-        connection, query, WORDS, "mention.name IN (SELECT id FROM name WHERE authority = ?)", (query.text.strip(),)
-    )
+    yield _find_names(connection, query, WORDS, "authority = ?", query.text.strip())
     folded = fold(query.text)
     if len(folded) >= 3:  # trigrams know nothing of less
-        parts = f"mention.name IN {WITH_PART} AND mention.name NOT IN {WITH_WORDS}"
-        yield _find_mentions(connection, query, PART, parts, (quote_phrase(folded), query.match))
+        parts = f"{WITH_PART} AND NOT {WITH_WORDS}"
+        yield _find_names(connection, query, PART, parts, quote_phrase(folded), query.match)
     for name in find_similar(connection, query.text):
-        yield _find_mentions(connection, query, SIMILAR, "mention.name = ?", (name,))
+        yield _find_names(connection, query, SIMILAR, "id = ?", name)
 
 
-def _find_mentions(
-    connection: sqlite3.Connection, query: Query, kind: str, condition: str, values: Sequence[object]
+def _find_names(
+    connection: sqlite3.Connection, query: Query, kind: str, names: str, *values: object
 ) -> Iterator[tuple[int, Hit]]:
-    """Yield the mentions that fulfil a condition, with their segments' ids."""
-    conditions, given = [condition], [*values]
+    """Yield the mentions of the names that fulfil a condition."""
     if query.label:
-        conditions.append("mention.label = ?" if condition == "1" else "+mention.label = ?")  # +: by name, not by label
-        given.append(query.label)
+        names, values = f"{names} AND label = ?", (*values, query.label)
+    return _read_mentions(connection, query, kind, [f"name IN (SELECT id FROM name WHERE {names})"], values)
+
+
+def _find_mentions(connection: sqlite3.Connection, query: Query) -> Iterator[tuple[int, Hit]]:
+    """Yield the mentions of the label, whatever the name."""
+    given = (query.label,) if query.label else ()
+    return _read_mentions(connection, query, WORDS, ["label = ?"] if given else [], given)
+
+
+def _read_mentions(
+    connection: sqlite3.Connection, query: Query, kind: str, conditions: Sequence[str], values: Sequence[object]
+) -> Iterator[tuple[int, Hit]]:
+    """Yield mentions with their segments' ids; they are chosen by indexes alone, then those few are read."""
     if query.min_confidence:
-        conditions.append("(mention.confidence IS NULL OR mention.confidence >= ?)")
-        given.append(query.min_confidence)
+        conditions = [*conditions, "(confidence IS NULL OR confidence >= ?)"]
+        values = (*values, query.min_confidence)
+    chosen = f"SELECT id FROM mention WHERE {' AND '.join(conditions)} ORDER BY id LIMIT ?"
     rows = connection.execute(
-        f"{MENTIONS} WHERE {' AND '.join(conditions)} ORDER BY mention.id LIMIT ?", (*given, query.limit + MAX_HITS)
+        f"{MENTIONS} WHERE mention.id IN ({chosen}) ORDER BY mention.id", (*values, query.limit + MAX_HITS)
     )
     for *place, segment in rows:
         yield segment, Hit(kind, *place)

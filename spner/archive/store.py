@@ -1,7 +1,8 @@
 """The archive's database: one SQLite file, its tables, and transactions that are whole or absent.
 
 ``segment_words`` and ``name_words`` find words whatever their case and diacritics, ``name_parts`` finds parts of names.
-They hold the texts' indexes only; the texts are in ``segment`` and ``name``.
+They hold the texts' indexes only; the texts are in ``segment`` and ``name``. The indexes of ``mention`` hold what
+searches choose by, so that only hits are read.
 """
 
 import contextlib
@@ -61,8 +62,8 @@ CREATE TABLE mention (
     confidence REAL
 );
 CREATE INDEX mention_segment ON mention (segment);
-CREATE INDEX mention_name ON mention (name);
-CREATE INDEX mention_label ON mention (label);
+CREATE INDEX mention_name ON mention (name, id, confidence);
+CREATE INDEX mention_label ON mention (label, id, confidence);
 CREATE TABLE authority (folded TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE upload (file TEXT PRIMARY KEY, title TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE state (generation INTEGER NOT NULL);

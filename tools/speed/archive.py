@@ -85,6 +85,10 @@ def searches(rng: random.Random, words: list[str], names: list[tuple[str, str]])
     yield "name, a letter wrong", [Query(f"{name[:3]}x{name[4:]}") for name in some]
     yield "part of a name", [Query(name[1:]) for name in some]
     yield "label", [Query(label=label) for label in ["PER", "LOC", "ORG"] * 11]
+    yield "name of no such label", [Query(name[:3], label="NONE") for name in some]
+    yield "part, too confident", [Query(name[1:4], label="PER", min_confidence=1) for name in some]
+    yield "label, too confident", [Query(label=label, min_confidence=1) for label in ["PER", "LOC", "ORG"] * 11]
+    yield "too confident", [Query(min_confidence=1)] * 31
     yield "label, confidence 0.99", [Query(label=label, min_confidence=0.99) for label in ["PER", "LOC", "ORG"] * 11]
 
 
