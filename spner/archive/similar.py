@@ -8,7 +8,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
 from spner.archive.fold import fold
-from spner.archive.store import generation
+from spner.archive.store import state
 
 MAX_SIMILAR = 20  # names
 MIN_LETTERS = 3  # shorter words are similar to too many
@@ -46,14 +46,14 @@ class Forms:
         ids: of each one's name, in digits.
         num_names: how many names.
         last: the highest id.
-        generation: of the archive.
+        state: of the archive.
     """
 
     forms: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     num_names: int = 0
     last: int = 0
-    generation: int = -1
+    state: tuple[str, int] = ("", 0)
 
 
 _kept: dict[str, Forms] = {}
@@ -65,21 +65,21 @@ def read_forms(connection: sqlite3.Connection) -> Forms:
     path = str(connection.execute("PRAGMA database_list").fetchone()[2])
     with _turn:
         known = _kept.get(path, Forms())
-        now = generation(connection)
-        if known.generation != now:
+        now = state(connection)
+        if known.state != now:
             (still_there,) = connection.execute("SELECT count(*) FROM name WHERE id <= ?", (known.last,)).fetchone()
-            known = _read_new(connection, known if still_there == known.num_names else Forms(), now)
-            _kept[path] = known
+            grown = known.state[0] == now[0] and still_there == known.num_names
+            known = _kept[path] = _read_new(connection, known if grown else Forms(), now)
         return known
 
 
-def _read_new(connection: sqlite3.Connection, known: Forms, now: int) -> Forms:
+def _read_new(connection: sqlite3.Connection, known: Forms, now: tuple[str, int]) -> Forms:
     """Return what is known with the names behind it; ids grow, and none is given twice."""
     ids_text, forms_text, last = connection.execute(  # two long texts: rows would take twice the time
         "SELECT group_concat(id), group_concat(folded, char(10)), max(id) FROM name WHERE id > ?", (known.last,)
     ).fetchone()
     if last is None:
-        return replace(known, generation=now)
+        return replace(known, state=now)
     ids, forms = ids_text.split(","), forms_text.split("\n")
     several = [(word, name) for name, form in zip(ids, forms, strict=True) if " " in form for word in form.split()]
     return Forms(

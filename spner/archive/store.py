@@ -66,8 +66,8 @@ CREATE INDEX mention_name ON mention (name, id, confidence);
 CREATE INDEX mention_label ON mention (label, id, confidence);
 CREATE TABLE authority (folded TEXT PRIMARY KEY, id TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE upload (file TEXT PRIMARY KEY, title TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE state (generation INTEGER NOT NULL);
-INSERT INTO state VALUES (0);
+CREATE TABLE state (archive TEXT NOT NULL, generation INTEGER NOT NULL);
+INSERT INTO state VALUES (hex(randomblob(16)), 0);
 CREATE VIRTUAL TABLE segment_words USING fts5 (text, content = 'segment', content_rowid = 'id', {WORDS});
 CREATE VIRTUAL TABLE name_words USING fts5 (text, content = 'name', content_rowid = 'id', {WORDS});
 CREATE VIRTUAL TABLE name_parts USING fts5 (folded, content = 'name', content_rowid = 'id', tokenize = 'trigram');
@@ -161,9 +161,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def generation(connection: sqlite3.Connection) -> int:
-    """Return a number that grows with every transaction."""
-    return _number(connection, "SELECT generation FROM state")
+def state(connection: sqlite3.Connection) -> tuple[str, int]:
+    """Return what tells an archive from one that takes its place, and a number that grows with every transaction."""
+    archive, generation = connection.execute("SELECT archive, generation FROM state").fetchone()
+    return str(archive), int(generation)
 
 
 def uploads_folder(db: Path) -> Path:

@@ -1,11 +1,12 @@
 """Names that are kept in memory follow the archive."""
 
 import sqlite3
+from pathlib import Path
 
 from spner.archive.rows import add_recording, remove_recording
 from spner.archive.search import Query, search
 from spner.archive.similar import read_forms
-from spner.archive.store import transaction
+from spner.archive.store import open_archive, transaction
 from tests.archive.talks import source, talk
 
 
@@ -48,3 +49,12 @@ def test_only_new_names_are_read(archive: sqlite3.Connection) -> None:
     assert after.forms == [*before.forms, "bob"] and after.ids[:3] == before.ids
     assert f"WHERE id > {before.last}" in asked[-1]
     assert read_forms(archive) is after
+
+
+def test_another_archive_in_the_place_of_one_has_its_own_names(db: Path) -> None:
+    for name, wrong in (("Merkel", "merckel"), ("Thatcher", "thacher")):
+        for file in db.parent.glob("archive.sqlite*"):
+            file.unlink()
+        with open_archive(db, create=True) as archive:
+            add(archive, "a.wav", f"<PER> {name} </NE>")
+            assert found(archive, wrong) == [name] and len(read_forms(archive).forms) == 1
