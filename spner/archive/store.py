@@ -12,7 +12,7 @@ from pathlib import Path
 
 from spner.core.errors import SpnerError
 
-SCHEMA = 2
+SCHEMA = 3
 APPLICATION = 0x73706E72  # "spnr", in the header of the file
 WAIT_S = 60.0  # for another process that writes
 

@@ -86,13 +86,15 @@ def main() -> None:
         command = [sys.executable, "-m", "spner", "serve", "--db", db, "--port", str(PORT), "--model", options.model]
         server = subprocess.Popen(command)
         try:
-            while True:
+            while server.poll() is None:  # one that has ended has said why
                 time.sleep(0.2)
                 try:
                     if json.loads(ask("GET", "/health")[1])["model"] == "ready":
                         break
                 except OSError:
                     continue
+            else:
+                sys.exit(1)
             took: list[float] = []
             errors: list[str] = []
             until = time.monotonic() + options.seconds
