@@ -443,17 +443,17 @@ def test_a_tagger_that_is_asked_for_labels_anew_and_the_labels_of_the_file_come_
         make_tokens(data, published.parent / "dump")  # the words are those of the transcripts
 
 
-@pytest.mark.parametrize("call", ["write_entities", "write_json"])
+@pytest.mark.parametrize("call", ["atomic_text", "write_json"])
 def test_labels_of_the_file_that_are_interrupted(published: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     prepare(published)
     data = published.parent / "data"
-    holder = tagger_room.datadir if call == "write_entities" else resume
-    real: Callable[..., None] = getattr(holder, call)
+    holder = tagger_room if call == "atomic_text" else resume
+    real: Callable[..., Any] = getattr(holder, call)
 
-    def killed(path: Path, *arguments: Any) -> None:
+    def killed(path: Path, *arguments: Any) -> Any:
         if path.parent.name == "test":
             raise KeyboardInterrupt
-        real(path, *arguments)
+        return real(path, *arguments)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(holder, call, killed)
