@@ -17,7 +17,7 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -28,8 +28,9 @@ from uuid import uuid4
 from spner.core.configs import merge_configs
 from spner.core.errors import SpnerError, nearest
 from spner.core.files import name_writer
-from spner.core.parallel import Item, Result
+from spner.core.parallel import AHEAD, Item, Result
 from spner.core.progress import Progress
+from spner.core.streams import Stream
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -45,8 +46,6 @@ ENVS = {
     },
 }
 """Each environment's class."""
-AHEAD = 4
-"""Items that are given out at a time, by worker."""
 REMIND_S = 60.0
 PACKAGE = __name__.partition(".")[0]
 
@@ -156,9 +155,7 @@ class Cluster:
         """
         self._client, self.config = client, config
 
-    def map(
-        self, function: Callable[[Item], Result], items: Sequence[Item], *, what: str, unit: str
-    ) -> Iterator[Result]:
+    def map(self, function: Callable[[Item], Result], items: Stream[Item], *, what: str, unit: str) -> Iterator[Result]:
         """Do what :class:`spner.core.parallel.Workers` says.
 
         An item whose worker is lost is done by another one, as often as Dask allows (three times).

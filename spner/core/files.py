@@ -43,6 +43,28 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextlib.contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder under a temporary name beside ``path``; it is gone when the block ends.
+
+    That of a killed process is replaced by the next one.
+
+    Raises:
+        SpnerError: something cannot be written there.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{_writer}{path.name}")
+    try:
+        remove(temporary)
+        temporary.mkdir(parents=True)
+        yield temporary
+    except OSError as error:
+        if _comes_from_writing(error, temporary):
+            raise _cannot_be_written(path, error) from error
+        raise
+    finally:
+        remove(temporary)
+
+
 def name_writer(name: str) -> None:
     """Give this process temporary names of its own.
 

@@ -3,16 +3,21 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
 from typing import Protocol, TypeVar
 
 from spner.core.progress import Progress
+from spner.core.streams import Stream
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+AHEAD = 4
+"""Items that are given out at a time, by worker: of many, few are held."""
 
 
 def count_cpus() -> int:
@@ -23,9 +28,7 @@ def count_cpus() -> int:
 class Workers(Protocol):
     """What does the items of a work: this process, processes of this machine, or a cluster."""
 
-    def map(
-        self, function: Callable[[Item], Result], items: Sequence[Item], *, what: str, unit: str
-    ) -> Iterator[Result]:
+    def map(self, function: Callable[[Item], Result], items: Stream[Item], *, what: str, unit: str) -> Iterator[Result]:
         """Yield ``function(item)`` for each item, in order.
 
         Shows a progress bar on a terminal. The first exception stops the map and is raised here; work that has not
@@ -46,9 +49,7 @@ class Processes:
 
     num_workers: int = 1
 
-    def map(
-        self, function: Callable[[Item], Result], items: Sequence[Item], *, what: str, unit: str
-    ) -> Iterator[Result]:
+    def map(self, function: Callable[[Item], Result], items: Stream[Item], *, what: str, unit: str) -> Iterator[Result]:
         """Do what :class:`Workers` says."""
         with Progress(len(items), what=what, unit=unit) as progress:
             if self.num_workers == 1 or len(items) < 2:
@@ -61,8 +62,14 @@ class Processes:
                 self.num_workers, mp_context=get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
             )
             try:
-                for result in pool.map(function, items):
-                    yield result
+                given, left = deque[Future[Result]](), iter(items)
+                while True:
+                    given.extend(
+                        pool.submit(function, item) for item in islice(left, AHEAD * self.num_workers - len(given))
+                    )
+                    if not given:
+                        return
+                    yield given.popleft().result()
                     progress.update()
             finally:
                 pool.shutdown(cancel_futures=True)

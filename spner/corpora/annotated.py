@@ -79,8 +79,9 @@ def make_set(
             transcripts[utt_id] = transcript
         else:
             empty.append(utterance)
+    seconds = tuple(stated_s.get(utterance.utt_id, 0.0) for utterance in utterances) if stated_s else ()
     return CorpusSet(
-        tuple(utterances), tuple(empty), transcripts=transcripts, gold=gold, notes=dict(notes), stated_s=stated_s or {}
+        tuple(utterances), tuple(empty), transcripts=transcripts, gold=gold, notes=dict(notes), stated_s=seconds
     )
 
 

@@ -8,20 +8,27 @@
 
 A mini corpus also has ``gold_entities.jsonl``, ``word_times.jsonl`` and ``summary.json``.
 Fields are literal: there is no quoting. Real releases hold stray quote characters on which a CSV reader
-silently joins rows.
+silently joins rows. Tables are read anew whenever their rows are gone through: none is held.
 """
 
 import hashlib
+import math
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from spner.core.datatypes import Utterance
 from spner.core.errors import SpnerError, nearest
 from spner.core.files import read_json, read_lines
 from spner.core.paths import GOLD_ENTITIES, SETS, WORD_TIMES
+from spner.core.streams import Streamed
 from spner.corpora.corpus import Corpus, CorpusSet, Wanted, require_clip_name, without_space
 from spner.corpora.split import split_by_speaker
 from spner.data.datadir import read_entities, read_word_times
@@ -52,7 +59,7 @@ class _Table:
     """A table's rows; the line numbers of those that cannot be read; how many of its rows lack columns at their end."""
 
     file: Path
-    rows: tuple[_Row, ...]
+    rows: Streamed[_Row]
     ragged_lines: tuple[int, ...]
     num_trimmed: int
 
@@ -171,36 +178,51 @@ def make_utt_id(spk_id: str, path: str) -> str:
 
 
 def _read_table(file: Path) -> _Table:
-    lines = enumerate(read_lines(file), start=1)
-    header = next((line for _, line in lines), "").removeprefix("\ufeff").split("\t")
-    at = _find_columns(file, header, COLUMNS)
-    rows: list[_Row] = []
+    num_rows = num_trimmed = 0
     ragged: dict[int, int] = {}
-    num_trimmed = 0
-    for line_number, line in lines:
-        fields = line.split("\t")
-        if not _is_whole(fields, len(header), max(at)):
+    for line_number, fields, header in _read_lines(file):
+        if _is_whole(fields, header):
+            num_rows += 1
+            num_trimmed += len(fields) < len(header)
+        else:
             ragged[line_number] = len(fields)
-            continue
-        num_trimmed += len(fields) < len(header)
-        rows.append(_Row(line_number, *(fields[position] for position in at)))
-    if len(ragged) > len(rows):
+    if len(ragged) > num_rows:
         line_number, num_fields = next(iter(ragged.items()))
         raise SpnerError(
-            f"{file}: {len(ragged)} of {len(ragged) + len(rows)} rows cannot be read (the first is line {line_number}, "
+            f"{file}: {len(ragged)} of {len(ragged) + num_rows} rows cannot be read (the first is line {line_number}, "
             f"with {num_fields} of {len(header)} columns; expected tabs between them); restore the table"
         )
-    return _Table(file, tuple(rows), tuple(ragged), num_trimmed)
+    return _Table(file, Streamed(partial(_read_rows, file), num_rows), tuple(ragged), num_trimmed)
 
 
-def _is_whole(fields: list[str], num_columns: int, last_needed: int) -> bool:
+def _read_rows(file: Path) -> Iterator[_Row]:
+    """Yield the rows of a table that can be read."""
+    for line_number, fields, header in _read_lines(file):
+        if _is_whole(fields, header):
+            yield _Row(line_number, *(fields[header.index(name)] for name in COLUMNS))
+
+
+def _read_lines(file: Path) -> Iterator[tuple[int, list[str], list[str]]]:
+    """Yield each row's line number and fields, and the header.
+
+    Raises:
+        SpnerError: a column that is needed is missing.
+    """
+    lines = enumerate(read_lines(file), start=1)
+    header = next((line for _, line in lines), "").removeprefix("\ufeff").split("\t")
+    _find_columns(file, header, COLUMNS)
+    for line_number, line in lines:
+        yield line_number, line.split("\t"), header
+
+
+def _is_whole(fields: list[str], header: list[str]) -> bool:
     """Whether a row has all columns, or all but empty ones at its end, which editors trim and spreadsheets add.
 
     A row that lost a tab elsewhere is short as well, but most of them still end with the table's last, empty column.
     """
-    if len(fields) < num_columns:
-        return len(fields) > last_needed and fields[-1] != ""
-    return not any(fields[num_columns:])
+    if len(fields) < len(header):
+        return len(fields) > max(header.index(name) for name in COLUMNS) and fields[-1] != ""
+    return not any(fields[len(header) :])
 
 
 def _find_columns(file: Path, header: list[str], names: Sequence[str]) -> list[int]:
@@ -214,47 +236,84 @@ def _find_columns(file: Path, header: list[str], names: Sequence[str]) -> list[i
 
 
 def _make_set(table: _Table, spk_ids: Mapping[str, str]) -> CorpusSet:
-    utterances: list[Utterance] = []
-    empty: list[Utterance] = []
+    """Return a set; its rows are looked at now, and read again whenever its utterances are gone through.
+
+    Raises:
+        SpnerError: a clip's name leads out of the folder, or a clip occurs twice.
+    """
+
+    def stream() -> Iterator[Utterance]:
+        return (_make_utterance(row, spk_ids) for row in table.rows)
+
+    ids, num_utts, empty = array("q"), 0, list[Utterance]()
+    for row, utterance in zip(table.rows, stream(), strict=True):
+        require_clip_name(row.path, f"{table.file}:{row.line_number}")
+        ids.append(hash(utterance.utt_id))
+        num_utts += bool(utterance.sentence)
+        if not utterance.sentence:
+            empty.append(utterance)
+    _refuse_twice(table, spk_ids, ids)
+    notes = {TRIMMED: table.num_trimmed} if table.num_trimmed else {}
+    utterances = Streamed(lambda: (utterance for utterance in stream() if utterance.sentence), num_utts)
+    return CorpusSet(utterances, tuple(empty), table.ragged_lines, notes=notes)
+
+
+def _make_utterance(row: _Row, spk_ids: Mapping[str, str]) -> Utterance:
+    spk_id = spk_ids[row.client_id]
+    sentence = unicodedata.normalize("NFC", row.sentence).strip()
+    return Utterance(make_utt_id(spk_id, row.path), spk_id, row.path, sentence)
+
+
+def _refuse_twice(table: _Table, spk_ids: Mapping[str, str], ids: "array[int]") -> None:
+    """Refuse a clip that occurs twice.
+
+    Args:
+        table: the rows.
+        spk_ids: the speaker id of each client id.
+        ids: a hash of each row's utterance id; the ids themselves are looked at where two hashes are the same.
+
+    Raises:
+        SpnerError: one does.
+    """
+    hashes, counts = np.unique(ids, return_counts=True)
+    suspects = {int(one) for one in hashes[counts > 1]}
     seen: dict[str, _Row] = {}
-    for row in table.rows:
-        where = f"{table.file}:{row.line_number}"
-        require_clip_name(row.path, where)
-        spk_id = spk_ids[row.client_id]
-        utt_id = make_utt_id(spk_id, row.path)
+    for row, suspected in zip(table.rows, (one in suspects for one in ids), strict=True) if suspects else ():
+        utt_id = make_utt_id(spk_ids[row.client_id], row.path) if suspected else ""
         if utt_id in seen:
             raise SpnerError(
-                f'{where}: clip "{row.path}" is also in line {seen[utt_id].line_number}'
+                f'{table.file}:{row.line_number}: clip "{row.path}" is also in line {seen[utt_id].line_number}'
                 + (f' as "{seen[utt_id].path}"' if seen[utt_id].path != row.path else "")
                 + " (expected one line per clip); remove one of them"
             )
-        seen[utt_id] = row
-        sentence = unicodedata.normalize("NFC", row.sentence).strip()
-        (utterances if sentence else empty).append(Utterance(utt_id, spk_id, row.path, sentence))
-    notes = {TRIMMED: table.num_trimmed} if table.num_trimmed else {}
-    return CorpusSet(tuple(utterances), tuple(empty), table.ragged_lines, notes=notes)
+        if utt_id:
+            seen[utt_id] = row
 
 
 def _add_durations(sets: dict[str, CorpusSet], file: Path) -> dict[str, CorpusSet]:
     """Return the sets with the durations that ``clip_durations.tsv`` gives for their clips."""
-    stated_s = _read_durations(file, {u.clip for one in sets.values() for u in one.utterances})
+    clips = array("q", (hash(utterance.clip) for one in sets.values() for utterance in one.utterances))
+    stated_s = _read_durations(file, clips)
     found = {}
     for name, one in sets.items():
-        durations_s = {u.utt_id: stated_s[u.clip] for u in one.utterances if u.clip in stated_s}
-        num_unlisted = len(one.utterances) - len(durations_s)
+        seconds, stated_s = stated_s[: len(one.utterances)], stated_s[len(one.utterances) :]
+        num_unlisted = sum(map(math.isnan, seconds))
         notes = {**one.notes, **({UNLISTED: num_unlisted} if num_unlisted else {})}
-        found[name] = replace(one, stated_s=durations_s, notes=notes)
+        found[name] = replace(one, stated_s=array("d", np.nan_to_num(seconds)), notes=notes)
     return found
 
 
-def _read_durations(file: Path, clips: Collection[str]) -> dict[str, float]:
-    """Return the seconds of those of the clips whose row holds a number."""
+def _read_durations(file: Path, clips: "array[int]") -> "array[float]":
+    """Return the seconds of each clip whose row holds a number, else not a number; ``clips`` are hashes of names."""
+    order = np.argsort(clips, kind="stable")
+    in_order, stated_s = array("q", np.asarray(clips)[order].tobytes()), array("d", [math.nan]) * len(clips)
     lines = read_lines(file)
     header = next(lines, "").split("\t")
     clip_at, duration_at = _find_columns(file, header, DURATION_COLUMNS)
-    stated_s = {}
     for line in lines:
         fields = line.split("\t")
-        if len(fields) == len(header) and fields[clip_at] in clips and MILLISECONDS.fullmatch(fields[duration_at]):
-            stated_s[fields[clip_at]] = float(fields[duration_at]) / 1000
+        if len(fields) == len(header) and MILLISECONDS.fullmatch(fields[duration_at]):
+            clip = hash(fields[clip_at])
+            for place in range(bisect_left(in_order, clip), bisect_right(in_order, clip)):
+                stated_s[order[place]] = float(fields[duration_at]) / 1000
     return stated_s

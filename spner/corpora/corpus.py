@@ -1,13 +1,14 @@
 """The reader of a kind of corpus, and what it returns; one module is one reader."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from spner.core.datatypes import Transcript, Utterance, WordTimes
 from spner.core.errors import SpnerError, quote
+from spner.core.streams import Stream
 
 UNUSUAL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and halves of characters
 MAX_NAME_BYTES = 255  # of Linux's file systems
@@ -25,16 +26,17 @@ class CorpusSet:
             already clean; in any other one, sentences are normalised and duplicates are removed.
         gold: whether people have made these entities; those of a tagger are silver.
         notes: counts of what had to be changed, by kind.
-        stated_s: seconds of a clip by utterance id, where the corpus says how long it is.
+        stated_s: seconds of each utterance's clip, 0 where the corpus does not say how long it is; empty where it says
+            it of none.
     """
 
-    utterances: tuple[Utterance, ...]
+    utterances: Stream[Utterance]
     empty: tuple[Utterance, ...] = ()
     ragged_lines: tuple[int, ...] = ()
     transcripts: Mapping[str, Transcript] | None = None
     gold: bool = False
     notes: Mapping[str, int] = field(default_factory=dict)
-    stated_s: Mapping[str, float] = field(default_factory=dict)
+    stated_s: Sequence[float] = ()
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def _read_set(records: Records, lang: str) -> CorpusSet:
     stated_s = {without_space(one.utt_id): duration_s for one, duration_s in zip(found, durations_s, strict=True)}
     whole = make_set(found, lang=lang, gold=kinds == {GOLD}, stated_s=stated_s)
     # Without entities nothing vouches for the set: it is cleaned as any other, and stage 2 tags it.
-    return whole if labelled else CorpusSet(whole.utterances, whole.empty, notes=whole.notes, stated_s=stated_s)
+    return whole if labelled else CorpusSet(whole.utterances, whole.empty, notes=whole.notes, stated_s=whole.stated_s)
 
 
 def _annotate(where: str, record: Mapping[str, Any]) -> Annotated:

@@ -3,31 +3,37 @@
 Cleaning is the paper's (arXiv 2307.01310, section 4.1): duplicate sentences, silent clips, punctuation, foreign
 scripts. A sentence of the test set is a duplicate in dev and train, one of dev in train, so sets share none. The
 authors' own file is already clean: its sets stay as they are, except for clips that cannot be used.
+
+Rows are sorted on the disk and read again for each step; what is held of an utterance are a digest of its transcript
+and its fate.
 """
 
+import hashlib
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, compress, groupby, starmap
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
 
 from spner.core import paths
 from spner.core.datatypes import GOLD, LABELS, SILVER, Utterance
 from spner.core.errors import SpnerError
-from spner.core.files import atomic_text, fingerprint, locked, read_json, remove
+from spner.core.files import atomic_text, fingerprint, locked, read_json, remove, scratch_folder
 from spner.core.parallel import Processes, Workers
+from spner.core.progress import Progress
 from spner.core.resume import once
+from spner.core.streams import Stream, Streamed, sort_rows
 from spner.corpora.corpus import Corpus, CorpusSet, Wanted
 from spner.corpora.readers import choose_reader
-from spner.data.audio import StoredClip, clip_duration_s, store_clips
-from spner.data.datadir import (
-    read_table,
-    write_entities,
-    write_sentences,
-    write_table,
-    write_word_times,
-)
+from spner.data.audio import clip_duration_s, store_clips
+from spner.data.datadir import entities_line, sentence_line, stream_table, table_line, word_times_line
 from spner.data.kinds import tell_kinds
 from spner.data.parquet import find_row
 from spner.text.foreign import count_letters, refuse_most, warn_of_foreign
@@ -45,6 +51,7 @@ MP3 file differ by some 0.05 s."""
 SHORTEST_CLIP_S = 0.2
 """Shorter clips hold no word. A Conformer of 25 frames a second needs 0.085 s for its first frame and 0.125 s for the
 two that batch normalisation needs; without them its loss is not a number, and a training is lost."""
+DIGEST_BYTES = 16  # of a transcript: two of two million ones share one with a chance of 1e-26
 
 
 @dataclass
@@ -62,29 +69,85 @@ class _Removed:
         return {r: {"utterances": self.num_utts[r], "hours": self.duration_s[r] / 3600} for r in RULES}
 
 
-@dataclass
+class _Row(NamedTuple):
+    """An utterance with its transcript. Sorted, rows of a parquet table are read in its order, others in that of ids.
+
+    Attributes:
+        table, row: of :func:`spner.data.parquet.find_row`.
+        utt_id, spk_id, clip, sentence: the utterance's.
+        position: its own in the corpus's set.
+        text: its transcript.
+    """
+
+    table: str
+    row: int
+    utt_id: str
+    position: int
+    spk_id: str
+    clip: str
+    sentence: str
+    text: str
+
+
+class _Kept(NamedTuple):
+    """An utterance with its stored clip."""
+
+    utt_id: str
+    spk_id: str
+    sentence: str
+    text: str
+    location: str
+    duration_s: float
+
+
+USED, EMPTY, DUPLICATE = range(3)
+
+
+@dataclass(frozen=True)
 class _Set:
-    """A set being cleaned: what the corpus has, and the utterances left of it, each with its transcript."""
+    """A set being cleaned.
+
+    Attributes:
+        name: its name.
+        corpus: what the corpus has.
+        rows: its utterances, those without text left out, in the order in which clips are stored.
+        fates: what is done with each utterance: ``USED``, ``EMPTY`` or ``DUPLICATE``.
+    """
 
     name: str
     corpus: CorpusSet
-    text: dict[str, str] = field(default_factory=dict)
-    utterances: list[Utterance] = field(default_factory=list)
-    duplicates: list[Utterance] = field(default_factory=list)
-    empty: list[Utterance] = field(default_factory=list)
+    rows: Stream[list[Any]]
+    fates: np.ndarray
 
     @property
-    def unusable(self) -> dict[str, Sized]:
-        """What was removed before any clip was looked at, by rule."""
+    def used(self) -> Streamed[_Row]:
+        """The rows that are used."""
+
+        def stream() -> Iterator[_Row]:
+            return (row for row in starmap(_Row, self.rows) if self.fates[row.position] == USED)
+
+        return Streamed(stream, self.count(USED))
+
+    def count(self, fate: int) -> int:
+        """Return the number of utterances of a fate."""
+        return int((self.fates == fate).sum())
+
+    def having(self, fate: int) -> Iterator[Utterance]:
+        """Yield the utterances of a fate, in the corpus's order."""
+        return compress(self.corpus.utterances, self.fates == fate)
+
+    @property
+    def unusable(self) -> dict[str, int]:
+        """How many utterances were removed before any clip was looked at, by rule."""
         return {
-            "ragged_row": self.corpus.ragged_lines,
-            "empty_sentence": self.empty,
-            "duplicate_sentence": self.duplicates,
+            "ragged_row": len(self.corpus.ragged_lines),
+            "empty_sentence": len(self.corpus.empty) + self.count(EMPTY),
+            "duplicate_sentence": self.count(DUPLICATE),
         }
 
     @property
     def num_rows(self) -> int:
-        return len(self.utterances) + sum(map(len, self.unusable.values()))
+        return self.count(USED) + sum(self.unusable.values())
 
 
 def prepare_data(
@@ -172,34 +235,33 @@ def _list_files(out: Path) -> Iterator[Path]:
     for name, counts in read_json(out / paths.REPORT)["sets"].items():
         # Reports of earlier versions list no files.
         yield from (out / name / file for file in counts.get("files", [paths.WAV_SCP]))
-        locations = read_table(out / name / paths.WAV_SCP).values()
-        yield from {Path(location.rpartition(":")[0]) for location in locations}
+        rows = stream_table(out / name / paths.WAV_SCP)
+        yield from {Path(location.rpartition(":")[0]) for _, location in rows}
 
 
 def _write_data(corpus: Corpus, out: Path, settings: Mapping[str, Any], workers: Workers) -> dict[str, Any]:
     """Write every set of a corpus and the list of broken clips; return the report, without its settings."""
     transliterated = _count_transliterated(corpus, settings["lang"], where=settings["corpus"])
-    broken: list[str] = []
     report: dict[str, dict[str, Any]] = {}
-    sets = _clean(corpus, settings["lang"])
-    for one in sets:  # all of them, before clips are read, which may take hours
-        if not one.utterances:
-            _refuse_nothing(settings["corpus"], one.name, {rule: len(rows) for rule, rows in one.unusable.items()})
-    for one in sets:
-        store = out / paths.AUDIO_STORE / one.name
-        kept, removed = _store_clips(one, Path(settings["clips"]), store, broken, workers)
-        report[one.name] = {
-            "rows": one.num_rows,
-            "entities": _kind(one.corpus),
-            "kept": {"utterances": len(kept), "hours": sum(clip.duration_s for _, clip in kept) / 3600},
-            "removed": removed.as_json(),
-            "ragged_lines": list(one.corpus.ragged_lines),
-            "notes": dict(one.corpus.notes),
-            "transliterated_letters": transliterated[one.name],
-            "files": _write_folder(one, corpus, kept, out),
-        }
-    with atomic_text(out / paths.BROKEN_CLIPS) as file:
-        file.writelines(broken)
+    with atomic_text(out / paths.BROKEN_CLIPS) as broken, scratch_folder(out / "rows") as scratch:
+        sets = _clean(corpus, settings["lang"], scratch)
+        for one in sets:  # all of them, before clips are read, which may take hours
+            if not one.count(USED):
+                _refuse_nothing(settings["corpus"], one.name, one.unusable)
+        for one in sets:
+            store, removed = out / paths.AUDIO_STORE / one.name, _Removed()
+            stored = _store_clips(one, Path(settings["clips"]), store, broken, removed, workers)
+            kept = sort_rows(stored, scratch / f"{one.name}.kept")
+            report[one.name] = {
+                "rows": one.num_rows,
+                "entities": _kind(one.corpus),
+                "kept": {"utterances": len(kept), "hours": sum(_Kept(*row).duration_s for row in kept) / 3600},
+                "removed": removed.as_json(),
+                "ragged_lines": list(one.corpus.ragged_lines),
+                "notes": dict(one.corpus.notes),
+                "transliterated_letters": transliterated[one.name],
+                "files": _write_folder(one, corpus, kept, out, scratch),
+            }
     _refuse_broken(report, settings["max_broken"], out / paths.BROKEN_CLIPS)
     for name, counts in report.items():
         if not counts["kept"]["utterances"]:
@@ -232,59 +294,84 @@ def _count_transliterated(corpus: Corpus, lang: str, *, where: str) -> dict[str,
     return {name: others.total() for name, (_, others) in counts.items()}
 
 
-def _clean(corpus: Corpus, lang: str) -> list[_Set]:
+def _clean(corpus: Corpus, lang: str, scratch: Path) -> list[_Set]:
     """Normalise, and keep the first of equal transcripts; test comes before dev, dev before train.
 
     Sets that come with transcripts are taken as they are.
     """
-    sets = [_Set(name, one, empty=list(one.empty)) for name, one in corpus.sets.items()]
-    seen: set[str] = set()
-    for one in reversed(sets):
-        transcripts = one.corpus.transcripts
-        for utterance in one.corpus.utterances:
-            if transcripts is not None:
-                text = " ".join(transcripts[utterance.utt_id].words)
-            else:
-                text = normalise(utterance.sentence, lang)
-            if not text:
-                one.empty.append(utterance)
-            elif text in seen and transcripts is None:
-                one.duplicates.append(utterance)
-            else:
-                seen.add(text)
-                one.text[utterance.utt_id] = text
-                one.utterances.append(utterance)
-    return sets
+    digests, rows = bytearray(), dict[str, Stream[list[Any]]]()
+    for name, one in reversed([*corpus.sets.items()]):
+        rows[name] = sort_rows(_normalise(one, lang, digests), scratch / f"{name}.rows")
+    fates = np.where(_find_first(digests), USED, DUPLICATE)
+    fates[_find_empty(digests)] = EMPTY
+    sets, begin = list[_Set](), 0
+    for name in rows:
+        one = corpus.sets[name]
+        own, begin = fates[begin : begin + len(one.utterances)], begin + len(one.utterances)
+        if one.transcripts is not None:
+            own[own == DUPLICATE] = USED
+        sets.append(_Set(name, one, rows[name], own))
+    return sets[::-1]
 
 
-Kept = list[tuple[Utterance, StoredClip]]
+def _normalise(one: CorpusSet, lang: str, digests: bytearray) -> Iterator[_Row]:
+    """Yield the utterances of a set that have text; append a digest of each one's text, zeros for none."""
+    for position, utterance in enumerate(one.utterances):
+        if one.transcripts is not None:
+            text = " ".join(one.transcripts[utterance.utt_id].words)
+        else:
+            text = normalise(utterance.sentence, lang)
+        digests += hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).digest() if text else bytes(DIGEST_BYTES)
+        if text:
+            clip = utterance.clip
+            yield _Row(*find_row(clip), utterance.utt_id, position, utterance.spk_id, clip, utterance.sentence, text)
 
 
-def _store_clips(one: _Set, clips: Path, store: Path, broken: list[str], workers: Workers) -> tuple[Kept, _Removed]:
-    """Store a set's clips and append to ``broken``; return the utterances with audio, and what each rule removed."""
-    removed = _Removed()
+def _split_digests(digests: bytearray) -> np.ndarray:
+    return np.frombuffer(digests, np.uint64).reshape(-1, DIGEST_BYTES // 8)
+
+
+def _find_empty(digests: bytearray) -> np.ndarray:
+    """Return which digests are zeros, (n,) bool."""
+    return (_split_digests(digests) == 0).all(axis=1)
+
+
+def _find_first(digests: bytearray) -> np.ndarray:
+    """Return which digests are the first ones of those that are equal, (n,) bool."""
+    numbers = _split_digests(digests)
+    order = np.lexsort(numbers.T)  # equal ones stay in their order
+    first = np.ones(len(numbers), bool)
+    first[order[1:][(numbers[order[1:]] == numbers[order[:-1]]).all(axis=1)]] = False
+    return first
+
+
+def _store_clips(
+    one: _Set, clips: Path, store: Path, broken: TextIO, removed: _Removed, workers: Workers
+) -> Iterator[_Kept]:
+    """Store a set's clips; yield the utterances with audio, and add what each rule removes to ``removed``."""
     for _ in one.corpus.ragged_lines:
         removed.add("ragged_row", 0.0)
-    for rule, utterances in (("empty_sentence", one.empty), ("duplicate_sentence", one.duplicates)):
-        files = [clips / utterance.clip for utterance in utterances]
-        for duration_s in Processes().map(clip_duration_s, files, what=f"{one.name}: {rule}", unit="clip"):
-            removed.add(rule, duration_s)
-    # Rows of a table are read in its order; all other clips in that of the ids.
-    utterances = sorted(one.utterances, key=lambda utterance: (*find_row(utterance.clip), utterance.utt_id))
-    stored = store_clips(
-        store, [(u.utt_id, clips / u.clip) for u in utterances], workers=workers, what=f"{one.name}: clips"
-    )
-    kept: Kept = []
-    for utterance, clip in zip(utterances, stored, strict=True):
-        error = clip.error or _judge_length(clip.duration_s, one.corpus.stated_s.get(utterance.utt_id, 0.0))
+    for rule, utterances in (
+        ("empty_sentence", chain(one.corpus.empty, one.having(EMPTY))),
+        ("duplicate_sentence", one.having(DUPLICATE)),
+    ):
+        with Progress(one.unusable[rule], what=f"{one.name}: {rule}", unit="clip") as progress:
+            for utterance in utterances:
+                removed.add(rule, clip_duration_s(clips / utterance.clip))
+                progress.update()
+    named = Streamed(lambda: ((row.utt_id, clips / row.clip) for row in one.used), one.count(USED))
+    stored = store_clips(store, named, workers=workers, what=f"{one.name}: clips")
+    for row, clip in zip(one.used, stored, strict=True):
+        stated_s = one.corpus.stated_s[row.position] if one.corpus.stated_s else 0.0
+        error = clip.error or _judge_length(clip.duration_s, stated_s)
         if not error:
-            kept.append((utterance, replace(clip, location=str(store / clip.location))))
+            location = str(store / clip.location)
+            yield _Kept(row.utt_id, row.spk_id, row.sentence, row.text, location, clip.duration_s)
             continue
         rule = f"{error.split(':')[0]}_clip"
         removed.add(rule, clip.duration_s)
         if rule in BROKEN:
-            broken.append(f"{one.name}\t{utterance.utt_id}\t{clips / utterance.clip}\t{error}\n")
-    return sorted(kept, key=lambda one: one[0].utt_id), removed
+            broken.write(f"{one.name}\t{row.utt_id}\t{clips / row.clip}\t{error}\n")
 
 
 def _judge_length(duration_s: float, stated_s: float) -> str:
@@ -294,35 +381,47 @@ def _judge_length(duration_s: float, stated_s: float) -> str:
     return "short" if duration_s < SHORTEST_CLIP_S else ""
 
 
-def _write_folder(one: _Set, corpus: Corpus, kept: Kept, out: Path) -> list[str]:
+def _write_folder(one: _Set, corpus: Corpus, kept: Stream[list[Any]], out: Path, scratch: Path) -> list[str]:
     """Write a set's folder, with what the corpus knows about the kept utterances; return the names of the files.
 
     A stored clip begins with the first sample of the corpus's, so that word times stay as they are.
     """
-    utts_of: dict[str, list[str]] = {}
-    for utterance, _ in kept:
-        utts_of.setdefault(utterance.spk_id, []).append(utterance.utt_id)
-    kept_ids = {utterance.utt_id for utterance, _ in kept}
-
-    def keep(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-        return None if found is None else {utt_id: found[utt_id] for utt_id in found if utt_id in kept_ids}
-
-    files: list[tuple[str, Callable[[Path, Any], None], Any]] = [
-        (paths.UTT2SPK, write_table, {u.utt_id: u.spk_id for u, _ in kept}),
-        (paths.SPK2UTT, write_table, {spk_id: " ".join(utt_ids) for spk_id, utt_ids in utts_of.items()}),
-        (paths.UTT2DUR, write_table, {u.utt_id: f"{clip.duration_s:.7f}" for u, clip in kept}),
-        (paths.SENTENCES, write_sentences, {u.utt_id: u.sentence for u, _ in kept}),
-        (paths.WAV_SCP, write_table, {u.utt_id: clip.location for u, clip in kept}),
-        (paths.TEXT, write_table, keep(one.text)),
-        (paths.GOLD_ENTITIES, write_entities, keep(one.corpus.transcripts if one.corpus.gold else corpus.gold)),
-        (paths.WORD_TIMES, write_word_times, keep(corpus.word_times)),
-        (paths.CORPUS_ENTITIES, write_entities, keep(one.corpus.transcripts)),
+    folder, own = out / one.name, one.corpus.transcripts
+    known: list[tuple[str, Mapping[str, Any] | None, Callable[[str, Any], str]]] = [
+        (paths.GOLD_ENTITIES, own if one.corpus.gold else corpus.gold, entities_line),
+        (paths.WORD_TIMES, corpus.word_times, word_times_line),
+        (paths.CORPUS_ENTITIES, own, entities_line),
     ]
-    for name, write, content in files:
-        remove(out / one.name / name)
-        if content is not None:
-            write(out / one.name / name, content)
-    return [name for name, _, content in files if content is not None]
+    lines: dict[str, Callable[[_Kept], str]] = {
+        paths.UTT2SPK: lambda row: table_line(row.utt_id, row.spk_id),
+        paths.UTT2DUR: lambda row: table_line(row.utt_id, f"{row.duration_s:.7f}"),
+        paths.SENTENCES: lambda row: sentence_line(row.utt_id, row.sentence),
+        paths.WAV_SCP: lambda row: table_line(row.utt_id, row.location),
+        paths.TEXT: lambda row: table_line(row.utt_id, row.text),
+        **{name: partial(_find_line, found, make_line) for name, found, make_line in known if found is not None},
+    }
+    for name in (*lines, paths.SPK2UTT, *(name for name, _, _ in known)):
+        remove(folder / name)
+    with ExitStack() as stack:
+        files = {name: stack.enter_context(atomic_text(folder / name)) for name in lines}
+        for row in starmap(_Kept, kept):
+            for name, make_line in lines.items():
+                files[name].write(make_line(row))
+    _write_speakers(folder / paths.SPK2UTT, kept, scratch / f"{one.name}.speakers")
+    first, *others = lines
+    return [first, paths.SPK2UTT, *others]
+
+
+def _find_line(found: Mapping[str, Any], make_line: Callable[[str, Any], str], row: _Kept) -> str:
+    """Return the line of what is found for an utterance, empty where nothing is."""
+    return make_line(row.utt_id, found[row.utt_id]) if row.utt_id in found else ""
+
+
+def _write_speakers(path: Path, kept: Stream[list[Any]], scratch: Path) -> None:
+    rows = sort_rows(((row.spk_id, row.utt_id) for row in starmap(_Kept, kept)), scratch)
+    with atomic_text(path) as file:
+        for spk_id, group in groupby(rows, key=itemgetter(0)):
+            file.write(table_line(spk_id, " ".join(utt_id for _, utt_id in group)))
 
 
 def _refuse_broken(sets: dict[str, Any], max_broken: float, listed_in: Path) -> None:

@@ -5,11 +5,17 @@ train's. Heavy speakers go to train, as in Common Voice's own split.
 """
 
 import hashlib
+from array import array
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import compress
 
+from spner.core.datatypes import Utterance
 from spner.core.errors import SpnerError
 from spner.core.paths import DEV, SETS, TEST, TRAIN
+from spner.core.streams import Streamed
 from spner.corpora.corpus import CorpusSet
 
 SHARE = 0.1  # of the utterances, that dev and test have at most unless a single speaker has more
@@ -33,13 +39,18 @@ def split_by_speaker(whole: CorpusSet, *, seed: int, where: str) -> dict[str, Co
             "speaker); make train.tsv, dev.tsv and test.tsv of it by hand"
         )
     homes = _place_speakers(num_utts, seed)
+
+    def select(name: str) -> Iterator[Utterance]:
+        return (u for u in whole.utterances if homes[u.spk_id] == name)
+
     return {
         name: replace(
             whole,
-            utterances=tuple(u for u in whole.utterances if homes[u.spk_id] == name),
+            utterances=Streamed(partial(select, name), sum(n for s, n in num_utts.items() if homes[s] == name)),
             empty=tuple(u for u in whole.empty if homes.get(u.spk_id, TRAIN) == name),
             ragged_lines=whole.ragged_lines if name == TRAIN else (),
             notes=whole.notes if name == TRAIN else {},
+            stated_s=array("d", compress(whole.stated_s, (homes[u.spk_id] == name for u in whole.utterances))),
         )
         for name in SETS
     }

@@ -6,10 +6,12 @@ a shard with its JSON is complete, and is used again as long as it holds the sam
 
 import hashlib
 import io
+import math
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from spner.core.logs import c_library_muted
 from spner.core.parallel import Workers
 from spner.core.resume import once
 from spner.core.shards import shard_size
+from spner.core.streams import Stream, Streamed
 from spner.data.parquet import find_row, open_clips
 
 SAMPLE_RATE_HZ = 16_000
@@ -91,7 +94,7 @@ def _decode(source: Path | str | io.BytesIO, start_s: float = 0.0, end_s: float 
     return np.clip(soxr.resample(waveform.mean(axis=1), rate_hz, SAMPLE_RATE_HZ), -1, 1)
 
 
-def store_clips(store: Path, clips: Sequence[tuple[str, Path]], *, workers: Workers, what: str) -> Iterator[StoredClip]:
+def store_clips(store: Path, clips: Stream[tuple[str, Path]], *, workers: Workers, what: str) -> Iterator[StoredClip]:
     """Decode clips into a store; yield the result for each, in order.
 
     Args:
@@ -102,10 +105,14 @@ def store_clips(store: Path, clips: Sequence[tuple[str, Path]], *, workers: Work
         what: title of the progress bar.
     """
     clips_per_shard = shard_size(len(clips), least=MIN_CLIPS_PER_SHARD, most=MAX_CLIPS_PER_SHARD)
-    shards = [
-        _Shard(store / f"{index:05d}.ark", tuple(clips[first : first + clips_per_shard]))
-        for index, first in enumerate(range(0, len(clips), clips_per_shard))
-    ]
+    num_shards = math.ceil(len(clips) / clips_per_shard)
+
+    def cut() -> Iterator[_Shard]:
+        left = iter(clips)
+        for index in range(num_shards):
+            yield _Shard(store / f"{index:05d}.ark", tuple(islice(left, clips_per_shard)))
+
+    shards = Streamed(cut, num_shards)
     for stored in workers.map(_store_shard, shards, what=what, unit="shard"):
         yield from stored
     remove_temporaries(store)

@@ -64,8 +64,12 @@ def read_labels(data: Path) -> LabelSet:
 def write_table(path: Path, rows: dict[str, str]) -> None:
     """Write ``<utt_id> <value>`` lines in C order (code points sort as UTF-8 bytes do)."""
     with atomic_text(path) as file:
-        for utt_id in sorted(rows):
-            file.write(f"{utt_id} {rows[utt_id]}".rstrip() + "\n")
+        file.writelines(table_line(utt_id, rows[utt_id]) for utt_id in sorted(rows))
+
+
+def table_line(utt_id: str, value: str) -> str:
+    """Return a line of :func:`write_table`."""
+    return f"{utt_id} {value}".rstrip() + "\n"
 
 
 def read_table(path: Path) -> dict[str, str]:
@@ -112,8 +116,12 @@ def parse_seconds(where: str, value: str) -> float:
 def write_sentences(path: Path, sentences: dict[str, str]) -> None:
     """Write the cased, punctuated sentences as JSON lines, in C order of the utterance ids."""
     with atomic_text(path) as file:
-        for utt_id in sorted(sentences):
-            file.write(json_line({"utt_id": utt_id, "sentence": sentences[utt_id]}))
+        file.writelines(sentence_line(utt_id, sentences[utt_id]) for utt_id in sorted(sentences))
+
+
+def sentence_line(utt_id: str, sentence: str) -> str:
+    """Return a line of :func:`write_sentences`."""
+    return json_line({"utt_id": utt_id, "sentence": sentence})
 
 
 def read_sentences(path: Path) -> dict[str, str]:
@@ -249,9 +257,13 @@ def write_word_times(path: Path, times: dict[str, WordTimes]) -> None:
     {"utt_id": "…", "times_s": [[0.2134, 0.51], [0.51, 0.98]]}
     """
     with atomic_text(path) as file:
-        for utt_id in sorted(times):
-            rounded = [[round(start_s, 4), round(end_s, 4)] for start_s, end_s in times[utt_id]]
-            file.write(json_line({"utt_id": utt_id, "times_s": rounded}))
+        file.writelines(word_times_line(utt_id, times[utt_id]) for utt_id in sorted(times))
+
+
+def word_times_line(utt_id: str, times: WordTimes) -> str:
+    """Return a line of :func:`write_word_times`."""
+    rounded = [[round(start_s, 4), round(end_s, 4)] for start_s, end_s in times]
+    return json_line({"utt_id": utt_id, "times_s": rounded})
 
 
 def read_word_times(path: Path) -> dict[str, WordTimes]:

@@ -246,7 +246,7 @@ def _finish(word: str, lang: str) -> str:
     return word.strip(f"·{ZWNJ}") if rules.middle_dot or rules.joiner else word
 
 
-@functools.lru_cache(maxsize=131072)
+@functools.lru_cache(maxsize=8192)
 def normalise(sentence: str, lang: str) -> str:
     """Return the normalised transcript, words joined by single spaces; may be empty."""
     return " ".join(word.text for word in normalise_words(unicodedata.normalize("NFC", sentence), lang))

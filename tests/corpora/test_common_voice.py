@@ -139,7 +139,9 @@ def test_empty_sentences_are_kept_apart(tmp_path: Path) -> None:
 
 
 def test_header_alone_is_an_empty_table(tmp_path: Path) -> None:
-    assert read_tsv(write_corpus(tmp_path, []), "train") == CorpusSet((), (), ())
+    table = read_tsv(write_corpus(tmp_path, []), "train")
+    assert len(table.utterances) == 0 and sentences(table) == []
+    assert table.empty == () and table.ragged_lines == () and table.notes == {}
 
 
 def test_missing_column(tmp_path: Path) -> None:
@@ -244,7 +246,7 @@ def test_durations_that_the_release_states(tmp_path: Path) -> None:
     rows = ["clip\tduration[ms]", "0.mp3\t1500", "other.mp3\t1", "1.mp3\t2500.5", "2.mp3\tunknown", "3.mp3"]
     (corpus / "clip_durations.tsv").write_text("\n".join(rows) + "\n")
     table = read_tsv(corpus, "train")
-    assert table.stated_s == {f"{'a' * 16}-0": 1.5, f"{'a' * 16}-1": 2.5005}
+    assert list(table.stated_s) == [1.5, 2.5005, 0, 0]
     assert table.notes == {"clips that clip_durations.tsv does not list": 2}
 
 

@@ -74,7 +74,7 @@ def test_entities_beside_the_text(tmp_path: Path) -> None:
         "b": Transcript(("een", "zin")),
     }
     assert corpus.sets["test"].utterances[0].sentence == "Naar 's-Gravenhage toe!"
-    assert corpus.sets["test"].stated_s == {"a": 0.5, "b": 0.5}
+    assert corpus.sets["test"].stated_s == (0.5, 0.5)
 
 
 def test_clips_that_lie_elsewhere(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import tarfile
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from spner.core import paths
+from spner.core import paths, streams
 from spner.core.datatypes import Entity, Transcript
 from spner.core.errors import SpnerError
 from spner.core.files import write_json
+from spner.corpora import prepare as prepare_room
 from spner.corpora.prepare import RULES, format_report, prepare_data
 from spner.data.audio import read_stored
 from spner.data.datadir import (
@@ -29,6 +31,7 @@ from spner.data.datadir import (
     write_entities,
     write_word_times,
 )
+from spner.text.textnorm import normalise
 from tests.killed import start_and_kill
 
 RATE_HZ = 16_000
@@ -474,6 +477,37 @@ def test_number_of_workers_does_not_show(tmp_path: Path) -> None:
         found.append(files_of(out))
         out.rename(tmp_path / f"data {num_workers}")
     assert found[0] == found[1]
+
+
+def test_runs_of_rows_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    twice: list[Row] = [("s", f"nog{n}.wav", f"Zin nummer {n}.", 0.2) for n in range(0, 40, 3)]
+    corpus, out = (
+        write_corpus(tmp_path / "corpus", {"train": twice + good_rows(70), "test": twice[:5]}),
+        tmp_path / "data",
+    )
+    found = []
+    for rows_per_run in (4096, 7):
+        monkeypatch.setattr(streams, "ROWS_PER_RUN", rows_per_run)
+        assert removed(prepare(corpus, out), "train")["duplicate_sentence"][0] == 5 + 14  # of test, and of train itself
+        found.append(files_of(out))
+        out.rename(tmp_path / f"data {rows_per_run}")
+    assert found[0] == found[1]
+
+
+def test_memory_does_not_hold_the_utterances(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "ROWS_PER_RUN", 400)
+    monkeypatch.setattr(prepare_room, "normalise", normalise.__wrapped__)  # what it keeps of some thousand sentences
+    rows: list[Row] = [(f"spk{n % 3}", f"{n}.wav", f"Zin nummer {n}.", None) for n in range(2000)]
+    corpus = write_corpus(tmp_path / "corpus", {"train": [*rows, ("s", "s.wav", "Een zin.", 0.2)]})
+    lines = [f"{n}.wav\t200\n" for n in range(len(rows))]
+    (corpus / "clip_durations.tsv").write_text("clip\tduration[ms]\n" + "".join(lines))
+    peaks = []
+    for number in range(3):  # the least is taken: what Python keeps of names grows in leaps
+        tracemalloc.start()
+        prepare(corpus, tmp_path / f"data {number}")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert min(peaks) < len(rows) * 500, peaks  # bytes: digests, hashes, a duration; and a run of 400 rows
 
 
 def test_missing_corpus_makes_no_folder(tmp_path: Path) -> None:

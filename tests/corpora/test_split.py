@@ -1,6 +1,7 @@
 """Sets made of one set: by speaker, seeded, none empty."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -52,6 +53,16 @@ def test_the_seed_decides_and_the_order_of_the_rows_does_not() -> None:
     order = [u.utt_id for u in whole(MANY).utterances]
     train = [u.utt_id for u in split(MANY)["train"].utterances]
     assert train == [utt_id for utt_id in order if utt_id in set(train)]
+
+
+def test_durations_go_with_their_utterances() -> None:
+    one = whole(MANY)
+    stated_s = {utterance.utt_id: float(number) for number, utterance in enumerate(one.utterances)}
+    sets = split_by_speaker(replace(one, stated_s=list(stated_s.values())), seed=1, where="nl/validated.tsv")
+    for part in sets.values():
+        assert list(part.stated_s) == [stated_s[utterance.utt_id] for utterance in part.utterances]
+        assert len(part.stated_s) == len(part.utterances)
+    assert all(len(part.stated_s) == 0 for part in split(MANY).values())
 
 
 def test_three_speakers_of_many_utterances_each() -> None:
