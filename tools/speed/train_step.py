@@ -4,7 +4,8 @@
     python tools/speed/train_step.py --shape xls_r_300m --batch_s 112 --device cuda --precision bf16
 
 All three start from one set of random weights with the convolutions frozen, no masks and no dropout, and see the same
-noise; their losses are printed, so that one sees that they do the same work. Stock ESPnet freezes by ``freeze_param``.
+noise; their losses are printed, so that one sees that they do the same work. S3PRL's featurizer gives every utterance
+its last frame twice, so stock's loss is that of a frame more. Stock ESPnet freezes by ``freeze_param``.
 The share of the peak is that of a large matrix product on the same device, measured first: what our step's products and
 convolutions would take at that speed, over what the step takes.
 """
