@@ -79,6 +79,7 @@ def _refuse_unknown_parts(model: "ESPnetASRModel") -> None:
 
 def _make_frontend(frontend: nn.Module) -> nn.Module:
     if isinstance(frontend, UpstreamFrontend):
+        frontend.model.feature_extractor.plain = True
         return frontend
     upstream = getattr(getattr(frontend, "upstream", None), "upstream", None)
     settings = getattr(upstream, "config", None)

@@ -11,6 +11,7 @@ import torch
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
 from torch import Tensor, nn
 
+from spner.asr.convolutions import Convolutions
 from spner.asr.upstream import build_network
 
 MIN_SPANS = 2  # masked spans of an utterance at least, as in fairseq's and transformers' fine-tuning
@@ -73,6 +74,7 @@ class UpstreamFrontend(AbsFrontend):
             feat_proj_dropout=feat_proj_dropout,
             layerdrop=layerdrop,
         )
+        self.model.feature_extractor = Convolutions(self.model.feature_extractor, plain=compile)
         if self.model.config.feat_extract_norm == "group":
             first = self.model.feature_extractor.conv_layers[0]
             first.layer_norm = GroupNormOfLengths(first.layer_norm)
@@ -105,16 +107,10 @@ class UpstreamFrontend(AbsFrontend):
         return field
 
     def train(self, mode: bool = True) -> "UpstreamFrontend":
-        """Switch to training or evaluation; frozen convolutions stay in evaluation.
-
-        In training they would mark the waveform as requiring a gradient, and the backward pass would run through them
-        for nothing.
-        """
+        """Switch to training or evaluation."""
         super().train(mode)
         while mode and self._to_compile:  # in training only: decoding would wait for it each time
             self._to_compile.pop().compile(dynamic=True)
-        if not any(parameter.requires_grad for parameter in self.model.feature_extractor.parameters()):
-            self.model.feature_extractor.eval()
         return self
 
     def forward(self, input: Tensor, input_lengths: Tensor) -> tuple[Tensor, Tensor]:

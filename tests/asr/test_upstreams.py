@@ -112,7 +112,7 @@ def test_training_moves_the_transformer_and_leaves_the_feature_encoder(trained: 
 
     from spner.asr.upstream import read_weights
     from spner.core.training import read_config
-    from spner.decode.decode import load_recogniser
+    from spner.decode.recogniser import load_recogniser
 
     conf = read_config(trained)["frontend_conf"]
     before = read_weights(Path(conf["upstream"]), conf["architecture"])
@@ -125,7 +125,7 @@ def test_training_moves_the_transformer_and_leaves_the_feature_encoder(trained: 
 
 
 def test_an_utterance_is_encoded_alike_alone_and_in_a_batch(trained: Path) -> None:
-    from spner.decode.decode import load_recogniser
+    from spner.decode.recogniser import load_recogniser
     from tests.asr.test_padding import assert_isolated
 
     assert_isolated(load_recogniser(trained, device="cpu").model)
@@ -144,7 +144,7 @@ def test_hypotheses_are_the_same_for_batch_sizes_1_and_16(prepared: Prepared, tr
 
 
 def test_frames_lie_where_the_grid_says(trained: Path) -> None:
-    from spner.decode.decode import load_recogniser
+    from spner.decode.recogniser import load_recogniser
     from tests.asr.test_padding import assert_frames_are_on_the_grid
 
     assert_frames_are_on_the_grid(load_recogniser(trained, device="cpu").model)
@@ -174,7 +174,7 @@ def test_decoded_words_and_entities_have_times_and_calibrated_confidences(prepar
 def test_a_checkpoint_that_does_not_fit_its_token_list_is_refused(trained: Path, tmp_path: Path) -> None:
     import shutil
 
-    from spner.decode.decode import load_recogniser
+    from spner.decode.recogniser import load_recogniser
 
     exp = shutil.copytree(trained, tmp_path / "exp", symlinks=True)
     config = yaml.safe_load((exp / paths.CONFIG).read_text(encoding="utf-8"))

@@ -214,11 +214,12 @@ def measure_peak(args: argparse.Namespace) -> float:
 
 
 def count_operations(file: Path, batches: list[Batch], args: argparse.Namespace) -> float:
-    """Return the floating-point operations of a timed step of ours for a second of audio.
+    """Return the floating-point operations of a timed step for a second of audio.
 
-    The plain form of attention is counted: fused kernels do the same sums, but the counter does not know all of them.
+    Those of transformers are counted, and the plain form of attention: ours does the same sums by kernels of which the
+    counter does not know all.
     """
-    step, timed = make_ours(file, args), batches[WARM_UP:]
+    step, timed = make_transformers(file, args), batches[WARM_UP:]
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         for batch in timed:
             step(batch)

@@ -1,0 +1,85 @@
+"""The convolutions at the bottom of a wav2vec 2.0, HuBERT or WavLM.
+
+On a CPU they take more than half of a small network's training step, though they hold a third of its operations:
+between a convolution and its layer norm the features are turned from channels to frames, and back. Where no gradient is
+wanted, as with frozen convolutions and in decoding, frames are rows here from the first layer to the last.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.activations import GELUActivation
+
+
+class Convolutions(nn.Module):
+    """Waveforms (B, samples) -> features (B, C, T), as transformers' feature encoder computes them.
+
+    Args:
+        encoder: transformers' feature encoder; the parameters keep its names.
+        plain: always take transformers' own layers, one by one, as an exporter or a compiler needs it.
+    """
+
+    def __init__(self, encoder: Any, *, plain: bool = False) -> None:
+        super().__init__()
+        self.conv_layers = encoder.conv_layers
+        self.plain = plain
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Return the features."""
+        if not self.plain and self._wants_no_gradient() and all(map(_fits_rows, self.conv_layers)):
+            with torch.no_grad():
+                return self._by_rows(waveforms)
+        hidden = waveforms[:, None]
+        for layer in self.conv_layers:
+            hidden = layer(hidden)
+        return hidden
+
+    def _wants_no_gradient(self) -> bool:
+        return not (torch.is_grad_enabled() and any(parameter.requires_grad for parameter in self.parameters()))
+
+    def _by_rows(self, waveforms: Tensor) -> Tensor:
+        """Return what the layers return, computed with a row a frame.
+
+        The utterances are one long sequence, so that a layer is two matrix products over all of them: of ``stride``
+        frames, which are one row of a view, and of the rest of the kernel, which begins the next row. Rows that reach
+        from one utterance into the next are past the frames of the first.
+        """
+        device = waveforms.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else waveforms.dtype
+        hop, frames = 1, waveforms.shape[1]
+        for layer in self.conv_layers:
+            hop *= layer.conv.stride[0]
+        padded = nn.functional.pad(waveforms, (0, -frames % hop))
+        hidden = padded.to(dtype).reshape(-1, 1)  # (B * samples, 1), later (rows, C)
+        with torch.autocast(device, enabled=False):
+            for layer in self.conv_layers:
+                kernel, stride = layer.conv.kernel_size[0], layer.conv.stride[0]
+                hidden = _convolve(hidden, layer, dtype)
+                frames = (frames - kernel) // stride + 1
+        return hidden.view(len(waveforms), -1, hidden.shape[1])[:, :frames].transpose(1, 2)
+
+
+def _fits_rows(layer: Any) -> bool:
+    """Whether a layer is a convolution that needs one row more than its stride, a layer norm and a GELU."""
+    kernel, stride = layer.conv.kernel_size[0], layer.conv.stride[0]
+    norm = getattr(layer, "layer_norm", None)
+    return (
+        stride <= kernel <= 2 * stride
+        and isinstance(norm, nn.LayerNorm)
+        and isinstance(layer.activation, GELUActivation)
+    )
+
+
+def _convolve(hidden: Tensor, layer: Any, dtype: torch.dtype) -> Tensor:
+    """Return (rows / stride, C') of (rows, C): convolution, layer norm and GELU."""
+    conv, norm = layer.conv, layer.layer_norm
+    kernel, stride, channels = conv.kernel_size[0], conv.stride[0], hidden.shape[1]
+    weight = conv.weight.to(dtype).permute(2, 1, 0).flatten(0, 1)  # (kernel * C, C')
+    rows = hidden.view(-1, stride * channels)
+    first, rest = weight.split([stride * channels, (kernel - stride) * channels])
+    out = rows @ first if conv.bias is None else torch.addmm(conv.bias.to(dtype), rows, first)
+    if len(rest):
+        out[:-1].addmm_(rows[1:, : len(rest)], rest)
+    out = nn.functional.layer_norm(out, norm.normalized_shape, norm.weight.to(dtype), norm.bias.to(dtype), norm.eps)
+    return torch.ops.aten.gelu_(out)
