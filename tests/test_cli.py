@@ -308,3 +308,13 @@ def test_the_comparison_can_be_looked_at_before_it_runs(tmp_path: Path, capfd: p
     ]
     assert whole.startswith("11 of 11 cells to run, 2 at a time: ")
     assert not (tmp_path / "egs" / "benchmark").exists()
+
+
+@pytest.mark.parametrize(("soft", "hard", "expected"), [(64, 500, 500), (500, 500, 500)])
+def test_as_many_files_as_may_be_may_be_open(soft: int, hard: int, expected: int) -> None:
+    code = (
+        f"import resource; from spner.cli import main; resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
+        "main(['--version'])\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    assert run(code=code).stdout.splitlines()[-1] == f"({expected}, {hard})"

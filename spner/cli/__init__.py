@@ -3,8 +3,10 @@
 Rooms are imported inside the command that needs them: torch takes 3 s to import, ESPnet 17 s.
 """
 
+import contextlib
 import logging
 import os
+import resource
 import sys
 from collections.abc import Sequence
 
@@ -15,6 +17,8 @@ from spner.cli import archive, corpora, models, recipe, recordings, scores, stag
 from spner.core.errors import SpnerError, nearest
 from spner.core.logs import set_up_logging
 
+OPEN_FILES = 65_536
+"""A set's shards are open together when they are joined, 800 for 1.6 million utterances; usually 1,024 may be."""
 SETTINGS = {"help_option_names": ["--help"], "show_default": True, "max_content_width": 120}
 SECTIONS = {
     "Recordings": (recordings.tag_command,),
@@ -80,6 +84,7 @@ cli.add_command(recipe.recipe_names_command)
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; a user's mistake ends in one line and exit code 2."""
     set_up_logging()
+    _allow_open_files()
     # Idle OpenMP threads sleep instead of spinning: spinning ones take the cores from whoever has work for them.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
@@ -135,3 +140,12 @@ def _command(error: click.ClickException) -> str:
 
 def _options(error: click.UsageError) -> list[str]:
     return [name for parameter in error.ctx.command.params for name in parameter.opts] if error.ctx else []
+
+
+def _allow_open_files() -> None:
+    """Raise the number of files that this process and its children may have open, as far as they may themselves."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if resource.RLIM_INFINITY != soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # some systems have a lower limit than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
