@@ -6,7 +6,6 @@ Rooms are imported inside the command that needs them: torch takes 3 s to import
 import contextlib
 import logging
 import os
-import resource
 import sys
 from collections.abc import Sequence
 
@@ -144,6 +143,10 @@ def _options(error: click.UsageError) -> list[str]:
 
 def _allow_open_files() -> None:
     """Raise the number of files that this process and its children may have open, as far as they may themselves."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows, which has no such limit
+        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     if resource.RLIM_INFINITY != soft < wanted:
