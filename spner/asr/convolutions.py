@@ -26,7 +26,11 @@ class Convolutions(nn.Module):
         self.plain = plain
 
     def forward(self, waveforms: Tensor) -> Tensor:
-        """Return the features."""
+        """Return the features.
+
+        Raises:
+            ValueError or RuntimeError: the waveforms are shorter than one frame needs.
+        """
         if not self.plain and self._wants_no_gradient() and all(map(_fits_rows, self.conv_layers)):
             with torch.no_grad():
                 return self._by_rows(waveforms)
@@ -57,6 +61,8 @@ class Convolutions(nn.Module):
                 kernel, stride = layer.conv.kernel_size[0], layer.conv.stride[0]
                 hidden = _convolve(hidden, layer, dtype)
                 frames = (frames - kernel) // stride + 1
+        if frames < 1:
+            raise ValueError(f"{waveforms.shape[1]} samples are fewer than one frame needs")
         return hidden.view(len(waveforms), -1, hidden.shape[1])[:, :frames].transpose(1, 2)
 
 

@@ -84,6 +84,19 @@ def test_gradients_and_other_layers_take_transformers_own(by_rows: list[Tensor])
     assert by_rows
 
 
+@pytest.mark.parametrize("num_samples", [0, 9, 59])
+def test_less_than_a_frame_is_refused_by_both(num_samples: int) -> None:
+    for plain in (False, True):
+        with pytest.raises((ValueError, RuntimeError)):
+            Convolutions(make(), plain=plain)(torch.randn(2, num_samples))
+
+
+def test_one_frame_is_enough(by_rows: list[Tensor]) -> None:
+    encoder, waveforms = make(), torch.randn(2, 60)
+    torch.testing.assert_close(Convolutions(encoder)(waveforms), encoder(waveforms), rtol=1e-5, atol=1e-5)
+    assert by_rows and Convolutions(encoder)(waveforms).shape[2] == 1
+
+
 def test_what_fits_rows() -> None:
     assert all(map(room._fits_rows, make().conv_layers))
     assert not all(map(room._fits_rows, make(conv_kernel=[11, 3, 3, 2]).conv_layers))  # more than two strides
