@@ -180,49 +180,58 @@ def make_utt_id(spk_id: str, path: str) -> str:
 def _read_table(file: Path) -> _Table:
     num_rows = num_trimmed = 0
     ragged: dict[int, int] = {}
-    for line_number, fields, header in _read_lines(file):
-        if _is_whole(fields, header):
+    columns, lines = _open_table(file)
+    for line_number, fields in lines:
+        if columns.are_in(fields):
             num_rows += 1
-            num_trimmed += len(fields) < len(header)
+            num_trimmed += len(fields) < columns.num_columns
         else:
             ragged[line_number] = len(fields)
     if len(ragged) > num_rows:
         line_number, num_fields = next(iter(ragged.items()))
         raise SpnerError(
             f"{file}: {len(ragged)} of {len(ragged) + num_rows} rows cannot be read (the first is line {line_number}, "
-            f"with {num_fields} of {len(header)} columns; expected tabs between them); restore the table"
+            f"with {num_fields} of {columns.num_columns} columns; expected tabs between them); restore the table"
         )
     return _Table(file, Streamed(partial(_read_rows, file), num_rows), tuple(ragged), num_trimmed)
 
 
 def _read_rows(file: Path) -> Iterator[_Row]:
     """Yield the rows of a table that can be read."""
-    for line_number, fields, header in _read_lines(file):
-        if _is_whole(fields, header):
-            yield _Row(line_number, *(fields[header.index(name)] for name in COLUMNS))
+    columns, lines = _open_table(file)
+    for line_number, fields in lines:
+        if columns.are_in(fields):
+            yield _Row(line_number, *(fields[position] for position in columns.at))
 
 
-def _read_lines(file: Path) -> Iterator[tuple[int, list[str], list[str]]]:
-    """Yield each row's line number and fields, and the header.
+@dataclass(frozen=True)
+class _Columns:
+    """How many columns a table has, and where those are that are needed."""
+
+    num_columns: int
+    at: Sequence[int]
+
+    def are_in(self, fields: list[str]) -> bool:
+        """Whether a row has all columns, or all but empty ones at its end, which editors trim and spreadsheets add.
+
+        A row that lost a tab elsewhere is short as well, but most of them still end with the table's last, empty
+        column.
+        """
+        if len(fields) < self.num_columns:
+            return len(fields) > max(self.at) and fields[-1] != ""
+        return not any(fields[self.num_columns :])
+
+
+def _open_table(file: Path) -> tuple[_Columns, Iterator[tuple[int, list[str]]]]:
+    """Return a table's columns, and the line number and fields of each row.
 
     Raises:
         SpnerError: a column that is needed is missing.
     """
     lines = enumerate(read_lines(file), start=1)
     header = next((line for _, line in lines), "").removeprefix("\ufeff").split("\t")
-    _find_columns(file, header, COLUMNS)
-    for line_number, line in lines:
-        yield line_number, line.split("\t"), header
-
-
-def _is_whole(fields: list[str], header: list[str]) -> bool:
-    """Whether a row has all columns, or all but empty ones at its end, which editors trim and spreadsheets add.
-
-    A row that lost a tab elsewhere is short as well, but most of them still end with the table's last, empty column.
-    """
-    if len(fields) < len(header):
-        return len(fields) > max(header.index(name) for name in COLUMNS) and fields[-1] != ""
-    return not any(fields[len(header) :])
+    columns = _Columns(len(header), _find_columns(file, header, COLUMNS))
+    return columns, ((line_number, line.split("\t")) for line_number, line in lines)
 
 
 def _find_columns(file: Path, header: list[str], names: Sequence[str]) -> list[int]:
@@ -246,11 +255,13 @@ def _make_set(table: _Table, spk_ids: Mapping[str, str]) -> CorpusSet:
         return (_make_utterance(row, spk_ids) for row in table.rows)
 
     ids, num_utts, empty = array("q"), 0, list[Utterance]()
-    for row, utterance in zip(table.rows, stream(), strict=True):
+    for row in table.rows:
         require_clip_name(row.path, f"{table.file}:{row.line_number}")
+        utterance = _make_utterance(row, spk_ids)
         ids.append(hash(utterance.utt_id))
-        num_utts += bool(utterance.sentence)
-        if not utterance.sentence:
+        if utterance.sentence:
+            num_utts += 1
+        else:
             empty.append(utterance)
     _refuse_twice(table, spk_ids, ids)
     notes = {TRIMMED: table.num_trimmed} if table.num_trimmed else {}
