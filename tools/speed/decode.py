@@ -28,14 +28,7 @@ from spner.data.datadir import read_table, write_table
 from spner.decode.beam_options import BeamOptions
 from spner.decode.parallel_search import BeamSearch, open_search
 from spner.decode.posteriors import pad_batch
-from spner.decode.recogniser import (
-    MAX_BATCH_CPU_S,
-    MAX_BATCH_S,
-    Recogniser,
-    compute_posteriors,
-    load_recogniser,
-    make_batches,
-)
+from spner.decode.recogniser import Recogniser, compute_posteriors, list_batches, load_recogniser
 from spner.decode.transcribe import decode
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,11 +72,8 @@ def measure(decode: Callable[[], object], repeats: int) -> float:
 
 def read_batches(folder: Path, recogniser: Recogniser) -> list[list[np.ndarray]]:
     """Return the waveforms of the batches that decoding makes."""
-    wav_scp = read_table(folder / paths.WAV_SCP)
-    durations_s = {u: float(d) for u, d in read_table(folder / paths.UTT2DUR).items()}
-    max_batch_s = MAX_BATCH_CPU_S if recogniser.device.type == "cpu" else MAX_BATCH_S
-    batches = make_batches(durations_s, batch_size=BATCH_SIZE, max_batch_s=max_batch_s)
-    return [[read_stored(wav_scp[utt_id]) for utt_id in batch] for batch in batches]
+    batches = list_batches(folder, recogniser.device.type, batch_size=BATCH_SIZE)
+    return [[read_stored(location) for _, location in batch] for batch in batches]
 
 
 @torch.no_grad()
