@@ -5,6 +5,7 @@ between a convolution and its layer norm the features are turned from channels t
 wanted, as with frozen convolutions and in decoding, frames are rows here from the first layer to the last.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -51,9 +52,7 @@ class Convolutions(nn.Module):
         """
         device = waveforms.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else waveforms.dtype
-        hop, frames = 1, waveforms.shape[1]
-        for layer in self.conv_layers:
-            hop *= layer.conv.stride[0]
+        frames, hop = waveforms.shape[1], math.prod(layer.conv.stride[0] for layer in self.conv_layers)
         padded = nn.functional.pad(waveforms, (0, -frames % hop))
         hidden = padded.to(dtype).reshape(-1, 1)  # (B * samples, 1), later (rows, C)
         with torch.autocast(device, enabled=False):

@@ -5,6 +5,7 @@ convolutions and the transformer, padding that no utterance sees, a frozen part 
 checkpointing. :mod:`spner.asr.upstream` finds and reads the weights.
 """
 
+import math
 from typing import Any, TypeVar
 
 import torch
@@ -93,10 +94,7 @@ class UpstreamFrontend(AbsFrontend):
     @property
     def hop_length(self) -> int:
         """Samples from one frame to the next."""
-        hop = 1
-        for stride in self.model.config.conv_stride:
-            hop *= stride
-        return hop
+        return math.prod(self.model.config.conv_stride)
 
     @property
     def receptive_field(self) -> int:

@@ -27,7 +27,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     When the block raises, what was written is removed and ``path`` is as it was. A killed process
     leaves a ``.tmp-`` name behind, which the next writer of ``path`` replaces.
     """
-    temporary = path.with_name(f"{TEMPORARY}{_writer}{path.name}")
+    temporary = _name_temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove(temporary)
@@ -52,7 +52,7 @@ def scratch_folder(path: Path) -> Iterator[Path]:
     Raises:
         SpnerError: something cannot be written there.
     """
-    temporary = path.with_name(f"{TEMPORARY}{_writer}{path.name}")
+    temporary = _name_temporary(path)
     try:
         remove(temporary)
         temporary.mkdir(parents=True)
@@ -72,6 +72,10 @@ def name_writer(name: str) -> None:
     """
     global _writer  # noqa: PLW0603
     _writer = f"{name}-"
+
+
+def _name_temporary(path: Path) -> Path:
+    return path.with_name(f"{TEMPORARY}{_writer}{path.name}")
 
 
 def remove_temporaries(folder: Path) -> None:
