@@ -96,6 +96,54 @@ def test_the_alignment_of_a_greedy_hypothesis_is_the_best_path(best: list[int], 
     assert found == best
 
 
+def align_plainly(log_probs: np.ndarray, token_ids: list[int]) -> list[int]:
+    """Return each frame's state, blank, the first token, blank, …, of the most probable path; of ties the slower."""
+    states = [0, *(one for token in token_ids for one in (token, 0))]
+    scores = {state: log_probs[0, states[state]] for state in (0, 1)}
+    befores = []
+    for frame in log_probs[1:]:
+        best = {}
+        for state, token in enumerate(states):
+            may_skip = state % 2 == 1 and state > 1 and token != states[state - 2]
+            sources = [one for one in (state, state - 1, *([state - 2] if may_skip else [])) if one in scores]
+            if sources:
+                best[state] = max(sources, key=scores.__getitem__)  # the first of equal ones
+        befores.append(best)
+        scores = {state: scores[before] + frame[states[state]] for state, before in best.items()}
+    path = [max((len(states) - 2, len(states) - 1), key=lambda state: scores.get(state, -np.inf))]
+    for best in reversed(befores):
+        path.append(best[path[-1]])
+    return path[::-1]
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 3), min_size=3, max_size=3), min_size=1, max_size=12),
+    st.sampled_from([1.0, 1e-5, 2e-6]),
+    st.sampled_from([0.0, 5.0, 30.0]),
+    st.lists(st.integers(1, 2), min_size=1, max_size=5),
+    st.booleans(),
+)
+def test_of_paths_whose_sums_are_equal_or_rounded_to_equal_the_slower_is_taken(
+    worse: list[list[int]], step: float, least: float, other: list[int], greedy: bool
+) -> None:
+    log_probs = -(least + step * np.array(worse)).astype(np.float32)
+    token_ids = merge_repeats(log_probs.argmax(axis=1).tolist()) if greedy else other
+    alignment = align_tokens(log_probs, token_ids)
+    if alignment is None or not token_ids:
+        return
+    path = align_plainly(log_probs, token_ids)
+    spoken = [[frame for frame, state in enumerate(path) if state == 2 * i + 1] for i in range(len(token_ids))]
+    assert frames(alignment) == [(one[0], one[-1]) for one in spoken]
+
+
+def test_a_best_path_that_is_best_by_less_than_rounding_is_no_better_than_the_slower_one() -> None:
+    log_probs = np.full((2, 2), -100, np.float32)
+    log_probs[:, 1] = [-64, np.nextafter(np.float32(-1), np.float32(-2))]
+    log_probs[1, 0] = -1
+    assert log_probs.argmax(axis=1).tolist() == [1, 0]
+    assert frames(align_tokens(log_probs, [1])) == [(0, 1)]
+
+
 @pytest.mark.espnet
 @pytest.mark.parametrize("seed", range(20))
 def test_the_alignment_is_torchaudios(seed: int) -> None:
