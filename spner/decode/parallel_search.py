@@ -1,19 +1,25 @@
 """A beam search over a set, spread over processes.
 
-Posteriors are kept in a file. Each process builds the search from a plan, which is pickled to it.
+Posteriors are kept in a file, from which the processes read them while the next ones are computed. Each process builds
+the search from a plan, which is pickled to it; hypotheses come back with their times, which it finds as well.
 """
 
+import functools
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from spner.core import paths
+from spner.core.datatypes import FrameGrid
 from spner.core.files import fingerprint, read_json, remove
 from spner.core.parallel import Processes
+from spner.core.streams import Streamed
 from spner.core.training import beside_recipe, read_config
 from spner.decode.beam_options import BeamOptions, apply_tuned, find_arpa, find_tuned, read_options
 from spner.decode.beam_search import Hypothesis
@@ -22,9 +28,10 @@ from spner.decode.config import LEXICON, DecodeConfig
 from spner.decode.grammar import write_search_model
 from spner.decode.plan import SearchPlan, build_search, forget_searches
 from spner.decode.posteriors import Posteriors
+from spner.decode.utterance import Decoded, read_hypotheses
 from spner.lm.arpa import unpack_arpa
 
-UTTERANCES_AT_ONCE = 16
+UTTERANCES_AT_ONCE = 8
 SEARCH_MODEL = "search.arpa"
 
 
@@ -55,9 +62,23 @@ class SearchTask:
 
 def search_task(task: SearchTask) -> list[list[Hypothesis]]:
     """Return each utterance's best hypotheses, at least one."""
+    return [hyps for _, _, hyps in _search(task)]
+
+
+def decode_task(task: SearchTask, *, grid: FrameGrid) -> list[tuple[str, Decoded]]:
+    """Return each utterance with what its best hypotheses say; ``grid`` is the recogniser's."""
+    token_list = task.plan.token_list
+    return [
+        (one.utt_id, read_hypotheses(log_probs, hyps, token_list, grid=grid, duration_s=one.duration_s))
+        for one, log_probs, hyps in _search(task)
+    ]
+
+
+def _search(task: SearchTask) -> Iterator[tuple[StoredPosteriors, np.ndarray, list[Hypothesis]]]:
     search = build_search(task.plan)
-    num_tokens = len(task.plan.token_list)
-    return [search(stored.read(num_tokens))[: task.num_best] for stored in task.utterances]
+    for stored in task.utterances:
+        log_probs = stored.read(len(task.plan.token_list))
+        yield stored, log_probs, search(log_probs)[: task.num_best]
 
 
 @dataclass(frozen=True)
@@ -80,14 +101,26 @@ class BeamSearch:
     record: dict[str, Any]
     decoded: dict[str, Any]
 
-    def search(
-        self, batches: Iterable[Posteriors], *, what: str
-    ) -> Iterator[tuple[StoredPosteriors, np.ndarray, list[Hypothesis]]]:
-        """Yield each utterance, its log posteriors (T, V) and its hypotheses, the best first."""
+    def decode(
+        self, batches: Iterable[Posteriors], grid: FrameGrid, *, num_utts: int, what: str
+    ) -> Iterator[tuple[str, Decoded]]:
+        """Yield each utterance with what its best hypotheses say; batches are taken as they are needed.
+
+        Args:
+            batches: posteriors.
+            grid: of the recogniser.
+            num_utts: utterances in the batches.
+            what: the progress bar's title.
+        """
+        tasks = Streamed(lambda: self._make_tasks(batches), math.ceil(num_utts / UTTERANCES_AT_ONCE))
+        decode = functools.partial(decode_task, grid=grid)
+        for decoded in Processes(self.num_workers).map(decode, tasks, what=what, unit="batches"):
+            yield from decoded
+
+    def _make_tasks(self, batches: Iterable[Posteriors]) -> Iterator[SearchTask]:
         stored = store(batches, self.posteriors)
-        (hyps,) = run_plans([self.plan], stored, num_best=self.num_best, num_workers=self.num_workers, what=what)
-        for one in stored:
-            yield one, one.read(len(self.plan.token_list)), hyps[one.utt_id]
+        while utterances := tuple(islice(stored, UTTERANCES_AT_ONCE)):
+            yield SearchTask(self.plan, self.num_best, utterances)
 
 
 @contextmanager
@@ -176,15 +209,16 @@ def weigh(plan: SearchPlan, config: DecodeConfig) -> SearchPlan:
     return replace(plan, model=grammar, config=replace(config, lm_weight=1.0))
 
 
-def store(batches: Iterable[Posteriors], path: Path) -> list[StoredPosteriors]:
-    """Write posteriors to a file; a search reads them from there, in whichever process it runs."""
-    stored = []
+def store(batches: Iterable[Posteriors], path: Path) -> Iterator[StoredPosteriors]:
+    """Write posteriors to a file and yield what is in it: a search reads it, in whichever process it runs."""
     with open(path, "wb") as file:
         for batch in batches:
+            stored = []
             for utt_id, duration_s, log_probs in zip(batch.utt_ids, batch.durations_s, batch.log_probs, strict=True):
                 stored.append(StoredPosteriors(utt_id, duration_s, path, file.tell(), len(log_probs)))
-                log_probs.tofile(file)
-    return stored
+                file.write(np.ascontiguousarray(log_probs, np.float32).data)
+            file.flush()
+            yield from stored
 
 
 def run_plans(

@@ -126,7 +126,8 @@ def _decode_shard(shard: _Shard) -> str:
         everything = _list_batches(whole.data, whole.identity["audio"], device_type, whole.batch_size)
         firsts = accumulate(map(len, everything), initial=0)
         batches = [batch for batch, first in zip(everything, firsts, strict=False) if first in shard.positions]
-        hyps = decode(recogniser, compute_batches(recogniser, batches, what=f"decode {what}"), search, what=what)
+        computed = compute_batches(recogniser, batches, what=f"decode {what}")
+        hyps = decode(recogniser, computed, search, num_utts=sum(map(len, batches)), what=what)
         if search:
             remove(search.posteriors)
         return hyps

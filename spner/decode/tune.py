@@ -45,7 +45,7 @@ def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size
         with prepare_search(exp, arpa, config) as plan:
             recogniser = load_recogniser(exp, device=device)
             batches = compute_posteriors(recogniser, data / paths.DEV, batch_size=batch_size, what="decode dev")
-            stored = store(batches, plan.work / "posteriors")
+            stored = list(store(batches, plan.work / "posteriors"))
             grid = make_grid(config)
             plans = [weigh(plan, one) for one in grid]
             found = run_plans(plans, stored, num_best=1, num_workers=options.num_workers, what="tune")

@@ -79,10 +79,10 @@ def test_a_stopped_run_continues_with_its_next_shard(
     one = write_set(tmp_path / "set", 50)
     decode = sharded.decode
 
-    def stop(*arguments: Any, what: str) -> Any:
+    def stop(*arguments: Any, what: str, **options: Any) -> Any:
         if what == "set from 40":
             raise KeyboardInterrupt
-        return decode(*arguments, what=what)
+        return decode(*arguments, what=what, **options)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(sharded, "decode", stop)

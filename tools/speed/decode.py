@@ -89,7 +89,7 @@ def encode(recogniser: Recogniser, batches: Sequence[Sequence[np.ndarray]]) -> N
 def decode_all(recogniser: Recogniser, folder: Path, search: BeamSearch | None) -> None:
     """Decode as stage 5 does, from the audio store to words with times and confidences."""
     batches = compute_posteriors(recogniser, folder, batch_size=BATCH_SIZE, what="decode")
-    decode(recogniser, batches, search, what="search")
+    decode(recogniser, batches, search, num_utts=len(read_table(folder / paths.WAV_SCP)), what="search")
 
 
 def beam_rows(
@@ -101,9 +101,15 @@ def beam_rows(
         if search.plan.config.beam_size != BEAM_SIZE:
             raise SystemExit(f"{config}: is of beam_size {search.plan.config.beam_size}, not {BEAM_SIZE}")
         batches = list(compute_posteriors(recogniser, folder, batch_size=BATCH_SIZE, what=name))
+        num_utts = sum(len(batch.utt_ids) for batch in batches)
         return [
             (f"ours, {name}", measure(lambda: decode_all(recogniser, folder, search), args.repeats)),
-            (f"    its search alone ({name})", measure(lambda: list(search.search(batches, what=name)), args.repeats)),
+            (
+                f"    its search alone ({name})",
+                measure(
+                    lambda: list(search.decode(batches, recogniser.grid, num_utts=num_utts, what=name)), args.repeats
+                ),
+            ),
         ]
 
 
