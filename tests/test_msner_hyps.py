@@ -306,15 +306,22 @@ def test_one_command_tags_and_scores_with_any_tagger(repo_root: Path, tmp_path: 
     assert not (recipe / "data" / "conll").exists()
 
 
-def test_the_own_tagger_is_trained_as_the_results_say(repo_root: Path, tmp_path: Path) -> None:
-    """10 epochs on silver, and 5 at 5e-4 from there on each fold's gold; no training runs here."""
+def test_the_own_tagger_is_trained_as_the_results_say(
+    repo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10 epochs on silver, and 5 at 5e-4 from there on each fold's gold, on one thread; no training runs here."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     recipe = copy_checkout(repo_root, tmp_path).parent / "msner_hyps"
-    for name, text in {"tools/setup.sh": 'echo "$(dirname "$0")/../bin"', "bin/python": "exit 0"}.items():
+    for name, text in {
+        "tools/setup.sh": 'echo "$(dirname "$0")/../bin"',
+        "bin/python": "echo threads: $OMP_NUM_THREADS",
+    }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
     printed = run_recipe(recipe, "--hyps", "h.jsonl", "--silver", "s.conllu")
     commands = [shlex.split(line)[1:] for line in printed.splitlines() if line.startswith("+ ")]
+    assert printed.splitlines().count("threads: 1") == len(commands)
     trainings = [words[2:] for words in commands if words[1] == "train-tagger"]
     text = ["--train", "data/conll/{}_train.conll", "--dev", "data/conll/{}_dev.conll", "--out", "exp/tagger/{}"]
     first = [word.format("silver") for word in text] + ["--epochs", "10", "--seed", "1"]

@@ -17,6 +17,8 @@ exp=exp        # folder of taggers, hypotheses, scores and RESULTS.md
 [ -n "${hyps}" ] || die "--hyps is missing: JSON lines of MSNER's German test set with hypotheses"
 [[ "${tagger}" != own || -n "${silver}" ]] || die "--silver is missing: text for --tagger own to learn from"
 hyps.py() { python local/hyps.py "$@"; }
+# The own tagger is small: more threads make it no faster, but other sums, so other tables.
+[ "${tagger}" != own ] || export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 
 # Stage 1, prepare: JSON lines -> references and the texts to tag; for own the text to learn from
 step 1 "prepare" hyps.py prepare --hyps "${hyps}" --out "${data}" ${silver:+--silver "${silver}"}
