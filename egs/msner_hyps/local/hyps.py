@@ -356,7 +356,7 @@ def percent(rate: float) -> str:
 def format_wer_without_digits(data: Path) -> str:
     """Return one line with each recogniser's WER where neither the reference nor any hypothesis has a digit.
 
-    The references have numbers in digits, some recognisers spell them out.
+    Some recognisers write numbers in digits, MSNER's transcripts and other recognisers spell them out.
     """
     names = [name for name in read_json(data / SOURCES) if name not in (CASED, SPEECH)]
     hyps = {name: read_sentences(data / "text" / f"{name}.jsonl") for name in (CASED, *names)}
