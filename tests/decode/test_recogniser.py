@@ -1,5 +1,7 @@
 """Batches, and what a model is given of clips that are shorter than its first frame."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +16,9 @@ from hypothesis import given  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from spner.core.datatypes import FrameGrid  # noqa: E402
-from spner.decode.recogniser import Recogniser, compute_posteriors, make_batches  # noqa: E402
+from spner.core.errors import SpnerError  # noqa: E402
+from spner.decode import recogniser as recogniser_module  # noqa: E402
+from spner.decode.recogniser import Recogniser, compute_batches, compute_posteriors, make_batches  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -55,16 +59,74 @@ def test_a_folder_with_segments_and_without_durations_is_decoded(tmp_path: Path)
     lines = [f"{utt_id} r {start_s} {end_s}\n" for utt_id, (start_s, end_s) in seconds.items()]
     (tmp_path / "segments").write_text("".join(lines))
 
-    def log_probs(waveforms: list[np.ndarray]) -> list[np.ndarray]:
-        return [waveform[[0, -1], None] / 0.3 for waveform in waveforms]  # the ramp's value is the time
+    def start(waveforms: list[np.ndarray]) -> Callable[[], list[np.ndarray]]:
+        return lambda: [waveform[[0, -1], None] / 0.3 for waveform in waveforms]  # the ramp's value is the time
 
-    recogniser: Any = SimpleNamespace(device=torch.device("cpu"), log_probs=log_probs)
+    recogniser: Any = SimpleNamespace(device=torch.device("cpu"), pad=list, start=start)
     batches = list(compute_posteriors(recogniser, tmp_path, batch_size=2, what=""))
     assert [batch.utt_ids for batch in batches] == [["long", "middle"], ["short"]]
     for batch in batches:
         for utt_id, duration_s, heard in zip(batch.utt_ids, batch.durations_s, batch.log_probs, strict=True):
             start_s, end_s = seconds[utt_id]
             assert duration_s == end_s - start_s and heard[:, 0] == pytest.approx([start_s, end_s], abs=0.01)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Locations that have been read, in the order of their reading; "none" cannot be read."""
+    read: list[str] = []
+
+    def read_stored(location: str) -> np.ndarray:
+        if location == "none":
+            raise SpnerError("none: no audio can be read there")
+        read.append(location)
+        return np.full(16_000, int(location), np.float32)
+
+    monkeypatch.setattr(recogniser_module, "read_stored", read_stored)
+    return read
+
+
+def make_recorder(events: list[str], device: str = "cpu") -> Any:
+    """A recogniser that writes down when a batch is started and when its posteriors are asked for."""
+
+    def start(waveforms: list[np.ndarray]) -> Callable[[], list[np.ndarray]]:
+        name = str(int(waveforms[0][0]))
+        events.append(f"start {name}")
+        return lambda: events.append(f"finish {name}") or waveforms
+
+    return SimpleNamespace(device=torch.device(device), pad=list, start=start)
+
+
+def test_the_next_batch_is_started_before_one_is_fetched(read: list[str]) -> None:
+    events: list[str] = []
+    batches = [[(f"u{number}", str(number))] for number in range(4)]
+    for number, batch in enumerate(compute_batches(make_recorder(events), batches, what="")):
+        assert batch.utt_ids == [f"u{number}"] and batch.durations_s == [1.0] and batch.log_probs[0][0] == number
+        events.append(f"used {number}")
+    assert events == [
+        "start 0",
+        *("start 1", "finish 0", "used 0"),
+        *("start 2", "finish 1", "used 1"),
+        *("start 3", "finish 2", "used 2"),
+        *("finish 3", "used 3"),
+    ]
+
+
+@pytest.mark.parametrize(("device", "num_readers"), [("cpu", 1), ("cuda", recogniser_module.READERS)])
+def test_few_batches_are_read_ahead(read: list[str], device: str, num_readers: int) -> None:
+    batches = [[(f"u{number}", str(number))] for number in range(50)]
+    found = compute_batches(make_recorder([], device), batches, what="")
+    next(found)
+    time.sleep(0.2)  # threads may go on
+    assert len(read) <= 2 + num_readers  # two are started
+    assert len(list(found)) == 49 and sorted(map(int, read)) == list(range(50))
+    assert list(compute_batches(make_recorder([], device), [], what="")) == []
+
+
+def test_a_clip_that_cannot_be_read_ends_it(read: list[str]) -> None:
+    batches = [[("a", "0")], [("b", "1"), ("c", "none")], [("d", "2")]]
+    with pytest.raises(SpnerError, match="none: no audio"):
+        list(compute_batches(make_recorder([]), batches, what=""))
 
 
 def test_clips_are_padded_with_silence_and_the_model_is_told_their_lengths() -> None:
