@@ -210,7 +210,7 @@ def lm_command(
 @click.option("--exp", required=True, type=FOLDER, help="Experiment folder of stage 4.")
 @beam_options
 def tune_command(
-    data: Path, exp: Path, configs: tuple[Path, ...], lm: Path | None, nj: int, batch_size: int, device: str
+    data: Path, exp: Path, configs: tuple[Path, ...], lm: Path | None, nj: int, batch_size: int | None, device: str
 ) -> None:
     """Tune the weights of a beam search on dev; spner decode uses them. Needs --decode_config."""
     from spner.decode.beam_options import BeamOptions

@@ -108,7 +108,10 @@ def beam_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         processes_option("Number of processes of the beam search."),
         click.option(
-            "--batch_size", default=32, type=click.IntRange(1), help="Largest number of utterances in a batch."
+            "--batch_size",
+            type=click.IntRange(1),
+            show_default="32; on a GPU 128",
+            help="Largest number of utterances in a batch.",
         ),
         device_option,
     ]

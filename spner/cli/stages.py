@@ -279,7 +279,7 @@ def decode_command(
     boost: Path | None,
     nbest: int,
     nj: int,
-    batch_size: int,
+    batch_size: int | None,
     device: str,
     model: Path | None,
     cluster: Path | None,

@@ -25,7 +25,7 @@ def decode_sets(
     set_names: Sequence[str],
     *,
     device: str,
-    batch_size: int,
+    batch_size: int | None,
     beam: BeamOptions | None = None,
     model: Path | None = None,
     cluster: Workers | None = None,
@@ -43,7 +43,7 @@ def decode_sets(
         exp: ``exp/<tag>`` of stage 4.
         set_names: which sets.
         device: torch device; ``auto`` takes a GPU if there is one.
-        batch_size: utterances in a batch at most.
+        batch_size: utterances in a batch at most; None: the device's own limit.
         beam: beam search instead of greedy search; where it keeps several hypotheses, ``nbest.jsonl`` holds them.
         model: another experiment, whose model decodes; ``exp``, without a training of its own, gets the hypotheses.
         cluster: what decodes shards of a set instead of this process.

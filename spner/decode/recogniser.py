@@ -33,8 +33,8 @@ Batch = list[tuple[str, str]]
 """Utterances, and where the audio of each lies."""
 Padded = tuple[torch.Tensor, torch.Tensor]
 """Waveforms (B, num_samples) float32 and their lengths (B,) int64, on the CPU."""
-MAX_BATCH_S = 320.0
-MAX_BATCH_CPU_S = 50.0  # with batches of 120 s a small model's activations leave the caches: a quarter slower
+BATCH_SIZE, MAX_BATCH_S = 128, 320.0  # a GPU waits for its kernels to be started in smaller ones
+BATCH_SIZE_CPU, MAX_BATCH_CPU_S = 32, 50.0  # a small model's activations of 120 s leave the caches: a quarter slower
 READERS = 4
 """Threads that read audio for a GPU, and batches that are read ahead: one reads 5,000 times as fast as real time."""
 
@@ -113,13 +113,15 @@ def load_recogniser(exp: Path, *, device: str) -> Recogniser:
     return Recogniser(model.to(chosen).eval(), tuple(args.token_list), locate_frames(model), chosen, args.use_amp)
 
 
-def compute_posteriors(recogniser: Recogniser, folder: Path, *, batch_size: int, what: str) -> Iterator[Posteriors]:
+def compute_posteriors(
+    recogniser: Recogniser, folder: Path, *, batch_size: int | None, what: str
+) -> Iterator[Posteriors]:
     """Yield a set's posteriors, batch by batch.
 
     Args:
         recogniser: the model.
         folder: ``data/<set>`` of stage 1.
-        batch_size: utterances in a batch at most; they are of like length, and their audio is limited as well.
+        batch_size: utterances in a batch at most, see :func:`list_batches`.
         what: the progress bar's title.
 
     Raises:
@@ -129,15 +131,20 @@ def compute_posteriors(recogniser: Recogniser, folder: Path, *, batch_size: int,
     return compute_batches(recogniser, batches, what=what)
 
 
-def list_batches(folder: Path, device_type: str, *, batch_size: int) -> list[Batch]:
+def list_batches(folder: Path, device_type: str, *, batch_size: int | None) -> list[Batch]:
     """Return the batches of a set, see :func:`make_batches`; a GPU takes more audio at a time than a CPU.
+
+    Args:
+        folder: ``data/<set>`` of stage 1.
+        device_type: such as ``cpu`` or ``cuda``.
+        batch_size: utterances in a batch at most, None for the device's; their audio is limited as well.
 
     Raises:
         SpnerError: stage 1 has not finished.
     """
     located, durations_s = read_locations(folder), find_durations(folder)
-    max_batch_s = MAX_BATCH_CPU_S if device_type == "cpu" else MAX_BATCH_S
-    batches = make_batches(durations_s, batch_size=batch_size, max_batch_s=max_batch_s)
+    limits = (BATCH_SIZE_CPU, MAX_BATCH_CPU_S) if device_type == "cpu" else (BATCH_SIZE, MAX_BATCH_S)
+    batches = make_batches(durations_s, batch_size=batch_size or limits[0], max_batch_s=limits[1])
     return [[(utt_id, located[utt_id]) for utt_id in batch] for batch in batches]
 
 

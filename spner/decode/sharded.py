@@ -18,7 +18,7 @@ from spner.core.shards import cut
 from spner.data.wav_scp import read_locations
 from spner.decode.hypotheses import Hypotheses, join_once, write_once
 from spner.decode.parallel_search import BeamSearch
-from spner.decode.recogniser import Batch, compute_batches, list_batches, load_recogniser
+from spner.decode.recogniser import BATCH_SIZE, Batch, compute_batches, list_batches, load_recogniser
 from spner.decode.transcribe import decode
 
 SHARDS = ".shards"
@@ -38,7 +38,7 @@ class SetToDecode:
         decoded: what tables say of them.
         search: None searches greedily.
         device: torch device, as on the command line.
-        batch_size: utterances in a batch at most.
+        batch_size: utterances in a batch at most; None: the device's own limit.
     """
 
     data: Path
@@ -48,7 +48,7 @@ class SetToDecode:
     decoded: Mapping[str, Any]
     search: BeamSearch | None
     device: str
-    batch_size: int
+    batch_size: int | None
 
     @property
     def keeps_several(self) -> bool:
@@ -88,7 +88,7 @@ def _decode_shards(whole: SetToDecode, cluster: Workers | None) -> list[Path]:
         if other != whole.shards:
             remove(other)
     num_utts = len(read_locations(whole.data))
-    least = max(LEAST_PER_SHARD, whole.batch_size) if cluster else MOST_PER_SHARD
+    least = max(LEAST_PER_SHARD, whole.batch_size or BATCH_SIZE) if cluster else MOST_PER_SHARD
     shards = [_Shard(whole, positions) for positions in cut(num_utts, least=least, most=MOST_PER_SHARD)]
     workers = cluster or Processes()
     devices = list(workers.map(_decode_shard, shards, what=f"decode {whole.data.name}", unit="shard"))
@@ -108,7 +108,7 @@ def _load(trained: Path, device: str, model: str) -> Any:
 
 
 @functools.lru_cache(maxsize=1)
-def _list_batches(data: Path, audio: str, device_type: str, batch_size: int) -> list[Batch]:
+def _list_batches(data: Path, audio: str, device_type: str, batch_size: int | None) -> list[Batch]:
     """Return the batches of a set whose fingerprint is ``audio``; its tables are read once for all shards."""
     return list_batches(data, device_type, batch_size=batch_size)
 

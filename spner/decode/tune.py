@@ -20,7 +20,7 @@ from spner.decode.recogniser import compute_posteriors, load_recogniser
 from spner.text.tags import spans_to_text
 
 
-def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size: int) -> dict[str, Any]:
+def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size: int | None) -> dict[str, Any]:
     """Write ``exp/tuned/<search>.json``, which decoding takes its weights from, and return what it holds.
 
     The posteriors of dev are computed once, and searched with every pair of weights that the configuration lists.
@@ -30,7 +30,7 @@ def tune(data: Path, exp: Path, options: BeamOptions, *, device: str, batch_size
         exp: ``exp/<tag>`` of stage 4.
         options: the search; its names to boost and its number of hypotheses are not used.
         device: torch device; ``auto`` takes a GPU if there is one.
-        batch_size: utterances in a batch at most.
+        batch_size: utterances in a batch at most; None: the device's own limit.
 
     Raises:
         SpnerError: an earlier stage has not finished, dev is empty, or the search cannot be made.

@@ -17,8 +17,9 @@ from hypothesis import strategies as st  # noqa: E402
 
 from spner.core.datatypes import FrameGrid  # noqa: E402
 from spner.core.errors import SpnerError  # noqa: E402
+from spner.data.datadir import write_table  # noqa: E402
 from spner.decode import recogniser as recogniser_module  # noqa: E402
-from spner.decode.recogniser import Recogniser, compute_batches, compute_posteriors, make_batches  # noqa: E402
+from spner.decode.recogniser import Recogniser, compute_batches, compute_posteriors, list_batches, make_batches  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,26 @@ def test_every_utterance_is_in_one_batch_and_no_batch_is_too_large(
     for batch in batches:
         padded_s = len(batch) * max(durations_s[utt_id] for utt_id in batch)
         assert len(batch) == 1 or (len(batch) <= batch_size and padded_s <= max_batch_s)
+
+
+@pytest.mark.parametrize(
+    ("device_type", "batch_size", "duration_s", "size"),
+    [
+        pytest.param("cpu", None, 1.0, 32, id="a CPU's number"),
+        pytest.param("cpu", None, 5.0, 10, id="50 s on a CPU"),
+        pytest.param("cuda", None, 1.0, 128, id="a GPU's number"),
+        pytest.param("cuda", None, 5.0, 64, id="320 s on a GPU"),
+        pytest.param("cuda", 7, 1.0, 7, id="what is asked for"),
+    ],
+)
+def test_a_gpu_takes_larger_batches(
+    tmp_path: Path, device_type: str, batch_size: int | None, duration_s: float, size: int
+) -> None:
+    utt_ids = [f"u{number:03}" for number in range(150)]
+    write_table(tmp_path / "wav.scp", dict.fromkeys(utt_ids, "clip.wav"))
+    write_table(tmp_path / "utt2dur", dict.fromkeys(utt_ids, str(duration_s)))
+    batches = list_batches(tmp_path, device_type, batch_size=batch_size)
+    assert batches[0] == [(utt_id, "clip.wav") for utt_id in utt_ids[:size]]
 
 
 def test_a_folder_with_segments_and_without_durations_is_decoded(tmp_path: Path) -> None:

@@ -35,7 +35,6 @@ if TYPE_CHECKING:  # torch is imported in functions: the processes of a beam sea
     from spner.decode.recogniser import Recogniser
 
 ROOT = Path(__file__).resolve().parents[2]
-BATCH_SIZE = 32
 BEAM_SIZE = 10
 ESPNET_BATCH_SIZES = (1, 8, 16, 32)
 
@@ -80,7 +79,7 @@ def read_batches(folder: Path, recogniser: "Recogniser") -> list[list[np.ndarray
     """Return the waveforms of the batches that decoding makes."""
     from spner.decode.recogniser import list_batches
 
-    batches = list_batches(folder, recogniser.device.type, batch_size=BATCH_SIZE)
+    batches = list_batches(folder, recogniser.device.type, batch_size=None)
     return [[read_stored(location) for _, location in batch] for batch in batches]
 
 
@@ -102,7 +101,7 @@ def decode_all(recogniser: "Recogniser", folder: Path, search: BeamSearch | None
     """Decode as stage 5 does, from the audio store to words with times and confidences."""
     from spner.decode.recogniser import compute_posteriors
 
-    batches = compute_posteriors(recogniser, folder, batch_size=BATCH_SIZE, what="decode")
+    batches = compute_posteriors(recogniser, folder, batch_size=None, what="decode")
     decode(recogniser, batches, search, num_utts=len(read_table(folder / paths.WAV_SCP)), what="search")
 
 
@@ -119,7 +118,7 @@ def beam_rows(
             raise SystemExit(f"{config}: is of beam_size {search.plan.config.beam_size}, not {BEAM_SIZE}")
         rows = [(f"ours, {name}", measure(lambda: decode_all(recogniser, folder, search), args.repeats))]
         if not args.no_espnet:
-            batches = list(compute_posteriors(recogniser, folder, batch_size=BATCH_SIZE, what=name))
+            batches = list(compute_posteriors(recogniser, folder, batch_size=None, what=name))
             num_utts = sum(len(batch.utt_ids) for batch in batches)
 
             def search_alone() -> None:
