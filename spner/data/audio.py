@@ -8,7 +8,6 @@ import hashlib
 import io
 import math
 import re
-import struct
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -197,15 +196,9 @@ def read_stored(location: str) -> np.ndarray:
     try:
         if offset is None:
             return _decode(file_name, start_s, end_s)  # decoding reads ahead in a thread
-        import kaldiio
-
-        with open(file_name, "rb") as file:
-            file.seek(int(offset))
-            if file.read(5) != b"AUDIO":  # kaldiio would also unpickle; a store holds nothing but audio
-                raise ValueError("no audio record begins at that offset")
-            file.seek(int(offset))
-            rate_hz, waveform = kaldiio.matio.read_kaldi(file, load_kwargs={"dtype": "float32"})
-    except (ClipError, OSError, ValueError, RuntimeError, struct.error) as error:
+        with soundfile.SoundFile(io.BytesIO(_read_record(file_name, int(offset)))) as file:
+            rate_hz, waveform = file.samplerate, file.read(dtype="float32")
+    except (ClipError, OSError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
         raise SpnerError(
             f"{location}: no audio can be read there ({error}); rerun stage 1, go to the folder it ran in, or mend "
             "the path"
@@ -213,6 +206,19 @@ def read_stored(location: str) -> np.ndarray:
     if rate_hz != SAMPLE_RATE_HZ:
         raise SpnerError(f"{location}: is at {rate_hz} Hz (expected {SAMPLE_RATE_HZ}); rerun stage 1")
     return waveform[_place(start_s, end_s, rate_hz)]
+
+
+def _read_record(ark: str, offset: int) -> bytes:
+    """Return the audio file in the record at an offset: ``AUDIO``, the size of its length, its length, the file.
+
+    kaldiio's reader would also unpickle, and seek in the audio, for which a thread waits.
+    """
+    with open(ark, "rb") as file:
+        file.seek(offset)
+        if file.read(5) != b"AUDIO":
+            raise ValueError("no audio record begins at that offset")
+        size = int.from_bytes(file.read(1))
+        return file.read(int.from_bytes(file.read(size), "little"))
 
 
 def _place(start_s: float, end_s: float | None, rate_hz: int) -> slice:

@@ -8,6 +8,7 @@ entity symbols inside an entity are dropped (``naar <LOC>den haag</NE> en``); th
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,6 @@ CHAR, BPE = "char", "bpe"
 FRAME_RATES_HZ = {25: "conf/train_mini.yaml", 50: "wav2vec 2.0 such as XLS-R"}
 """Frames a second that models have, one fewer an utterance for the last window. Stage 3 does not know the model."""
 TOO_MANY_TOKENS = "too_many_tokens"
-_SPACING = str.maketrans({PIECE_SPACE: " "})
 
 
 class Tokenizer:
@@ -96,19 +96,21 @@ def mark_inside(tokens: Iterable[str], symbols: Collection[str]) -> list[str]:
 
 def tokens_to_words(tokens: Iterable[str]) -> list[str]:
     """Return words and entity symbols of a token sequence, each symbol a word of its own, whatever was decoded."""
-    return "".join(map(_piece, tokens)).translate(_SPACING).split()
+    return "".join(map(_piece, tokens)).split()
 
 
 def locate_words(tokens: Sequence[str]) -> list[tuple[int, int]]:
     """Return for each word of :func:`tokens_to_words` the half-open range of the tokens that write it."""
-    pieces = [_piece(token).translate(_SPACING) for token in tokens]
+    pieces = [_piece(token) for token in tokens]
     owners = [index for index, piece in enumerate(pieces) for _ in piece]
     words = re.finditer(r"\S+", "".join(pieces))
     return [(owners[word.start()], owners[word.end() - 1] + 1) for word in words]
 
 
+@cache
 def _piece(token: str) -> str:
-    return " " if token == SPACE else f" {token} " if token.startswith("<") else token
+    """Return what a token of a token list writes, spaces included."""
+    return " " if token == SPACE else (f" {token} " if token.startswith("<") else token).replace(PIECE_SPACE, " ")
 
 
 def read_token_list(path: Path) -> list[str]:

@@ -226,7 +226,9 @@ def search_greedily(log_probs: np.ndarray) -> list[Hypothesis]:
 
     Source: Graves et al. 2006, section 3.2.
     """
-    return [Hypothesis(tuple(merge_repeats(log_probs.argmax(axis=-1).tolist())))]
+    path = log_probs.argmax(axis=-1)
+    changed = path[1:][path[1:] != path[:-1]].tolist()  # most frames repeat the one before
+    return [Hypothesis(tuple(merge_repeats([*path[:1].tolist(), *changed])))]
 
 
 def balanced(hyps: Sequence[Hypothesis], token_list: Sequence[str]) -> list[Hypothesis]:

@@ -46,8 +46,9 @@ def read_hypotheses(
         duration_s: of the clip; no time lies outside it.
     """
     words = [tokens_to_words(token_list[i] for i in hyp.token_ids) for hyp in hyps]
+    best, transcript = hyps[0].token_ids, text_to_spans(words[0], labels=find_labels(token_list)).transcript
     return Decoded(
         [{"text": " ".join(text), **hyp.scores} for text, hyp in zip(words, hyps, strict=True)],
-        text_to_spans(words[0], labels=find_labels(token_list)).transcript,
-        time_hypothesis(log_probs, hyps[0].token_ids, token_list, grid=grid, duration_s=duration_s),
+        transcript,
+        time_hypothesis(log_probs, best, token_list, transcript.entities, grid=grid, duration_s=duration_s),
     )

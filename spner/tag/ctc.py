@@ -144,7 +144,10 @@ class CtcTranscriber:
         if not transcript.words:
             return None
         shifted = FrameGrid(grid.hop_s, sound_s + grid.first_s + stretch.first_frame * grid.hop_s)
-        timing = time_hypothesis(stretch.log_probs, token_ids, token_list, grid=shifted, duration_s=duration_s)
+        entities = transcript.entities
+        timing = time_hypothesis(
+            stretch.log_probs, token_ids, token_list, entities, grid=shifted, duration_s=duration_s
+        )
         if timing is None:
             log.warning("%.1f s: more tokens than frames; the words' times are spread evenly", shifted.first_s)
             timing = _spread(len(transcript.words), len(transcript.entities), stretch, shifted, duration_s)

@@ -378,8 +378,9 @@ def test_truncated_archive_is_one_line(tmp_path: Path, kept: int) -> None:
         read_stored(f"{archive}:2")
 
 
-def test_wrong_length_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "a.ark").write_bytes(b"AUDIO" + struct.pack("<bI", 4, 2**31) + b"x" * 50)
+@pytest.mark.parametrize("length", [struct.pack("<bI", 4, 2**31), struct.pack("<bQ", 8, 2**62), b"\xff" * 256])
+def test_wrong_length_is_one_line(tmp_path: Path, length: bytes) -> None:
+    (tmp_path / "a.ark").write_bytes(b"AUDIO" + length + b"x" * 50)
     with pytest.raises(SpnerError, match="no audio can be read there"):
         read_stored(f"{tmp_path / 'a.ark'}:0")
 

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spner.core.datatypes import FrameGrid
+from spner.core.datatypes import FrameGrid, Timing
+from spner.data.tokens import find_labels, tokens_to_words
 from spner.decode.alignment import REACH_S, Alignment, align_tokens, time_hypothesis
 from spner.decode.beam_search import merge_repeats
+from spner.text.tags import text_to_spans
 
 TOKENS = ("<blank>", "<unk>", "<PER>", "<ORG>", "<LOC>", "</NE>", "<space>", "a", "b", "c", "<sos/eos>")
 ID = {token: row for row, token in enumerate(TOKENS)}
@@ -40,6 +42,15 @@ def ids(*tokens: str) -> list[int]:
 
 def frames(alignment: Alignment) -> list[tuple[int, int]]:
     return list(zip(alignment.first.tolist(), alignment.last.tolist(), strict=True))
+
+
+def time_tokens(
+    log_probs: np.ndarray, token_ids: list[int], tokens: tuple[str, ...], *, grid: FrameGrid, duration_s: float
+) -> Timing | None:
+    """Return the timing of a hypothesis with the entities that its symbols mark."""
+    words = tokens_to_words(tokens[i] for i in token_ids)
+    entities = text_to_spans(words, labels=find_labels(tokens)).transcript.entities
+    return time_hypothesis(log_probs, token_ids, tokens, entities, grid=grid, duration_s=duration_s)
 
 
 CASES = {
@@ -78,7 +89,7 @@ def test_the_posterior_of_a_token_is_that_of_its_best_frame() -> None:
 def test_more_tokens_than_the_frames_allow_have_no_alignment(num_frames: int, tokens: tuple[str, ...]) -> None:
     log_probs = np.zeros((num_frames, len(TOKENS)), np.float32)
     assert align_tokens(log_probs, ids(*tokens)) is None
-    assert time_hypothesis(log_probs, ids(*tokens), TOKENS, grid=GRID, duration_s=1.0) is None
+    assert time_tokens(log_probs, ids(*tokens), TOKENS, grid=GRID, duration_s=1.0) is None
 
 
 def test_one_frame_more_is_enough_for_a_repeated_token() -> None:
@@ -163,19 +174,19 @@ def test_the_alignment_is_torchaudios(seed: int) -> None:
 def test_words_meet_halfway_and_reach_no_further_than_they_may() -> None:
     # Middles of the frames: 0.05, 0.15, …; a in 1, b in 2 to 3, c in 8.
     log_probs = path("_", "a", "b", "b", "_", "<space>", "_", "_", "c", "_")
-    timing = time_hypothesis(log_probs, ids("a", "b", "<space>", "c"), TOKENS, grid=GRID, duration_s=1.0)
+    timing = time_tokens(log_probs, ids("a", "b", "<space>", "c"), TOKENS, grid=GRID, duration_s=1.0)
     assert timing.word_times == (
         pytest.approx((0.15 - REACH_S, 0.35 + REACH_S)),
         pytest.approx((0.85 - REACH_S, 0.85 + REACH_S)),
     )
     close = FrameGrid(hop_s=0.02, first_s=0.05)
-    timing = time_hypothesis(log_probs, ids("a", "b", "<space>", "c"), TOKENS, grid=close, duration_s=1.0)
+    timing = time_tokens(log_probs, ids("a", "b", "<space>", "c"), TOKENS, grid=close, duration_s=1.0)
     (_, end_s), (start_s, _) = timing.word_times
     assert end_s == start_s == pytest.approx((0.05 + 3 * 0.02 + 0.05 + 8 * 0.02) / 2)
 
 
 def test_no_time_lies_outside_the_clip() -> None:
-    timing = time_hypothesis(
+    timing = time_tokens(
         path("a", "_", "<space>", "b"), ids("a", "<space>", "b"), TOKENS, grid=FrameGrid(0.1, 0.01), duration_s=0.25
     )
     assert timing.word_times[0][0] == 0.0
@@ -185,7 +196,7 @@ def test_no_time_lies_outside_the_clip() -> None:
 def test_a_confidence_is_the_mean_posterior_of_the_tokens_and_what_divides_them() -> None:
     frames_of = [("<PER>", 0.5), ("a", 0.8), ("<space>", 0.9), ("b", 0.6), ("</NE>", 0.7), ("<space>", 0.9), ("c", 0.8)]
     log_probs = posteriors(*({token: peak} for token, peak in frames_of))
-    timing = time_hypothesis(log_probs, ids(*(token for token, _ in frames_of)), TOKENS, grid=GRID, duration_s=1.0)
+    timing = time_tokens(log_probs, ids(*(token for token, _ in frames_of)), TOKENS, grid=GRID, duration_s=1.0)
 
     def mean(*peaks: float) -> float:
         return pytest.approx(math.prod(peaks) ** (1 / len(peaks)), rel=1e-5)
@@ -209,7 +220,7 @@ def test_a_confidence_is_the_mean_posterior_of_the_tokens_and_what_divides_them(
 def test_whatever_was_decoded_has_one_time_a_word_and_one_confidence_an_entity(
     tokens: tuple[str, ...], num_words: int, num_entities: int
 ) -> None:
-    timing = time_hypothesis(path(*tokens, "_"), ids(*tokens), TOKENS, grid=GRID, duration_s=2.0)
+    timing = time_tokens(path(*tokens, "_"), ids(*tokens), TOKENS, grid=GRID, duration_s=2.0)
     assert (len(timing.word_times), len(timing.word_confidences)) == (num_words, num_words)
     assert len(timing.entity_confidences) == num_entities
 
@@ -220,7 +231,7 @@ def test_times_are_in_order_and_inside_the_clip(
 ) -> None:
     num_frames = 2 * len(token_ids) + num_more
     log_probs = log_softmax(np.random.default_rng(seed).normal(size=(num_frames, len(TOKENS))))
-    timing = time_hypothesis(log_probs, token_ids, TOKENS, grid=GRID, duration_s=duration_s)
+    timing = time_tokens(log_probs, token_ids, TOKENS, grid=GRID, duration_s=duration_s)
     marks_s = [mark_s for pair in timing.word_times for mark_s in pair]
     assert marks_s == sorted(marks_s)
     assert all(0 <= mark_s <= duration_s for mark_s in marks_s)
@@ -230,7 +241,7 @@ def test_times_are_in_order_and_inside_the_clip(
 def test_pieces_of_sentencepiece_begin_their_words() -> None:
     pieces = ("<blank>", "▁a", "b", "▁c")
     log_probs = log_softmax(np.eye(4)[[1, 0, 2, 0, 0, 0, 3]])
-    timing = time_hypothesis(log_probs, [1, 2, 3], pieces, grid=GRID, duration_s=1.0)
+    timing = time_tokens(log_probs, [1, 2, 3], pieces, grid=GRID, duration_s=1.0)
     assert timing.word_times == (
         pytest.approx((0.05 - min(0.05, REACH_S), 0.25 + REACH_S)),
         pytest.approx((0.65 - REACH_S, 0.65 + REACH_S)),

@@ -85,16 +85,15 @@ def test_texts_entities_times_and_confidences_are_those_of_torch(prepared: Prepa
         waveform = read_stored(location)
         (log_probs,) = model.recogniser.log_probs([waveform])
         best = model.search(log_probs)[0].token_ids
-        assert (
-            text_to_spans(tokens_to_words(tokens[i] for i in best), labels=find_labels(tokens)).transcript
-            == transcripts[utt_id]
-        )
-        timing = time_hypothesis(log_probs, best, tokens, grid=model.recogniser.grid, duration_s=len(waveform) / 16_000)
+        found = text_to_spans(tokens_to_words(tokens[i] for i in best), labels=find_labels(tokens)).transcript
+        assert found == transcripts[utt_id]
+        grid, duration_s = model.recogniser.grid, len(waveform) / 16_000
+        timing = time_hypothesis(log_probs, best, tokens, found.entities, grid=grid, duration_s=duration_s)
         if timing:
-            found, expected = model.calibration.apply(timing), timings[utt_id]
-            np.testing.assert_allclose(np.ravel(found.word_times), np.ravel(expected.word_times), atol=1e-3)
-            assert found.word_confidences == pytest.approx(expected.word_confidences, abs=2e-3)
-            assert found.entity_confidences == pytest.approx(expected.entity_confidences, abs=2e-3)
+            timed, expected = model.calibration.apply(timing), timings[utt_id]
+            np.testing.assert_allclose(np.ravel(timed.word_times), np.ravel(expected.word_times), atol=1e-3)
+            assert timed.word_confidences == pytest.approx(expected.word_confidences, abs=2e-3)
+            assert timed.entity_confidences == pytest.approx(expected.entity_confidences, abs=2e-3)
 
 
 @pytest.fixture(scope="module")
