@@ -45,34 +45,63 @@ class Workers(Protocol):
 
 @dataclass(frozen=True)
 class Processes:
-    """Processes of this machine; where there is one, or one item, it is this process."""
+    """Processes of this machine, started for each work; where there is one, or one item, it is this process."""
 
     num_workers: int = 1
 
     def map(self, function: Callable[[Item], Result], items: Stream[Item], *, what: str, unit: str) -> Iterator[Result]:
         """Do what :class:`Workers` says."""
+        with Pool(self.num_workers) as pool:
+            yield from pool.map(function, items, what=what, unit=unit)
+
+
+class Pool:
+    """Processes of this machine that stay for the next work; a context manager. The first work starts them."""
+
+    def __init__(self, num_workers: int) -> None:
+        """
+        Args:
+            num_workers: processes; one is this process.
+        """
+        self._num_workers = num_workers
+        self._executor: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self._executor:
+            self._executor.shutdown(cancel_futures=True)
+
+    def map(self, function: Callable[[Item], Result], items: Stream[Item], *, what: str, unit: str) -> Iterator[Result]:
+        """Do what :class:`Workers` says; one item is done by this process."""
         with Progress(len(items), what=what, unit=unit) as progress:
-            if self.num_workers == 1 or len(items) < 2:
+            if self._num_workers == 1 or len(items) < 2:
                 for item in items:
                     yield function(item)
                     progress.update()
                 return
-            # Spawned workers inherit no locked file and no half-built library state, as forked ones would.
-            pool = ProcessPoolExecutor(
-                self.num_workers, mp_context=get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
-            )
+            executor = self._executor = self._executor or _start(self._num_workers)
+            given, left = deque[Future[Result]](), iter(items)
             try:
-                given, left = deque[Future[Result]](), iter(items)
                 while True:
                     given.extend(
-                        pool.submit(function, item) for item in islice(left, AHEAD * self.num_workers - len(given))
+                        executor.submit(function, item) for item in islice(left, AHEAD * self._num_workers - len(given))
                     )
                     if not given:
                         return
                     yield given.popleft().result()
                     progress.update()
             finally:
-                pool.shutdown(cancel_futures=True)
+                for future in given:
+                    future.cancel()
+
+
+def _start(num_workers: int) -> ProcessPoolExecutor:
+    # Spawned workers inherit no locked file and no half-built library state, as forked ones would.
+    return ProcessPoolExecutor(
+        num_workers, mp_context=get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
+    )
 
 
 def _end_with(parent: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spner.core import paths
 from spner.core.files import fingerprint, locked, write_json
-from spner.core.parallel import Workers
+from spner.core.parallel import Processes, Workers
 from spner.core.searches import GREEDY
 from spner.core.training import chosen_checkpoint
 from spner.data.wav_scp import identify_audio
@@ -65,7 +65,7 @@ def decode_sets(
         if system:
             write_json(exp / paths.SYSTEM, system)
         if search and cluster:  # a worker is one process
-            search = replace(search, num_workers=1)
+            search = replace(search, workers=Processes())
         for set_name in set_names:
             identity = {"model": weights, "search": search.record if search else None, "audio": audio[set_name]}
             decoded = {**(search.decoded if search else DECODED_GREEDILY), "audio": str(data / set_name)}

@@ -18,7 +18,7 @@ import numpy as np
 from spner.core import paths
 from spner.core.datatypes import FrameGrid
 from spner.core.files import fingerprint, read_json, remove
-from spner.core.parallel import Processes
+from spner.core.parallel import Pool, Processes, Workers
 from spner.core.streams import Streamed
 from spner.core.training import beside_recipe, read_config
 from spner.decode.beam_options import BeamOptions, apply_tuned, find_arpa, find_tuned, read_options
@@ -88,7 +88,7 @@ class BeamSearch:
     Attributes:
         plan: what each process builds it from.
         num_best: hypotheses to keep of each utterance.
-        num_workers: processes.
+        workers: what searches.
         posteriors: file of the posteriors that are searched.
         record: what decides the hypotheses.
         decoded: what tables say of them, see :mod:`spner.core.searches`.
@@ -96,7 +96,7 @@ class BeamSearch:
 
     plan: SearchPlan
     num_best: int
-    num_workers: int
+    workers: Workers
     posteriors: Path
     record: dict[str, Any]
     decoded: dict[str, Any]
@@ -114,7 +114,7 @@ class BeamSearch:
         """
         tasks = Streamed(lambda: self._make_tasks(batches), math.ceil(num_utts / UTTERANCES_AT_ONCE))
         decode = functools.partial(decode_task, grid=grid)
-        for decoded in Processes(self.num_workers).map(decode, tasks, what=what, unit="batches"):
+        for decoded in self.workers.map(decode, tasks, what=what, unit="batches"):
             yield from decoded
 
     def _make_tasks(self, batches: Iterable[Posteriors]) -> Iterator[SearchTask]:
@@ -154,8 +154,8 @@ def open_search(data: Path, exp: Path, options: BeamOptions, *, work: Path) -> I
         "tuned": find_tuned(exp, options) is not None,
         "names": names,
     }
-    with prepare_search(exp, arpa, config) as plan:
-        yield BeamSearch(plan, options.num_best, options.num_workers, plan.work / "posteriors", record, decoded)
+    with prepare_search(exp, arpa, config) as plan, Pool(options.num_workers) as workers:
+        yield BeamSearch(plan, options.num_best, workers, plan.work / "posteriors", record, decoded)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from spner.decode.transcribe import decode
 
 SHARDS = ".shards"
 LEAST_PER_SHARD, MOST_PER_SHARD = 64, 2048
-"""Utterances. Without a cluster shards are the largest: a beam search starts its processes anew for each."""
+"""Utterances. Without a cluster shards are the largest: a GPU has nothing to do while one is written."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spner.core.errors import SpnerError
-from spner.core.parallel import Processes
+from spner.core.parallel import Pool, Processes
 
 
 def double(number: int) -> int:
@@ -65,6 +65,19 @@ def test_a_reader_that_stops_early_leaves_no_worker() -> None:
     mapped.close()
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
+
+
+def test_a_pools_workers_stay_for_the_next_work_and_end_with_it() -> None:
+    with Pool(2) as pool:
+        with pytest.raises(SpnerError, match="item 3"):
+            list(pool.map(refuse_three, list(range(50)), what="numbers", unit="number"))
+        works = [list(pool.map(slow_first, list(range(6)), what="numbers", unit="number")) for _ in range(2)]
+    assert all([number for number, _ in work] == list(range(6)) for work in works)
+    pids = {pid for work in works for _, pid in work}
+    assert len(pids) <= 2 and os.getpid() not in pids
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 
 from spner.core import paths  # noqa: E402
 from spner.core.datatypes import Entity, FrameGrid, Transcript  # noqa: E402
-from spner.core.parallel import AHEAD  # noqa: E402
+from spner.core.parallel import AHEAD, Processes  # noqa: E402
 from spner.decode.beam_search import Hypothesis  # noqa: E402
 from spner.decode.hypotheses import Hypotheses  # noqa: E402
 from spner.decode.parallel_search import UTTERANCES_AT_ONCE, BeamSearch, make_plan  # noqa: E402
@@ -74,7 +74,7 @@ def beam(tmp_path: Path) -> BeamSearch:
     settings = {"token_list": list(TOKENS), "token_type": "char", "bpemodel": None}
     (tmp_path / paths.CONFIG).write_text(json.dumps(settings))  # which is YAML, too
     plan = make_plan(tmp_path, write_token_lm(tmp_path / "token.arpa"), make_config(), work=tmp_path)
-    return BeamSearch(plan, 3, 1, tmp_path / "posteriors", {}, {})
+    return BeamSearch(plan, 3, Processes(), tmp_path / "posteriors", {}, {})
 
 
 def test_a_beam_search_in_processes_finds_what_it_finds_here(beam: BeamSearch) -> None:
@@ -89,7 +89,7 @@ def test_a_beam_search_in_processes_finds_what_it_finds_here(beam: BeamSearch) -
             utt_ids = list(islice(left, size))
             ones = [heard[utt_id] for utt_id in utt_ids]
             batches.append(Posteriors(utt_ids, [o.durations_s[0] for o in ones], [o.log_probs[0] for o in ones]))
-        return decode(RECOGNISER, batches, replace(beam, num_workers=num_workers), num_utts=21, what="dev")
+        return decode(RECOGNISER, batches, replace(beam, workers=Processes(num_workers)), num_utts=21, what="dev")
 
     here, there = decode_with(1, 21), decode_with(2, 3, 13, 5)
     assert here == there and list(there.texts) == list(heard)
@@ -111,7 +111,7 @@ def test_a_batch_is_searched_before_all_are_computed(beam: BeamSearch, num_worke
             ones = batch(*["short"] * UTTERANCES_AT_ONCE)
             yield Posteriors([f"{number}_{i}" for i in range(UTTERANCES_AT_ONCE)], ones.durations_s, ones.log_probs)
 
-    search = replace(beam, num_workers=num_workers)
+    search = replace(beam, workers=Processes(num_workers))
     num_utts = num_batches * UTTERANCES_AT_ONCE
     found = search.decode(compute(), RECOGNISER.grid, num_utts=num_utts, what="")
     assert next(found)[0] == "0_0"

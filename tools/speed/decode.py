@@ -3,9 +3,9 @@
     python tools/speed/decode.py --data egs/cv_nl/data/mini --exp egs/cv_nl/exp/mini_e2e --lm egs/cv_nl/exp/mini_e2e/lm
 
 Ours read the audio from its store and give times and confidences, too; ESPnet and the encoder alone find the audio in
-memory. Loading models counts for nobody, but starting the processes of a beam search does, in each run. With
-``--device cuda`` posteriors come from a GPU, as in ``spner decode``. With ``--no_espnet`` only the encoder, greedy
-search and one beam search are measured; each runs once more than ``--repeats``.
+memory. Loading models and starting the processes of a beam search count for nobody. With ``--device cuda`` posteriors
+come from a GPU, as in ``spner decode``. With ``--no_espnet`` only the encoder, greedy search and one beam search are
+measured; each runs once more than ``--repeats``.
 ESPnet 202511 takes one utterance at a time; from 202611 on its search takes batches, of which the best size is shown.
 Run it on a quiet machine, OMP_NUM_THREADS set to the processors it can spare.
 """
