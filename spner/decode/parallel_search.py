@@ -31,7 +31,7 @@ from spner.decode.posteriors import Posteriors
 from spner.decode.utterance import Decoded, read_hypotheses
 from spner.lm.arpa import unpack_arpa
 
-UTTERANCES_AT_ONCE = 8
+UTTERANCES_AT_ONCE = 4  # of 5 s: a twentieth of a second, for which processes wait for the last one
 SEARCH_MODEL = "search.arpa"
 
 

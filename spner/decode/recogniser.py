@@ -68,17 +68,16 @@ class Recogniser:
 
         A GPU may still be at work on earlier batches then; a CPU has computed them.
         """
-        speech, lengths = (one.to(self.device, non_blocking=True) for one in padded)
+        on_gpu = self.device.type == "cuda"  # whose events say when a copy is there
+        speech, lengths = (one.to(self.device, non_blocking=on_gpu) for one in padded)
         with training_precision(self.device, use_amp=self.use_amp):
             encoded, frames = self.model.encode(speech, lengths)
-            found = self.model.ctc.log_softmax(encoded).float().to("cpu", non_blocking=True)  # (B, T, V)
-        num_frames = frames.to("cpu", non_blocking=True)
-        done = torch.cuda.Event() if self.device.type == "cuda" else None
-        if done:
-            done.record(torch.cuda.current_stream(self.device))
+            found = self.model.ctc.log_softmax(encoded).float().to("cpu", non_blocking=on_gpu)  # (B, T, V)
+        num_frames = frames.to("cpu", non_blocking=on_gpu)
+        done = torch.cuda.current_stream(self.device).record_event() if on_gpu else None
 
         def finish() -> list[np.ndarray]:
-            if done:
+            if done is not None:
                 done.synchronize()
             return [one[:length] for one, length in zip(found.numpy(), num_frames.tolist(), strict=True)]
 
