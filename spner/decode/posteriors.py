@@ -55,8 +55,19 @@ def pad_batch(waveforms: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
     A clip shorter than :data:`MIN_SAMPLES` counts as that long.
     """
-    lengths = np.array([max(len(waveform), MIN_SAMPLES) for waveform in waveforms])
-    speech = np.zeros((len(waveforms), lengths.max()), np.float32)
+    lengths = padded_lengths(waveforms)
+    speech = np.empty((len(waveforms), lengths.max()), np.float32)
+    pad_into(speech, waveforms)
+    return speech, lengths
+
+
+def padded_lengths(waveforms: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the lengths of :func:`pad_batch`."""
+    return np.array([max(len(waveform), MIN_SAMPLES) for waveform in waveforms])
+
+
+def pad_into(speech: np.ndarray, waveforms: Sequence[np.ndarray]) -> None:
+    """Write waveforms into an array (B, num_samples), silence behind them."""
     for row, waveform in zip(speech, waveforms, strict=True):
         row[: len(waveform)] = waveform
-    return speech, lengths
+        row[len(waveform) :] = 0

@@ -23,7 +23,7 @@ from spner.core.training import chosen_checkpoint, read_config
 from spner.data.audio import SAMPLE_RATE_HZ, read_stored
 from spner.data.tokens import require_symbols
 from spner.data.wav_scp import find_durations, read_locations
-from spner.decode.posteriors import Posteriors, pad_batch
+from spner.decode.posteriors import Posteriors, pad_batch, pad_into, padded_lengths
 from spner.text.tags import CLOSE
 
 if TYPE_CHECKING:
@@ -59,8 +59,13 @@ class Recogniser:
 
     def pad(self, waveforms: Sequence[np.ndarray]) -> Padded:
         """Return waveforms as :meth:`start` takes them, for a GPU in memory that it copies by itself."""
-        speech, lengths = map(torch.from_numpy, pad_batch(waveforms))
-        return (speech.pin_memory(), lengths.pin_memory()) if self.device.type == "cuda" else (speech, lengths)
+        if self.device.type != "cuda":
+            speech, lengths = pad_batch(waveforms)
+            return torch.from_numpy(speech), torch.from_numpy(lengths)
+        num_samples = torch.from_numpy(padded_lengths(waveforms)).pin_memory()
+        padded = torch.empty((len(waveforms), int(num_samples.max())), dtype=torch.float32, pin_memory=True)
+        pad_into(padded.numpy(), waveforms)  # by this thread; PyTorch's copies start threads of their own
+        return padded, num_samples
 
     @torch.no_grad()
     def start(self, padded: Padded) -> Callable[[], list[np.ndarray]]:

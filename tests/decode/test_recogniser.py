@@ -150,6 +150,23 @@ def test_a_clip_that_cannot_be_read_ends_it(read: list[str]) -> None:
         list(compute_batches(make_recorder([]), batches, what=""))
 
 
+def test_a_gpu_gets_the_same_padding_in_memory_that_it_copies_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    empty, asked = torch.empty, []
+
+    def pinned(shape: tuple[int, int], *, dtype: torch.dtype, pin_memory: bool) -> Any:
+        asked.append(pin_memory)
+        return empty(shape, dtype=dtype).fill_(torch.nan)  # what was in that memory before
+
+    monkeypatch.setattr(torch, "empty", pinned)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor)
+    waveforms = [np.full(num_samples, 0.5, np.float32) for num_samples in (6400, 3201, 100, 0)]
+    here, there = (
+        Recogniser(None, (), FrameGrid(0.1, 0.0), torch.device(name), use_amp=False).pad(waveforms)  # type: ignore[arg-type]
+        for name in ("cpu", "cuda")
+    )
+    assert all(torch.equal(one, other) for one, other in zip(here, there, strict=True)) and asked == [True]
+
+
 def test_clips_are_padded_with_silence_and_the_model_is_told_their_lengths() -> None:
     """Clips below a fifth of a second are lengthened to it: no encoder takes fewer frames."""
     seen: list[Any] = []
