@@ -7,6 +7,7 @@ a shard with its JSON is complete, and is used again as long as it holds the sam
 import hashlib
 import io
 import math
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -196,29 +197,35 @@ def read_stored(location: str) -> np.ndarray:
     try:
         if offset is None:
             return _decode(file_name, start_s, end_s)  # decoding reads ahead in a thread
-        with soundfile.SoundFile(io.BytesIO(_read_record(file_name, int(offset)))) as file:
+        with soundfile.SoundFile(_open_record(file_name, int(offset))) as file:
             rate_hz, waveform = file.samplerate, file.read(dtype="float32")
     except (ClipError, OSError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
         raise SpnerError(
-            f"{location}: no audio can be read there ({error}); rerun stage 1, go to the folder it ran in, or mend "
-            "the path"
+            f"{location}: no audio can be read there ({getattr(error, 'error_string', error)}); rerun stage 1, go to "
+            "the folder it ran in, or mend the path"
         ) from error
     if rate_hz != SAMPLE_RATE_HZ:
         raise SpnerError(f"{location}: is at {rate_hz} Hz (expected {SAMPLE_RATE_HZ}); rerun stage 1")
     return waveform[_place(start_s, end_s, rate_hz)]
 
 
-def _read_record(ark: str, offset: int) -> bytes:
-    """Return the audio file in the record at an offset: ``AUDIO``, the size of its length, its length, the file.
+def _open_record(ark: str, offset: int) -> int:
+    """Return a descriptor at the audio in a record: ``AUDIO``, the size of its length, its length, the file.
 
-    kaldiio's reader would also unpickle, and seek in the audio, for which a thread waits.
+    kaldiio's reader would also unpickle. libsndfile reads a descriptor by itself; a file in memory it reads through
+    Python, for which a thread waits each time while another one works.
     """
-    with open(ark, "rb") as file:
-        file.seek(offset)
-        if file.read(5) != b"AUDIO":
+    descriptor = os.open(ark, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        head = os.read(descriptor, 6)
+        if len(head) < 6 or head[:5] != b"AUDIO":
             raise ValueError("no audio record begins at that offset")
-        size = int.from_bytes(file.read(1))
-        return file.read(int.from_bytes(file.read(size), "little"))
+        os.lseek(descriptor, head[5], os.SEEK_CUR)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _place(start_s: float, end_s: float | None, rate_hz: int) -> slice:

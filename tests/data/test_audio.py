@@ -1,5 +1,6 @@
 """Clips of every rate and format, and a store that is whole or not there."""
 
+import contextlib
 import json
 import os
 import pickle
@@ -360,6 +361,30 @@ def test_pickle_in_an_archive_is_not_loaded(tmp_path: Path) -> None:
         "rerun stage 1, go to the folder it ran in, or mend the path"
     )
     assert not (tmp_path / "sprung").exists()
+
+
+def test_libsndfile_reads_a_record_by_itself_and_leaves_no_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through a file object of Python's a reading thread would wait for a busy one at each piece."""
+    path = write_clip(tmp_path / "a.wav", tone(16_000, 0.1), 16_000)
+    store(tmp_path / "store", [("u", path), ("v", path)])
+    broken = tmp_path / "broken.ark"
+    broken.write_bytes(b"AUDIO" + struct.pack("<bI", 4, 50) + b"x" * 50)
+    sources: list[object] = []
+    method = soundfile.SoundFile.__init__
+    monkeypatch.setattr(
+        soundfile.SoundFile,
+        "__init__",
+        lambda self, source, *rest: sources.append(source) or method(self, source, *rest),
+    )
+    open_before = len(os.listdir("/dev/fd"))
+    for location in (tmp_path / "store" / "00000.ark", broken, tmp_path / "a.wav"):
+        for offset in (0, 2):
+            with contextlib.suppress(SpnerError):
+                read_stored(f"{location}:{offset}")
+    assert len(os.listdir("/dev/fd")) == open_before
+    assert sources and all(isinstance(source, int) for source in sources)
 
 
 def test_archive_at_another_rate_is_refused(tmp_path: Path) -> None:
