@@ -48,7 +48,8 @@ class Convolutions(nn.Module):
 
         The utterances are one long sequence, so that a layer is two matrix products over all of them: of ``stride``
         frames, which are one row of a view, and of the rest of the kernel, which begins the next row. Rows that reach
-        from one utterance into the next are past the frames of the first.
+        from one utterance into the next are past the frames of the first. Of the waveform, one channel, copying the
+        rows costs less than a second product.
         """
         device = waveforms.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else waveforms.dtype
@@ -82,7 +83,11 @@ def _convolve(hidden: Tensor, layer: Any, dtype: torch.dtype) -> Tensor:
     kernel, stride, channels = conv.kernel_size[0], conv.stride[0], hidden.shape[1]
     weight = conv.weight.to(dtype).permute(2, 1, 0).flatten(0, 1)  # (kernel * C, C')
     rows = hidden.view(-1, stride * channels)
-    first, rest = weight.split([stride * channels, (kernel - stride) * channels])
+    if channels == 1:
+        unused = -kernel % 8  # a GPU's matrix units take columns by eight
+        rows = torch.cat([rows, nn.functional.pad(rows[1:, : kernel - stride], (0, unused, 0, 1))], 1)
+        weight = nn.functional.pad(weight, (0, 0, 0, unused))
+    first, rest = weight.split([rows.shape[1], len(weight) - rows.shape[1]])
     out = rows @ first if conv.bias is None else torch.addmm(conv.bias.to(dtype), rows, first)
     if len(rest):
         out[:-1].addmm_(rows[1:, : len(rest)], rest)
