@@ -8,7 +8,7 @@ FREE = frozenset(
     "num_att_plot use_wandb wandb_project wandb_id wandb_entity wandb_name wandb_model_log_interval "
     "max_cache_size max_cache_fd valid_max_cache_size valid_batch_size valid_batch_bins valid_batch_type "
     "cudnn_benchmark cudnn_deterministic detect_anomaly "
-    "frontend_conf.gradient_checkpointing frontend_conf.compile scheduler_conf.max_lr".split()
+    "frontend_conf.gradient_checkpointing scheduler_conf.max_lr".split()
 )
 """Keys of speed, logs and machines, where results may differ by rounding as they do between machines; and ``max_lr``,
 which follows from ``optim_conf.lr``.

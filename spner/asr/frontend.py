@@ -2,7 +2,8 @@
 
 The network is transformers' own. What fine-tuning adds is here, once: normalised waveforms, masks between the
 convolutions and the transformer, padding that no utterance sees, a frozen part that costs nothing, and gradient
-checkpointing. :mod:`spner.asr.upstream` finds and reads the weights.
+checkpointing. :mod:`spner.asr.convolutions` and :mod:`spner.asr.transformer` compute its two parts faster than
+transformers does; :mod:`spner.asr.upstream` finds and reads the weights.
 """
 
 import math
@@ -12,6 +13,7 @@ import torch
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
 from torch import Tensor, nn
 
+from spner.asr import transformer
 from spner.asr.convolutions import Convolutions
 from spner.asr.upstream import build_network
 
@@ -38,7 +40,6 @@ class UpstreamFrontend(AbsFrontend):
         feat_proj_dropout: between the convolutions and the transformer.
         layerdrop: probability that a layer is left out of a training step.
         gradient_checkpointing: compute each layer twice rather than keep what it computed: less memory, more time.
-        compile: let PyTorch compile the layers; it takes a minute when training starts, and needs a C++ compiler.
     """
 
     model: Any  # one of transformers' networks, which share the attributes used here
@@ -57,7 +58,6 @@ class UpstreamFrontend(AbsFrontend):
         feat_proj_dropout: float = 0.0,
         layerdrop: float = 0.0,
         gradient_checkpointing: bool = False,
-        compile: bool = False,
     ):
         super().__init__()
         self.upstream = upstream
@@ -75,17 +75,20 @@ class UpstreamFrontend(AbsFrontend):
             feat_proj_dropout=feat_proj_dropout,
             layerdrop=layerdrop,
         )
-        self.model.feature_extractor = Convolutions(self.model.feature_extractor, plain=compile)
+        self.model.feature_extractor = Convolutions(self.model.feature_extractor)
         if self.model.config.feat_extract_norm == "group":
             first = self.model.feature_extractor.conv_layers[0]
             first.layer_norm = GroupNormOfLengths(first.layer_norm)
         if not mask_time_prob:
             self.model.masked_spec_embed.requires_grad_(False)  # it would get no gradient
-        if gradient_checkpointing:
+        if isinstance(self.model.encoder, transformer.KNOWN):
+            self.model.encoder = transformer.Transformer(
+                self.model.encoder, gradient_checkpointing=gradient_checkpointing
+            )
+        elif gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
         # cuDNN's attention plans anew for every new shape of a batch, about a second each; the other kernels do not.
         torch.backends.cuda.enable_cudnn_sdp(False)
-        self._to_compile = [*self.model.feature_extractor.conv_layers, *self.model.encoder.layers] if compile else []
 
     def output_size(self) -> int:
         """Return D."""
@@ -103,13 +106,6 @@ class UpstreamFrontend(AbsFrontend):
         for kernel, stride in zip(self.model.config.conv_kernel, self.model.config.conv_stride, strict=True):
             field, hop = field + (kernel - 1) * hop, hop * stride
         return field
-
-    def train(self, mode: bool = True) -> "UpstreamFrontend":
-        """Switch to training or evaluation."""
-        super().train(mode)
-        while mode and self._to_compile:  # in training only: decoding would wait for it each time
-            self._to_compile.pop().compile(dynamic=True)
-        return self
 
     def forward(self, input: Tensor, input_lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (B, T, D) and each utterance's frames (B,), at least 1; the frames past them are zero.
