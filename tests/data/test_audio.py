@@ -387,6 +387,19 @@ def test_libsndfile_reads_a_record_by_itself_and_leaves_no_descriptor(
     assert sources and all(isinstance(source, int) for source in sources)
 
 
+@pytest.mark.parametrize("file_format", ["flac", "wav"])
+def test_a_record_is_read_as_kaldiio_reads_it_and_no_further(tmp_path: Path, file_format: str) -> None:
+    ark, scp, clips = tmp_path / "a.ark", tmp_path / "wav.scp", {f"u{i}": tone(16_000, 0.1 + i / 10) for i in range(3)}
+    options = {"write_function": "soundfile", "write_kwargs": {"format": file_format}}
+    kaldiio.save_ark(str(ark), {utt_id: (clip, 16_000) for utt_id, clip in clips.items()}, scp=str(scp), **options)
+    locations = dict(line.split() for line in scp.read_text().splitlines())
+    for utt_id, clip in clips.items():
+        rate_hz, expected = kaldiio.load_mat(locations[utt_id])
+        found = read_stored(locations[utt_id])
+        assert len(found) == len(clip) and found.dtype == np.float32 and rate_hz == 16_000
+        np.testing.assert_array_equal(found, expected.astype(np.float32))
+
+
 def test_archive_at_another_rate_is_refused(tmp_path: Path) -> None:
     kaldiio.save_ark(str(tmp_path / "a.ark"), {"u": (tone(8000, 0.1), 8000)}, write_function="soundfile")
     with pytest.raises(SpnerError, match=r"a\.ark:2: is at 8000 Hz \(expected 16000\); rerun stage 1$"):
