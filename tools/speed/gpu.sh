@@ -11,7 +11,7 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)"
 device="${1:-cuda}" speed="${root}/tools/speed"
 export PYTHONPATH="${root}${PYTHONPATH:+:${PYTHONPATH}}"
 case "${device}" in
-cuda) num_utts=1000 train_step=(--batch_s 112 224 --steps 12 --systems spner transformers "espnet+s3prl") bins=1800000 repeats=2 ;;
+cuda) num_utts=2000 train_step=(--batch_s 112 224 448 --steps 8 --systems spner transformers "espnet+s3prl") bins=1800000 repeats=2 ;;
 cpu) num_utts=20 train_step=(--batch_s 10 --steps 1 --systems spner "espnet+s3prl") bins=80000 repeats=1 ;;
 *) echo "gpu.sh: error: device ${device} (expected cuda or cpu)" >&2; exit 2 ;;
 esac
