@@ -1,7 +1,9 @@
 """The beam searches on posteriors made by hand."""
 
+import ctypes
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from spner.decode.beam_search import (  # noqa: E402
     load_lm,
     make_lexicon_search,
     make_open_search,
+    merge_freed_memory,
     merge_repeats,
     require_flashlight,
 )
@@ -290,3 +293,14 @@ def test_without_flashlight_the_message_says_why_and_what_to_do(monkeypatch: pyt
         "(it is published for 3.11 and 3.12, not for 3.13); decode greedily, without --decode_config, or run "
         "tools/setup.sh with Python 3.11 or 3.12"
     )
+
+
+@pytest.mark.parametrize("c_library", ["glibc", "another"])
+def test_memory_is_merged_when_it_is_freed_where_the_c_library_can(
+    monkeypatch: pytest.MonkeyPatch, c_library: str
+) -> None:
+    asked: list[tuple[int, int]] = []
+    functions = {"mallopt": lambda *settings: asked.append(settings)} if c_library == "glibc" else {}
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(**functions))
+    merge_freed_memory.__wrapped__()
+    assert asked == ([(1, 0)] if c_library == "glibc" else [])
