@@ -57,23 +57,14 @@ def align_tokens(log_probs: np.ndarray, token_ids: Sequence[int], *, blank_id: i
 
 
 def _align_greedily(log_probs: np.ndarray, token_ids: Sequence[int], blank_id: int) -> Alignment | None:
-    """Return the alignment of each frame's best token; None if that spells other tokens, or is not clearly the best.
-
-    A path with another token anywhere has a lower sum, but by rounding the two may come to the same, and of those
-    :func:`_best_path` takes the slower. A float32 sum is off by at most 2^-24 of each of its partial sums. So a token
-    that is behind by 2^-22 of them all, twice what both sums are off, stays behind.
-    """
+    """Return the alignment of each frame's best token, than which none is more probable; None if it spells others."""
     path = log_probs.argmax(axis=1)
     starts, ends = _find_runs(path)
     spoken = path[starts] != blank_id
     if path[starts][spoken].tolist() != list(token_ids):
         return None
-    scores = log_probs[np.arange(len(path)), path]
-    margin = 2.0**-22 * np.abs(scores).cumsum(dtype=float).sum()
-    near = log_probs >= (scores - np.float32(margin))[:, None]
-    if np.count_nonzero(near) > len(path):
-        return None
-    return Alignment(starts[spoken], ends[spoken] - 1, np.maximum.reduceat(scores, starts)[spoken])
+    highest = np.maximum.reduceat(log_probs[np.arange(len(path)), path], starts)
+    return Alignment(starts[spoken], ends[spoken] - 1, highest[spoken])
 
 
 def _find_runs(path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
