@@ -13,8 +13,8 @@ import torch
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
 from torch import Tensor, nn
 
-from spner.asr import transformer
 from spner.asr.convolutions import Convolutions
+from spner.asr.transformer import KNOWN, Transformer
 from spner.asr.upstream import build_network
 
 MIN_SPANS = 2  # masked spans of an utterance at least, as in fairseq's and transformers' fine-tuning
@@ -68,7 +68,6 @@ class UpstreamFrontend(AbsFrontend):
             mask_feature_prob=mask_feature_prob,
             mask_feature_length=mask_feature_length,
             mask_feature_min_masks=0,  # WavLM's configuration lacks it (transformers 5.23)
-            apply_spec_augment=mask_time_prob > 0 or mask_feature_prob > 0,
             attention_dropout=attention_dropout,
             hidden_dropout=hidden_dropout,
             activation_dropout=activation_dropout,
@@ -81,10 +80,9 @@ class UpstreamFrontend(AbsFrontend):
             first.layer_norm = GroupNormOfLengths(first.layer_norm)
         if not mask_time_prob:
             self.model.masked_spec_embed.requires_grad_(False)  # it would get no gradient
-        if isinstance(self.model.encoder, transformer.KNOWN):
-            self.model.encoder = transformer.Transformer(
-                self.model.encoder, gradient_checkpointing=gradient_checkpointing
-            )
+        self.model.config.mask_time_prob = 0.0  # the embedding is there; frames are masked here
+        if isinstance(self.model.encoder, KNOWN):
+            self.model.encoder = Transformer(self.model.encoder, gradient_checkpointing=gradient_checkpointing)
         elif gradient_checkpointing:
             self.model.gradient_checkpointing_enable({"use_reentrant": False})
         # cuDNN's attention plans anew for every new shape of a batch, about a second each; the other kernels do not.
@@ -116,18 +114,31 @@ class UpstreamFrontend(AbsFrontend):
         """
         inside = _is_inside(input_lengths, input.shape[1])
         num_frames = self._count_frames(input_lengths).clamp(min=1)
-        frames = self._count_frames(input.shape[1])
+        inside_frames = _is_inside(num_frames, self._count_frames(input.shape[1]))
+        if isinstance(
+            self.model.encoder, Transformer
+        ):  # before the convolutions, which a GPU would have to finish first
+            frames = self.model.encoder.lay_out(inside_frames)
         if self.normalize:
             input = _normalize(input, input_lengths, inside)
         if self.model.config.feat_extract_norm == "group":
             self.model.feature_extractor.conv_layers[0].layer_norm.lengths = self._count_frames(input_lengths, layers=1)
-        masks = None
-        if self.training and self.mask_time_prob:
-            masks = draw_masks(num_frames, frames, prob=self.mask_time_prob, length=self.mask_time_length)
-        elif self.training and self.model.config.apply_spec_augment:
-            masks = torch.zeros((len(input), frames), dtype=torch.bool, device=input.device)
-        feats = self.model(input, attention_mask=inside.long(), mask_time_indices=masks).last_hidden_state
-        return feats.masked_fill(~_is_inside(num_frames, frames)[..., None], 0.0), num_frames
+        projected = self.model.feature_projection(self.model.feature_extractor(input).transpose(1, 2))
+        hidden = projected[0] if isinstance(projected, tuple) else projected  # HuBERT's is the features alone
+        if self.training:
+            hidden = self._mask(hidden, num_frames)
+        if isinstance(self.model.encoder, Transformer):
+            feats = self.model.encoder(hidden, frames)
+        else:
+            feats = self.model.encoder(hidden, attention_mask=inside_frames).last_hidden_state
+        return feats.masked_fill(~inside_frames[..., None], 0.0), num_frames
+
+    def _mask(self, hidden: Tensor, num_frames: Tensor) -> Tensor:
+        """Return features (B, T, D) with spans of frames and of dimensions masked."""
+        if self.mask_time_prob:
+            masks = draw_masks(num_frames, hidden.shape[1], prob=self.mask_time_prob, length=self.mask_time_length)
+            hidden = torch.where(masks[..., None], self.model.masked_spec_embed.to(hidden.dtype), hidden)
+        return self.model._mask_hidden_states(hidden) if self.model.config.mask_feature_prob else hidden
 
     def _count_frames(self, num_samples: Samples, layers: int | None = None) -> Samples:
         """Return how many frames the convolutions, or the first ``layers`` of them, make of so many samples."""

@@ -15,7 +15,6 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.nn.utils.parametrize import is_parametrized
 from torch.utils.checkpoint import checkpoint
-from transformers.modeling_outputs import BaseModelOutput
 from transformers.models.hubert.modeling_hubert import HubertEncoderStableLayerNorm
 from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2EncoderStableLayerNorm
 
@@ -41,20 +40,26 @@ class Transformer(nn.Module):
         self.gradient_checkpointing = gradient_checkpointing
         self.pos_conv_embed, self.layers, self.layer_norm = encoder.pos_conv_embed, encoder.layers, encoder.layer_norm
 
-    def forward(self, hidden_states: Tensor, attention_mask: Tensor, **_: Any) -> BaseModelOutput:
-        """Return features (B, T, D) float32 in ``last_hidden_state``; those of padding are arbitrary.
+    def lay_out(self, inside: Tensor) -> "Frames":
+        """Return how :meth:`forward` holds the frames of a batch; a GPU finishes what it has to do before.
 
         Args:
-            hidden_states: (B, T, D).
-            attention_mask: (B, T), true inside the utterances.
-            _: other outputs that transformers' models can ask for; ours never do.
+            inside: (B, T), true inside the utterances.
         """
-        device, inside = hidden_states.device.type, attention_mask.bool()
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden_states.dtype
+        return PackedFrames(inside) if self._has_flash_attention(inside.device) else PaddedFrames(inside)
+
+    def forward(self, hidden: Tensor, frames: "Frames") -> Tensor:
+        """Return the last layer's features (B, T, D) float32; those of padding are arbitrary.
+
+        Args:
+            hidden: (B, T, D).
+            frames: of :meth:`lay_out`.
+        """
+        device = hidden.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
         with torch.autocast(device, enabled=False):
-            hidden = hidden_states.to(dtype).masked_fill(~inside[..., None], 0.0)
+            hidden = hidden.to(dtype).masked_fill(~frames.inside[..., None], 0.0)
             hidden = self._drop(hidden + self._embed_positions(hidden), self.hidden_dropout)
-            frames: Frames = PackedFrames(inside) if self._has_flash_attention(hidden) else PaddedFrames(inside)
             rows = frames.pack(hidden)
             for layer in self.layers:
                 if self.training and self.layerdrop > 0.0 and torch.rand([]) < self.layerdrop:
@@ -63,7 +68,7 @@ class Transformer(nn.Module):
                     rows = checkpoint(self._layer, layer, rows, frames, use_reentrant=False)
                 else:
                     rows = self._layer(layer, rows, frames)
-            return BaseModelOutput(last_hidden_state=frames.unpack(self.layer_norm(rows.float())))
+            return frames.unpack(self.layer_norm(rows.float()))
 
     def _layer(self, layer: Any, rows: Tensor, frames: "Frames") -> Tensor:
         """Return what a layer makes of rows (N, D)."""
@@ -93,19 +98,21 @@ class Transformer(nn.Module):
         convolved = convolve_in_blocks(hidden, weight.to(hidden.dtype), conv.groups)
         return embedding.activation(convolved + conv.bias.to(hidden.dtype))
 
-    def _has_flash_attention(self, hidden: Tensor) -> bool:
+    def _has_flash_attention(self, device: torch.device) -> bool:
         """Whether PyTorch's flash attention can take utterances of different lengths one behind the other."""
         return (
-            hidden.is_cuda
-            and hidden.dtype != torch.float32
+            device.type == "cuda"
+            and torch.is_autocast_enabled("cuda")  # in 16 bits
             and not (self.training and self.attention_dropout)
             and torch.backends.cuda.is_flash_attention_available()
-            and torch.cuda.get_device_capability(hidden.device) >= (8, 0)
+            and torch.cuda.get_device_capability(device) >= (8, 0)
         )
 
 
 class Frames(Protocol):
-    """How the frames of a batch lie in rows, and which of them see each other."""
+    """How the frames of a batch lie in rows, and which of them see each other; ``inside`` is (B, T)."""
+
+    inside: Tensor
 
     def pack(self, hidden: Tensor) -> Tensor:
         """Return rows (N, D) of features (B, T, D)."""
@@ -129,7 +136,7 @@ class PaddedFrames:
     """N = B * T: padding has rows, which nobody attends to."""
 
     def __init__(self, inside: Tensor) -> None:
-        self._shape = inside.shape
+        self.inside = inside
         self._mask = inside[:, None, None, :].expand(-1, 1, inside.shape[1], -1)
 
     def pack(self, hidden: Tensor) -> Tensor:
@@ -138,11 +145,11 @@ class PaddedFrames:
 
     def unpack(self, rows: Tensor) -> Tensor:
         """Return features."""
-        return rows.view(*self._shape, -1)
+        return rows.view(*self.inside.shape, -1)
 
     def attend(self, heads: Tensor, dropout: float) -> Tensor:
         """Return what each frame attends to."""
-        query, key, value = heads.view(*self._shape, *heads.shape[1:]).permute(2, 0, 3, 1, 4)
+        query, key, value = heads.view(*self.inside.shape, *heads.shape[1:]).permute(2, 0, 3, 1, 4)
         attended = F.scaled_dot_product_attention(query, key, value, self._mask, dropout)
         return attended.transpose(1, 2).flatten(2).flatten(0, 1)
 
@@ -151,7 +158,7 @@ class PackedFrames:
     """N: the frames of all utterances, one utterance behind the other."""
 
     def __init__(self, inside: Tensor) -> None:
-        self._shape = inside.shape
+        self.inside = inside
         self._places = inside.flatten().nonzero()[:, 0]
         self._offsets = F.pad(inside.sum(1).cumsum(0), (1, 0)).int()
 
@@ -161,13 +168,13 @@ class PackedFrames:
 
     def unpack(self, rows: Tensor) -> Tensor:
         """Return features, zero in the padding."""
-        hidden = rows.new_zeros(self._shape.numel(), rows.shape[1])
-        return hidden.index_copy(0, self._places, rows).view(*self._shape, -1)
+        hidden = rows.new_zeros(self.inside.numel(), rows.shape[1])
+        return hidden.index_copy(0, self._places, rows).view(*self.inside.shape, -1)
 
     def attend(self, heads: Tensor, dropout: float) -> Tensor:
         """Return what each frame attends to; there is no dropout."""
         query, key, value = heads.unbind(1)
-        longest = self._shape[1]
+        longest = self.inside.shape[1]
         # torch.nn.attention.varlen has this kernel behind an operator in Python, for which a fast GPU would wait.
         attended, *_ = torch.ops.aten._flash_attention_forward(
             query, key, value, self._offsets, self._offsets, longest, longest, dropout, False, False

@@ -8,6 +8,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
+from tests.asr.test_transformer import attend_one_by_one
 from tests.asr.upstreams import make_hugging_face_upstream
 from tests.prepared import Prepared
 
@@ -54,21 +55,34 @@ def test_what_would_wait_is_counted() -> None:
 
 @pytest.mark.espnet
 @pytest.mark.parametrize("num_utts", [2, 12])
-def test_a_forward_pass_waits_four_times(num_utts: int, prepared: Prepared, tmp_path: Path, repo_root: Path) -> None:
+def test_a_forward_pass_waits_four_times_and_not_once_the_convolutions_run(
+    num_utts: int, prepared: Prepared, tmp_path: Path, repo_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from spner.asr.arguments import make_args
+    from spner.asr.convolutions import Convolutions
     from spner.asr.task import SpnerTask
+    from spner.asr.transformer import PackedFrames, Transformer
     from spner.asr.upstream import read_architecture
     from spner.core.configs import merge_configs
 
+    monkeypatch.setattr(Transformer, "_has_flash_attention", lambda self, device: True)  # as on a GPU
+    monkeypatch.setattr(PackedFrames, "attend", attend_one_by_one)
     upstream = make_hugging_face_upstream(tmp_path / "tiny")
     settings = [f"frontend_conf.upstream={upstream}", "frontend_conf.layerdrop=0.1", "use_amp=false"]
     config = merge_configs([repo_root / "conf" / "train_xlsr.yaml"], settings)
+    assert config["frontend_conf"]["mask_time_prob"]
     args = make_args(config, prepared.data, prepared.dump, tmp_path / "exp", ngpu=0)
     args.frontend_conf = {**args.frontend_conf, "architecture": read_architecture(upstream)}
     model = SpnerTask.build_model(args).train()
     lengths = torch.arange(num_utts) * 500 + 24_000
     batch = {"speech": torch.randn(num_utts, int(lengths.max())), "speech_lengths": lengths}
     text = {"text": torch.full((num_utts, 9), 7), "text_lengths": torch.full((num_utts,), 9)}
+    before: list[int] = []
+    convolve = Convolutions.forward
+    monkeypatch.setattr(
+        Convolutions, "forward", lambda self, waveforms: before.append(len(waits.found)) or convolve(self, waveforms)
+    )
     with Waits() as waits:
         model(**batch, **text)
-    assert 0 < len(waits.found) <= 4, waits.found
+    assert "aten::nonzero" in waits.found and len(waits.found) <= 4, waits.found
+    assert before == [len(waits.found)]  # the CTC loss of a GPU reads the lengths once more, which a CPU's does not

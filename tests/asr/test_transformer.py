@@ -60,16 +60,23 @@ def attend_one_by_one(self: PackedFrames, heads: Tensor, dropout: float) -> Tens
 @pytest.fixture(params=["padded", "packed"])
 def layout(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "packed":
-        monkeypatch.setattr(Transformer, "_has_flash_attention", lambda self, hidden: True)
+        monkeypatch.setattr(Transformer, "_has_flash_attention", lambda self, device: True)
         monkeypatch.setattr(PackedFrames, "attend", attend_one_by_one)
     return request.param
+
+
+def compute(encoder: Any, hidden: Tensor, inside: Tensor = INSIDE) -> Tensor:
+    """Return the features of all frames."""
+    if isinstance(encoder, Transformer):
+        return encoder(hidden, encoder.lay_out(inside))
+    return encoder(hidden, attention_mask=inside).last_hidden_state
 
 
 def run(encoder: Any, *, autocast: bool = False) -> tuple[Tensor, dict[str, Tensor]]:
     """Return features inside the utterances, and the gradients of a loss on them."""
     hidden = features().requires_grad_(True)
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-        found = encoder(hidden.clone(), attention_mask=INSIDE).last_hidden_state
+        found = compute(encoder, hidden.clone())
     torch.manual_seed(3)
     (found.float()[INSIDE] * torch.randn(int(INSIDE.sum()), 32)).sum().backward()
     assert hidden.grad is not None
@@ -114,13 +121,13 @@ def test_padding_is_zero_where_frames_are_packed(monkeypatch: pytest.MonkeyPatch
 def test_dropouts_are_for_training(dropout: str) -> None:
     encoder = Transformer(make(**{dropout: 0.5}))
 
-    def compute() -> Tensor:
-        return encoder(features(), attention_mask=INSIDE).last_hidden_state[INSIDE]
+    def draw() -> Tensor:
+        return compute(encoder, features())[INSIDE]
 
-    assert not torch.allclose(compute(), compute())
+    assert not torch.allclose(draw(), draw())
     encoder.eval()
-    torch.testing.assert_close(compute(), compute())
-    torch.testing.assert_close(compute(), run(make())[0], rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(draw(), draw())
+    torch.testing.assert_close(draw(), run(make())[0], rtol=1e-5, atol=1e-5)
 
 
 def test_layers_are_left_out_as_transformers_leaves_them_out() -> None:
@@ -129,9 +136,9 @@ def test_layers_are_left_out_as_transformers_leaves_them_out() -> None:
         outputs = []
         for one in (encoder, Transformer(copy.deepcopy(encoder))):
             torch.manual_seed(seed)
-            outputs.append(one(features(), attention_mask=INSIDE).last_hidden_state[INSIDE])
+            outputs.append(compute(one, features())[INSIDE])
         torch.testing.assert_close(outputs[1], outputs[0], rtol=1e-5, atol=1e-5)
-    found = Transformer(encoder).eval()(features(), attention_mask=INSIDE).last_hidden_state[INSIDE]
+    found = compute(Transformer(encoder).eval(), features())[INSIDE]
     torch.testing.assert_close(found, run(make())[0], rtol=1e-5, atol=1e-5)
 
 
@@ -188,15 +195,14 @@ def test_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "PackedFrames", lambda inside: packed.append(inside) or PackedFrames(inside))
     encoder = make(hidden_size=128)  # heads of 32
     hidden = torch.randn(4, 40, 128)
-    exact = Transformer(copy.deepcopy(encoder))(hidden, attention_mask=INSIDE).last_hidden_state[INSIDE]
+    exact = compute(Transformer(copy.deepcopy(encoder)), hidden)[INSIDE]
     theirs, ours = copy.deepcopy(encoder).cuda(), Transformer(encoder).cuda()
     with torch.autocast("cuda", torch.bfloat16):
         errors = [
-            (one(hidden.cuda(), attention_mask=INSIDE.cuda()).last_hidden_state[INSIDE.cuda()].cpu() - exact).norm()
-            for one in (ours, theirs)
+            (compute(one, hidden.cuda(), INSIDE.cuda())[INSIDE.cuda()].cpu() - exact).norm() for one in (ours, theirs)
         ]
     assert packed and errors[0] < 1.5 * errors[1]
     with torch.no_grad():  # in float32, padded, the positions in blocks
-        found = ours(hidden.cuda(), attention_mask=INSIDE.cuda()).last_hidden_state[INSIDE.cuda()]
+        found = compute(ours, hidden.cuda(), INSIDE.cuda())[INSIDE.cuda()]
     assert len(packed) == 1
     torch.testing.assert_close(found.cpu(), exact, rtol=1e-3, atol=1e-3)
