@@ -115,10 +115,8 @@ class UpstreamFrontend(AbsFrontend):
         inside = _is_inside(input_lengths, input.shape[1])
         num_frames = self._count_frames(input_lengths).clamp(min=1)
         inside_frames = _is_inside(num_frames, self._count_frames(input.shape[1]))
-        if isinstance(
-            self.model.encoder, Transformer
-        ):  # before the convolutions, which a GPU would have to finish first
-            frames = self.model.encoder.lay_out(inside_frames)
+        encoder = self.model.encoder  # its frames are laid out before a GPU has the convolutions to finish
+        frames = encoder.lay_out(inside_frames) if isinstance(encoder, Transformer) else None
         if self.normalize:
             input = _normalize(input, input_lengths, inside)
         if self.model.config.feat_extract_norm == "group":
@@ -127,10 +125,10 @@ class UpstreamFrontend(AbsFrontend):
         hidden = projected[0] if isinstance(projected, tuple) else projected  # HuBERT's is the features alone
         if self.training:
             hidden = self._mask(hidden, num_frames)
-        if isinstance(self.model.encoder, Transformer):
-            feats = self.model.encoder(hidden, frames)
+        if frames is not None:
+            feats = encoder(hidden, frames)
         else:
-            feats = self.model.encoder(hidden, attention_mask=inside_frames).last_hidden_state
+            feats = encoder(hidden, attention_mask=inside_frames).last_hidden_state
         return feats.masked_fill(~inside_frames[..., None], 0.0), num_frames
 
     def _mask(self, hidden: Tensor, num_frames: Tensor) -> Tensor:
