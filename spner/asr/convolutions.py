@@ -12,13 +12,15 @@ import torch
 from torch import Tensor, nn
 from transformers.activations import GELUActivation
 
+from spner.asr.precision import compute_dtype
+
 
 class Convolutions(nn.Module):
     """Waveforms (B, samples) -> features (B, C, T), as transformers' feature encoder computes them.
 
     Args:
         encoder: transformers' feature encoder; the parameters keep its names.
-        plain: always take transformers' own layers, one by one, as an exporter or a compiler needs it.
+        plain: always take transformers' own layers, one by one, as an exporter needs it.
     """
 
     def __init__(self, encoder: Any, *, plain: bool = False) -> None:
@@ -51,12 +53,11 @@ class Convolutions(nn.Module):
         from one utterance into the next are past the frames of the first. Of the waveform, one channel, copying the
         rows costs less than a second product.
         """
-        device = waveforms.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else waveforms.dtype
+        dtype = compute_dtype(waveforms)
         frames, hop = waveforms.shape[1], math.prod(layer.conv.stride[0] for layer in self.conv_layers)
         padded = nn.functional.pad(waveforms, (0, -frames % hop))
         hidden = padded.to(dtype).reshape(-1, 1)  # (B * samples, 1), later (rows, C)
-        with torch.autocast(device, enabled=False):
+        with torch.autocast(waveforms.device.type, enabled=False):
             for layer in self.conv_layers:
                 kernel, stride = layer.conv.kernel_size[0], layer.conv.stride[0]
                 hidden = _convolve(hidden, layer, dtype)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from spner.asr.convolutions import Convolutions
 from spner.asr.filter_banks import TRAINABLE, make_filter_banks
 from spner.asr.frontend import UpstreamFrontend
 from spner.core.errors import SpnerError
@@ -79,7 +80,7 @@ def _refuse_unknown_parts(model: "ESPnetASRModel") -> None:
 
 def _make_frontend(frontend: nn.Module) -> nn.Module:
     if isinstance(frontend, UpstreamFrontend):
-        frontend.model.feature_extractor.plain = True
+        frontend.model.feature_extractor = Convolutions(frontend.model.feature_extractor, plain=True)
         return frontend
     upstream = getattr(getattr(frontend, "upstream", None), "upstream", None)
     settings = getattr(upstream, "config", None)

@@ -1,6 +1,13 @@
-"""The number format of training on a GPU, for dev passes and decoding there."""
+"""The number formats of a model: what autocast says, and for dev passes and decoding that of training on a GPU."""
 
 import torch
+from torch import Tensor
+
+
+def compute_dtype(tensor: Tensor) -> torch.dtype:
+    """Return the format that autocast has products of this tensor computed in; without autocast the tensor's own."""
+    device = tensor.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else tensor.dtype
 
 
 def training_precision(device: torch.device, *, use_amp: bool) -> torch.autocast:

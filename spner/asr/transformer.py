@@ -18,6 +18,8 @@ from torch.utils.checkpoint import checkpoint
 from transformers.models.hubert.modeling_hubert import HubertEncoderStableLayerNorm
 from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2EncoderStableLayerNorm
 
+from spner.asr.precision import compute_dtype
+
 KNOWN = (Wav2Vec2EncoderStableLayerNorm, HubertEncoderStableLayerNorm)
 """transformers' classes of it. WavLM's attention knows distances, and base models norm after their layers."""
 BLOCK = 8  # frames of an output row of the positional convolution; more sum more zeros, fewer are smaller products
@@ -55,9 +57,8 @@ class Transformer(nn.Module):
             hidden: (B, T, D).
             frames: of :meth:`lay_out`.
         """
-        device = hidden.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
-        with torch.autocast(device, enabled=False):
+        dtype = compute_dtype(hidden)
+        with torch.autocast(hidden.device.type, enabled=False):
             hidden = hidden.to(dtype).masked_fill(~frames.inside[..., None], 0.0)
             hidden = self._drop(hidden + self._embed_positions(hidden), self.hidden_dropout)
             rows = frames.pack(hidden)

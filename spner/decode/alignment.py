@@ -34,6 +34,8 @@ class Alignment:
 def align_tokens(log_probs: np.ndarray, token_ids: Sequence[int], *, blank_id: int = 0) -> Alignment | None:
     """Return the most probable alignment of the tokens, None if they need more frames than there are.
 
+    Of equal ones it is that of each frame's best token, else the slower.
+
     Args:
         log_probs: (T, V) float32, natural log.
         token_ids: L tokens, none of them blank.

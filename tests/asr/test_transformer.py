@@ -109,7 +109,7 @@ def test_in_bfloat16_it_is_as_exact_as_transformers_own(layout: str) -> None:
             assert error.norm() < 2 * their_error.norm() + 1e-3 * exact_gradients[name].norm(), name
 
 
-def test_padding_is_zero_where_frames_are_packed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_padding_is_zero_where_frames_are_packed() -> None:
     frames = PackedFrames(INSIDE)
     rows = frames.pack(features())
     assert rows.shape == (int(LENGTHS.sum()), 32)
