@@ -36,7 +36,7 @@ class Convolutions(nn.Module):
         """
         if not self.plain and self._wants_no_gradient() and all(map(_fits_rows, self.conv_layers)):
             with torch.no_grad():
-                return self._by_rows(waveforms)
+                return self._by_rows(waveforms, at_once=1 if waveforms.device.type == "cpu" else len(waveforms))
         hidden = waveforms[:, None]
         for layer in self.conv_layers:
             hidden = layer(hidden)
@@ -45,23 +45,29 @@ class Convolutions(nn.Module):
     def _wants_no_gradient(self) -> bool:
         return not (torch.is_grad_enabled() and any(parameter.requires_grad for parameter in self.parameters()))
 
-    def _by_rows(self, waveforms: Tensor) -> Tensor:
+    def _by_rows(self, waveforms: Tensor, *, at_once: int) -> Tensor:
         """Return what the layers return, computed with a row a frame.
 
-        The utterances are one long sequence, so that a layer is two matrix products over all of them: of ``stride``
-        frames, which are one row of a view, and of the rest of the kernel, which begins the next row. Rows that reach
-        from one utterance into the next are past the frames of the first. Of the waveform, one channel, copying the
-        rows costs less than a second product.
+        ``at_once`` utterances are one long sequence, so that a layer is two matrix products over all of them: of
+        ``stride`` frames, which are one row of a view, and of the rest of the kernel, which begins the next row. Rows
+        that reach from one utterance into the next are past the frames of the first. Of the waveform, one channel,
+        copying the rows costs less than a second product. A CPU does best with one utterance after the other: norm and
+        GELU find it in the cache, and the next one takes its memory.
         """
         dtype = compute_dtype(waveforms)
         frames, hop = waveforms.shape[1], math.prod(layer.conv.stride[0] for layer in self.conv_layers)
-        padded = nn.functional.pad(waveforms, (0, -frames % hop))
-        hidden = padded.to(dtype).reshape(-1, 1)  # (B * samples, 1), later (rows, C)
+        padded = nn.functional.pad(waveforms, (0, -frames % hop)).to(dtype)
+        for layer in self.conv_layers:
+            frames = (frames - layer.conv.kernel_size[0]) // layer.conv.stride[0] + 1
+        weights = [_weights_of(layer, dtype) for layer in self.conv_layers]
+        parts = []
         with torch.autocast(waveforms.device.type, enabled=False):
-            for layer in self.conv_layers:
-                kernel, stride = layer.conv.kernel_size[0], layer.conv.stride[0]
-                hidden = _convolve(hidden, layer, dtype)
-                frames = (frames - kernel) // stride + 1
+            for part in padded.split(at_once):
+                hidden = part.reshape(-1, 1)  # (B * samples, 1), later (rows, C)
+                for layer, tensors in zip(self.conv_layers, weights, strict=True):
+                    hidden = _convolve(hidden, layer, *tensors)
+                parts.append(hidden)
+            hidden = torch.cat(parts)
         if frames < 1:
             raise ValueError(f"{waveforms.shape[1]} samples are fewer than one frame needs")
         return hidden.view(len(waveforms), -1, hidden.shape[1])[:, :frames].transpose(1, 2)
@@ -78,19 +84,25 @@ def _fits_rows(layer: Any) -> bool:
     )
 
 
-def _convolve(hidden: Tensor, layer: Any, dtype: torch.dtype) -> Tensor:
-    """Return (rows / stride, C') of (rows, C): convolution, layer norm and GELU."""
+def _weights_of(layer: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+    """Return the weight (kernel * C, C') and bias of a layer's convolution, and its norm's."""
     conv, norm = layer.conv, layer.layer_norm
-    kernel, stride, channels = conv.kernel_size[0], conv.stride[0], hidden.shape[1]
-    weight = conv.weight.to(dtype).permute(2, 1, 0).flatten(0, 1)  # (kernel * C, C')
+    weight = conv.weight.to(dtype).permute(2, 1, 0).flatten(0, 1)
+    bias = None if conv.bias is None else conv.bias.to(dtype)
+    return weight, bias, norm.weight.to(dtype), norm.bias.to(dtype)
+
+
+def _convolve(hidden: Tensor, layer: Any, weight: Tensor, bias: Tensor | None, scale: Tensor, shift: Tensor) -> Tensor:
+    """Return (rows / stride, C') of (rows, C): convolution, layer norm and GELU."""
+    kernel, stride, channels = layer.conv.kernel_size[0], layer.conv.stride[0], hidden.shape[1]
     rows = hidden.view(-1, stride * channels)
     if channels == 1:
         unused = -kernel % 8  # a GPU's matrix units take columns by eight
         rows = torch.cat([rows, nn.functional.pad(rows[1:, : kernel - stride], (0, unused, 0, 1))], 1)
         weight = nn.functional.pad(weight, (0, 0, 0, unused))
     first, rest = weight.split([rows.shape[1], len(weight) - rows.shape[1]])
-    out = rows @ first if conv.bias is None else torch.addmm(conv.bias.to(dtype), rows, first)
+    out = rows @ first if bias is None else torch.addmm(bias, rows, first)
     if len(rest):
         out[:-1].addmm_(rows[1:, : len(rest)], rest)
-    out = nn.functional.layer_norm(out, norm.normalized_shape, norm.weight.to(dtype), norm.bias.to(dtype), norm.eps)
+    out = nn.functional.layer_norm(out, layer.layer_norm.normalized_shape, scale, shift, layer.layer_norm.eps)
     return torch.ops.aten.gelu_(out)

@@ -23,6 +23,7 @@ from spner.asr.precision import compute_dtype
 KNOWN = (Wav2Vec2EncoderStableLayerNorm, HubertEncoderStableLayerNorm)
 """transformers' classes of it. WavLM's attention knows distances, and base models norm after their layers."""
 BLOCK = 8  # frames of an output row of the positional convolution; more sum more zeros, fewer are smaller products
+SCORES = 2**20  # of frames for frames that a CPU computes at once: they fit its cache
 
 
 class Transformer(nn.Module):
@@ -150,9 +151,47 @@ class PaddedFrames:
 
     def attend(self, heads: Tensor, dropout: float) -> Tensor:
         """Return what each frame attends to."""
-        query, key, value = heads.view(*self.inside.shape, *heads.shape[1:]).permute(2, 0, 3, 1, 4)
+        heads = heads.view(*self.inside.shape, *heads.shape[1:])
+        if heads.device.type == "cpu" and heads.dtype != torch.float32 and not dropout:
+            return AttentionByProducts.apply(heads, self._mask)
+        query, key, value = heads.permute(2, 0, 3, 1, 4)
         attended = F.scaled_dot_product_attention(query, key, value, self._mask, dropout)
         return attended.transpose(1, 2).flatten(2).flatten(0, 1)
+
+
+class AttentionByProducts(torch.autograd.Function):
+    """Attention in 16 bits on a CPU, where PyTorch's backward pass takes twice as long as these products (2.11)."""
+
+    @staticmethod
+    def forward(ctx: Any, heads: Tensor, mask: Tensor) -> Tensor:
+        """Return rows (B * T, D) of heads (B, T, 3, H, D / H)."""
+        ctx.save_for_backward(heads, mask)
+        query, key, value = heads.permute(2, 0, 3, 1, 4)
+        return F.scaled_dot_product_attention(query, key, value, mask).transpose(1, 2).flatten(2).flatten(0, 1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """Return the heads' gradient; weights are computed again, for some heads at a time."""
+        heads, mask = ctx.saved_tensors
+        num_utts, frames, _, num_heads, width = heads.shape
+        parts = *heads.unbind(2), gradient.view(num_utts, frames, num_heads, width)
+        query, key, value, gradient = (part.transpose(1, 2).flatten(0, 1) for part in parts)  # (B * H, T, D / H)
+        bias = heads.new_zeros(num_utts, 1, 1, frames).masked_fill_(~mask[:, :, :1], -torch.inf)
+        bias = bias.expand(-1, num_heads, -1, -1).flatten(0, 1)
+        scale = width**-0.5
+        gradients = query.new_empty(3, *query.shape)
+        size = max(1, SCORES // frames**2)
+        for begin in range(0, len(query), size):
+            part = slice(begin, begin + size)
+            weights = torch.baddbmm(bias[part], query[part], key[part].mT, alpha=scale).softmax(-1)
+            products = torch.bmm(gradient[part], value[part].mT)
+            scores = torch.ops.aten._softmax_backward_data(products, weights, -1, weights.dtype)
+            torch.bmm(scores, key[part], out=gradients[0, part])
+            torch.bmm(scores.mT, query[part], out=gradients[1, part])
+            torch.bmm(weights.mT, gradient[part], out=gradients[2, part])
+        gradients[:2] *= scale
+        return gradients.view(3, num_utts, num_heads, frames, width).permute(1, 3, 0, 2, 4).contiguous(), None
 
 
 class PackedFrames:

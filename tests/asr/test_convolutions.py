@@ -34,7 +34,9 @@ def by_rows(monkeypatch: pytest.MonkeyPatch) -> list[Tensor]:
     """What was computed by rows."""
     seen: list[Tensor] = []
     method = Convolutions._by_rows
-    monkeypatch.setattr(Convolutions, "_by_rows", lambda self, it: seen.append(it) or method(self, it))
+    monkeypatch.setattr(
+        Convolutions, "_by_rows", lambda self, it, at_once: seen.append(it) or method(self, it, at_once=at_once)
+    )
     return seen
 
 
@@ -47,6 +49,13 @@ def test_rows_are_frames(by_rows: list[Tensor], num_samples: int, bias: bool) ->
     found = Convolutions(encoder)(waveforms)
     assert len(by_rows) == 1 and found.shape == expected.shape
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3])
+def test_utterances_one_by_one_and_together(at_once: int) -> None:
+    encoder, waveforms = make(), torch.randn(3, 1000)
+    found = Convolutions(encoder)._by_rows(waveforms, at_once=at_once)
+    torch.testing.assert_close(found, encoder(waveforms), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("changes", [{"conv_kernel": [7, 4, 2, 3]}, {"conv_stride": [10, 3, 2, 1]}])

@@ -12,7 +12,14 @@ from transformers.models.hubert.modeling_hubert import HubertEncoderStableLayerN
 from transformers.models.wav2vec2.modeling_wav2vec2 import Wav2Vec2EncoderStableLayerNorm
 
 from spner.asr import transformer as room
-from spner.asr.transformer import Converted, PackedFrames, PaddedFrames, Transformer, convolve_in_blocks
+from spner.asr.transformer import (
+    AttentionByProducts,
+    Converted,
+    PackedFrames,
+    PaddedFrames,
+    Transformer,
+    convolve_in_blocks,
+)
 
 SHAPE: dict[str, Any] = {
     "hidden_size": 32,
@@ -107,6 +114,31 @@ def test_in_bfloat16_it_is_as_exact_as_transformers_own(layout: str) -> None:
             error, their_error = (gradient - exact_gradients[name], their_gradients[name] - exact_gradients[name])
             assert gradient.dtype == torch.float32
             assert error.norm() < 2 * their_error.norm() + 1e-3 * exact_gradients[name].norm(), name
+
+
+@pytest.mark.parametrize("scores", [1, 40 * 40 * 3, 10**6])  # a head at a time, three, all
+def test_gradients_of_attention_are_pytorchs_own(scores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "SCORES", scores)
+    frames = PaddedFrames(INSIDE)
+    heads = torch.randn(160, 3, 4, 8, requires_grad=True)
+    factors = torch.randn(160, 32) * INSIDE.flatten()[:, None]
+    (expected,) = torch.autograd.grad((frames.attend(heads, 0.0) * factors).sum(), heads)
+    attended = AttentionByProducts.apply(heads.view(4, 40, 3, 4, 8), frames._mask)
+    (found,) = torch.autograd.grad((attended * factors).sum(), heads)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    assert found[~INSIDE.flatten()].abs().max() == 0.0
+
+
+def test_who_attends_by_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+    method = AttentionByProducts.apply
+    monkeypatch.setattr(AttentionByProducts, "apply", lambda *inputs: seen.append(inputs[0]) or method(*inputs))
+    frames, heads = PaddedFrames(INSIDE), torch.randn(160, 3, 4, 8)
+    frames.attend(heads, 0.0)
+    frames.attend(heads.bfloat16(), 0.5)
+    assert not seen
+    frames.attend(heads.bfloat16(), 0.0)
+    assert len(seen) == 1
 
 
 def test_padding_is_zero_where_frames_are_packed() -> None:
