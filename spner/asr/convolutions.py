@@ -6,6 +6,7 @@ wanted, as with frozen convolutions and in decoding, frames are rows here from t
 """
 
 import math
+import sys
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 from transformers.activations import GELUActivation
 
 from spner.asr.precision import compute_dtype
+
+FRAMES = 127  # that a CPU computes at once: norm and GELU find them in its cache, and the next ones take their memory
 
 
 class Convolutions(nn.Module):
@@ -36,7 +39,7 @@ class Convolutions(nn.Module):
         """
         if not self.plain and self._wants_no_gradient() and all(map(_fits_rows, self.conv_layers)):
             with torch.no_grad():
-                return self._by_rows(waveforms, at_once=1 if waveforms.device.type == "cpu" else len(waveforms))
+                return self._by_rows(waveforms, at_once=FRAMES if waveforms.device.type == "cpu" else sys.maxsize)
         hidden = waveforms[:, None]
         for layer in self.conv_layers:
             hidden = layer(hidden)
@@ -48,28 +51,33 @@ class Convolutions(nn.Module):
     def _by_rows(self, waveforms: Tensor, *, at_once: int) -> Tensor:
         """Return what the layers return, computed with a row a frame.
 
-        ``at_once`` utterances are one long sequence, so that a layer is two matrix products over all of them: of
-        ``stride`` frames, which are one row of a view, and of the rest of the kernel, which begins the next row. Rows
-        that reach from one utterance into the next are past the frames of the first. Of the waveform, one channel,
-        copying the rows costs less than a second product. A CPU does best with one utterance after the other: norm and
-        GELU find it in the cache, and the next one takes its memory.
+        The utterances are one long sequence, so that a layer is two matrix products over all of them: of ``stride``
+        frames, which are one row of a view, and of the rest of the kernel, which begins the next row. Rows that reach
+        from one utterance into the next are past the frames of the first. Of the waveform, one channel, copying the
+        rows costs less than a second product.
+
+        Args:
+            waveforms: (B, samples).
+            at_once: frames of the sequence that all layers compute before the next ones.
         """
         dtype = compute_dtype(waveforms)
-        frames, hop = waveforms.shape[1], math.prod(layer.conv.stride[0] for layer in self.conv_layers)
-        padded = nn.functional.pad(waveforms, (0, -frames % hop)).to(dtype)
+        frames, hop, field = waveforms.shape[1], 1, 1
         for layer in self.conv_layers:
-            frames = (frames - layer.conv.kernel_size[0]) // layer.conv.stride[0] + 1
+            kernel, stride = layer.conv.kernel_size[0], layer.conv.stride[0]
+            frames, hop, field = (frames - kernel) // stride + 1, hop * stride, field + (kernel - 1) * hop
+        if frames < 1:
+            raise ValueError(f"{waveforms.shape[1]} samples are fewer than one frame needs")
+        rows = nn.functional.pad(waveforms, (0, -waveforms.shape[1] % hop)).to(dtype).reshape(-1, hop)  # one a frame
+        following = math.ceil(field / hop) - 1  # rows behind a frame's own that it is computed from
         weights = [_weights_of(layer, dtype) for layer in self.conv_layers]
         parts = []
         with torch.autocast(waveforms.device.type, enabled=False):
-            for part in padded.split(at_once):
-                hidden = part.reshape(-1, 1)  # (B * samples, 1), later (rows, C)
+            for begin in range(0, len(rows), at_once):
+                hidden = rows[begin : begin + at_once + following].reshape(-1, 1)  # (samples, 1), later (rows, C)
                 for layer, tensors in zip(self.conv_layers, weights, strict=True):
                     hidden = _convolve(hidden, layer, *tensors)
-                parts.append(hidden)
-            hidden = torch.cat(parts)
-        if frames < 1:
-            raise ValueError(f"{waveforms.shape[1]} samples are fewer than one frame needs")
+                parts.append(hidden[:at_once])
+        hidden = torch.cat(parts) if len(parts) > 1 else parts[0]
         return hidden.view(len(waveforms), -1, hidden.shape[1])[:, :frames].transpose(1, 2)
 
 

@@ -51,9 +51,10 @@ def test_rows_are_frames(by_rows: list[Tensor], num_samples: int, bias: bool) ->
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 3])
-def test_utterances_one_by_one_and_together(at_once: int) -> None:
-    encoder, waveforms = make(), torch.randn(3, 1000)
+@pytest.mark.parametrize("at_once", [1, 2, 7, 24, 25, 26, 75, 100])
+@pytest.mark.parametrize("kernels", [[10, 3, 3, 2], [5, 2, 2, 2], [10, 4, 4, 4]])  # the last: three rows a frame
+def test_some_frames_at_once(at_once: int, kernels: list[int]) -> None:
+    encoder, waveforms = make(conv_kernel=kernels), torch.randn(3, 1000)  # 25 rows each
     found = Convolutions(encoder)._by_rows(waveforms, at_once=at_once)
     torch.testing.assert_close(found, encoder(waveforms), rtol=1e-5, atol=1e-5)
 
