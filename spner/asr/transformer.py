@@ -154,9 +154,14 @@ class PaddedFrames:
         heads = heads.view(*self.inside.shape, *heads.shape[1:])
         if heads.device.type == "cpu" and heads.dtype != torch.float32 and not dropout:
             return AttentionByProducts.apply(heads, self._mask)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(query, key, value, self._mask, dropout)
-        return attended.transpose(1, 2).flatten(2).flatten(0, 1)
+        return _attend(heads, self._mask, dropout)
+
+
+def _attend(heads: Tensor, mask: Tensor, dropout: float) -> Tensor:
+    """Return rows (B * T, D) of heads (B, T, 3, H, D / H)."""
+    query, key, value = heads.permute(2, 0, 3, 1, 4)
+    attended = F.scaled_dot_product_attention(query, key, value, mask, dropout)
+    return attended.transpose(1, 2).flatten(2).flatten(0, 1)
 
 
 class AttentionByProducts(torch.autograd.Function):
@@ -166,8 +171,7 @@ class AttentionByProducts(torch.autograd.Function):
     def forward(ctx: Any, heads: Tensor, mask: Tensor) -> Tensor:
         """Return rows (B * T, D) of heads (B, T, 3, H, D / H)."""
         ctx.save_for_backward(heads, mask)
-        query, key, value = heads.permute(2, 0, 3, 1, 4)
-        return F.scaled_dot_product_attention(query, key, value, mask).transpose(1, 2).flatten(2).flatten(0, 1)
+        return _attend(heads, mask, dropout=0.0)
 
     @staticmethod
     @once_differentiable
