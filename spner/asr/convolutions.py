@@ -7,7 +7,7 @@ wanted, as with frozen convolutions and in decoding, frames are rows here from t
 
 import math
 import sys
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from transformers.activations import GELUActivation
 
 from spner.asr.precision import compute_dtype
 
+Samples = TypeVar("Samples", int, Tensor)
 FRAMES = 127  # that a CPU computes at once: norm and GELU find them in its cache, and the next ones take their memory
 
 
@@ -45,6 +46,25 @@ class Convolutions(nn.Module):
             hidden = layer(hidden)
         return hidden
 
+    @property
+    def hop_length(self) -> int:
+        """Samples from one frame to the next."""
+        return math.prod(layer.conv.stride[0] for layer in self.conv_layers)
+
+    @property
+    def receptive_field(self) -> int:
+        """Samples that one frame is computed from."""
+        field, hop = 1, 1
+        for layer in self.conv_layers:
+            field, hop = field + (layer.conv.kernel_size[0] - 1) * hop, hop * layer.conv.stride[0]
+        return field
+
+    def count_frames(self, num_samples: Samples, layers: int | None = None) -> Samples:
+        """Return how many frames the layers, or the first ``layers`` of them, make of so many samples."""
+        for layer in self.conv_layers[:layers]:
+            num_samples = (num_samples - layer.conv.kernel_size[0]) // layer.conv.stride[0] + 1
+        return num_samples
+
     def _wants_no_gradient(self) -> bool:
         return not (torch.is_grad_enabled() and any(parameter.requires_grad for parameter in self.parameters()))
 
@@ -60,15 +80,11 @@ class Convolutions(nn.Module):
             waveforms: (B, samples).
             at_once: frames of the sequence that all layers compute before the next ones.
         """
-        dtype = compute_dtype(waveforms)
-        frames, hop, field = waveforms.shape[1], 1, 1
-        for layer in self.conv_layers:
-            kernel, stride = layer.conv.kernel_size[0], layer.conv.stride[0]
-            frames, hop, field = (frames - kernel) // stride + 1, hop * stride, field + (kernel - 1) * hop
+        dtype, hop, frames = compute_dtype(waveforms), self.hop_length, self.count_frames(waveforms.shape[1])
         if frames < 1:
             raise ValueError(f"{waveforms.shape[1]} samples are fewer than one frame needs")
         rows = nn.functional.pad(waveforms, (0, -waveforms.shape[1] % hop)).to(dtype).reshape(-1, hop)  # one a frame
-        following = math.ceil(field / hop) - 1  # rows behind a frame's own that it is computed from
+        following = math.ceil(self.receptive_field / hop) - 1  # rows behind a frame's own that it is computed from
         weights = [_weights_of(layer, dtype) for layer in self.conv_layers]
         parts = []
         with torch.autocast(waveforms.device.type, enabled=False):

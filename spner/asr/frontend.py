@@ -6,8 +6,7 @@ checkpointing. :mod:`spner.asr.convolutions` and :mod:`spner.asr.transformer` co
 transformers does; :mod:`spner.asr.upstream` finds and reads the weights.
 """
 
-import math
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from espnet2.asr.frontend.abs_frontend import AbsFrontend
@@ -18,7 +17,6 @@ from spner.asr.transformer import KNOWN, Transformer
 from spner.asr.upstream import build_network
 
 MIN_SPANS = 2  # masked spans of an utterance at least, as in fairseq's and transformers' fine-tuning
-Samples = TypeVar("Samples", int, Tensor)
 NORM_EPS = 1e-5  # of fairseq's normalisation of waveforms, with which XLS-R was pre-trained
 
 
@@ -95,15 +93,12 @@ class UpstreamFrontend(AbsFrontend):
     @property
     def hop_length(self) -> int:
         """Samples from one frame to the next."""
-        return math.prod(self.model.config.conv_stride)
+        return self.model.feature_extractor.hop_length
 
     @property
     def receptive_field(self) -> int:
         """Samples that one frame is computed from, the transformer's context left aside."""
-        field, hop = 1, 1
-        for kernel, stride in zip(self.model.config.conv_kernel, self.model.config.conv_stride, strict=True):
-            field, hop = field + (kernel - 1) * hop, hop * stride
-        return field
+        return self.model.feature_extractor.receptive_field
 
     def forward(self, input: Tensor, input_lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return features (B, T, D) and each utterance's frames (B,), at least 1; the frames past them are zero.
@@ -113,15 +108,16 @@ class UpstreamFrontend(AbsFrontend):
             input_lengths: (B,) int64.
         """
         inside = _is_inside(input_lengths, input.shape[1])
-        num_frames = self._count_frames(input_lengths).clamp(min=1)
-        inside_frames = _is_inside(num_frames, self._count_frames(input.shape[1]))
+        convolutions = self.model.feature_extractor
+        num_frames = convolutions.count_frames(input_lengths).clamp(min=1)
+        inside_frames = _is_inside(num_frames, convolutions.count_frames(input.shape[1]))
         encoder = self.model.encoder  # its frames are laid out before a GPU has the convolutions to finish
         frames = encoder.lay_out(inside_frames) if isinstance(encoder, Transformer) else None
         if self.normalize:
             input = _normalize(input, input_lengths, inside)
         if self.model.config.feat_extract_norm == "group":
-            self.model.feature_extractor.conv_layers[0].layer_norm.lengths = self._count_frames(input_lengths, layers=1)
-        projected = self.model.feature_projection(self.model.feature_extractor(input).transpose(1, 2))
+            convolutions.conv_layers[0].layer_norm.lengths = convolutions.count_frames(input_lengths, layers=1)
+        projected = self.model.feature_projection(convolutions(input).transpose(1, 2))
         hidden = projected[0] if isinstance(projected, tuple) else projected  # HuBERT's is the features alone
         if self.training:
             hidden = self._mask(hidden, num_frames)
@@ -137,13 +133,6 @@ class UpstreamFrontend(AbsFrontend):
             masks = draw_masks(num_frames, hidden.shape[1], prob=self.mask_time_prob, length=self.mask_time_length)
             hidden = torch.where(masks[..., None], self.model.masked_spec_embed.to(hidden.dtype), hidden)
         return self.model._mask_hidden_states(hidden) if self.model.config.mask_feature_prob else hidden
-
-    def _count_frames(self, num_samples: Samples, layers: int | None = None) -> Samples:
-        """Return how many frames the convolutions, or the first ``layers`` of them, make of so many samples."""
-        config = self.model.config
-        for kernel, stride in list(zip(config.conv_kernel, config.conv_stride, strict=True))[:layers]:
-            num_samples = (num_samples - kernel) // stride + 1
-        return num_samples
 
 
 class GroupNormOfLengths(nn.GroupNorm):

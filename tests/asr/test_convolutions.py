@@ -1,5 +1,6 @@
 """The convolutions, computed by rows, against transformers' own layers."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def test_rows_are_frames(by_rows: list[Tensor], num_samples: int, bias: bool) ->
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 7, 24, 25, 26, 75, 100])
+@pytest.mark.parametrize("at_once", [1, 2, 7, 24, 25, 26, 75, 100, sys.maxsize])  # the last: on a GPU
 @pytest.mark.parametrize("kernels", [[10, 3, 3, 2], [5, 2, 2, 2], [10, 4, 4, 4]])  # the last: three rows a frame
 def test_some_frames_at_once(at_once: int, kernels: list[int]) -> None:
     encoder, waveforms = make(conv_kernel=kernels), torch.randn(3, 1000)  # 25 rows each
